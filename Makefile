@@ -1,0 +1,88 @@
+# One name for each check, the same here, in pre-commit and in CI. `make` alone lists the names.
+# Everything lands in this folder: .uv holds the installer, .venv the environment.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .uv/bin/uv
+PINS := --constraints constraints.txt --build-constraints constraints.txt
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The Python that is here, never a downloaded one; the wheels of torch are large.
+export UV_PYTHON_DOWNLOADS := never
+export UV_HTTP_TIMEOUT ?= 300
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.stamp ## install the project and its tools into .venv
+
+.venv/.stamp: pyproject.toml constraints.txt | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python .uv/bin/python .venv
+	$(UV) pip install --python $(BIN)/python $(PINS) --editable '.[dev]'
+	@touch $@
+
+$(UV): # a bootstrap environment of its own, so that nothing outside this folder changes
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv --clear .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+.PHONY: quickstart
+quickstart: setup ## teach Whisper a language that it does not know, in minutes
+	$(BIN)/python tools/quickstart.py
+
+.PHONY: weights
+weights: setup ## fetch the Whisper-base weights (quick when they are there)
+	$(BIN)/python tools/fetch_weights.py --keep-ctranslate2
+
+test test-fast: export HF_HUB_OFFLINE := 1
+
+.PHONY: test
+test: setup weights ## run every test (more flags for pytest: make test ARGS="-k prompts")
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: setup ## run the tests that need no weights and little time
+	$(BIN)/pytest -m "not real_weights and not slow" $(ARGS)
+
+.PHONY: lint
+lint: setup ## check style and format, then types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory types layers
+
+.PHONY: format
+format: setup ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+.PHONY: types
+types: setup ## check the types
+	$(BIN)/mypy
+
+.PHONY: layers
+layers: setup ## check that imports point down only
+	$(BIN)/lint-imports
+
+.PHONY: package
+package: setup ## build the wheel, install it alone in a fresh environment and run it
+	rm -rf build dist
+	$(UV) build --quiet --wheel --build-constraints constraints.txt --out-dir dist
+	$(UV) venv --quiet --python $(BIN)/python build/venv
+	$(UV) pip install --quiet --python build/venv/bin/python --constraints constraints.txt dist/*.whl
+	cd build && venv/bin/spt-whisper --help
+	cd build && venv/bin/python -c 'from importlib.resources import files; \
+	  recipes = sorted(path.name for path in files("spt_whisper").joinpath("recipes").iterdir()); \
+	  print("recipes in the wheel:", *recipes); assert recipes, "none"'
+	rm -rf build
+
+.PHONY: clean
+clean: ## remove what the tools leave behind (.venv, data and runs stay)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . \( -name .venv -o -name .uv -o -name .git -o -name data \) -prune \
+	  -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,44 @@
+"""SPT-Whisper: teach frozen Whisper new languages with soft prompts.
+
+The public names load on first use, since torch and transformers take seconds to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "DecodingOptions": "spt_whisper.whisper.options",
+    "FrozenWhisper": "spt_whisper.whisper.loading",
+    "InputError": "spt_whisper.errors",
+    "Prompt": "spt_whisper.prompts.files",
+    "PromptConfig": "spt_whisper.prompts.config",
+    "Transcript": "spt_whisper.transcription.transcript",
+    "Whisper": "spt_whisper.transcription.transcriber",
+    "prompted": "spt_whisper.whisper.injection",
+}
+
+__all__ = [
+    "DecodingOptions",
+    "FrozenWhisper",
+    "InputError",
+    "Prompt",
+    "PromptConfig",
+    "Transcript",
+    "Whisper",
+    "__version__",
+    "prompted",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,32 @@
+"""`spt-whisper fit`: train a prompt as a recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from spt_whisper.cli.parser import command_parser, instantiate, recipe_first, show_progress
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains and prints where the prompt is."""
+    from spt_whisper.training.recipe import Recipe
+
+    parser = command_parser("fit", "Train a prompt: spt-whisper fit RECIPE.yaml [--section.key value ...]")
+    parser.add_class_arguments(Recipe, None)
+    parser.add_argument("--resume", type=bool, default=False, help="go on from the last checkpoint in the output")
+    settings = instantiate(parser, recipe_first(arguments))
+
+    from spt_whisper.training.run import fit
+
+    show_progress()
+    values = {key: value for key, value in vars(settings).items() if key not in ("config", "resume")}
+    result = fit(Recipe(**values), settings.resume)
+    numbers = result.numbers
+    Console().print(
+        f"prompt: {result.folder} ({result.prompt.numbers:,} numbers), {numbers.epochs} epochs in "
+        f"{numbers.seconds:.0f} s, last loss {numbers.last_loss:.3f}, peak memory {numbers.peak_memory_gigabytes} GiB",
+        soft_wrap=True,
+    )
+    return 0

@@ -1,0 +1,54 @@
+"""The parser that every command shares: flags, YAML and help from dataclasses, and one line for a wrong call."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+from rich.logging import RichHandler
+
+from spt_whisper.errors import InputError
+
+
+class CommandParser(ArgumentParser):
+    """A jsonargparse parser whose errors end the command with one line and status 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Prints what is wrong, in one line, without a traceback."""
+        cause = ex
+        while cause is not None and not isinstance(cause, InputError):
+            cause = cause.__cause__ or cause.__context__
+        line = " ".join(str(cause or message).split())
+        print(f"{self.prog}: {line}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def command_parser(name: str, description: str) -> CommandParser:
+    """Returns a parser for one command, which reads `--config FILE` too."""
+    parser = CommandParser(prog=f"spt-whisper {name}", description=description)
+    parser.add_argument("--config", action="config", help="a recipe in YAML; flags after it win")
+    return parser
+
+
+def recipe_first(arguments: Sequence[str]) -> list[str]:
+    """Rewrites `fit recipes/x.yaml ...` to `fit --config recipes/x.yaml ...`."""
+    rest = list(arguments)
+    if rest and not rest[0].startswith("-") and rest[0].endswith((".yaml", ".yml")):
+        return ["--config", *rest]
+    return rest
+
+
+def show_progress() -> None:
+    """Sends the package's log lines to the terminal."""
+    handler = RichHandler(show_path=False, show_time=False, markup=False)
+    logging.getLogger("spt_whisper").addHandler(handler)
+    logging.getLogger("spt_whisper").setLevel(logging.INFO)
+
+
+def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
+    """Parses and builds the dataclasses; a wrong value ends the command with one line."""
+    parsed = parser.parse_args(list(arguments))
+    return parser.instantiate_classes(parsed)

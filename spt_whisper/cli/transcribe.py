@@ -1,0 +1,92 @@
+"""`spt-whisper transcribe`: audio files in, transcripts out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from spt_whisper.cli import DONE, SOME_FAILED
+from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.writers import WRITERS, write_transcript
+from spt_whisper.whisper.options import DecodingOptions
+
+_TIMED_FORMATS = ("srt", "vtt", "tsv", "json")
+
+
+@dataclass(frozen=True)
+class TranscribeConfig:
+    """What is transcribed, with what, and where it goes."""
+
+    audio: list[str]
+    """Audio files of up to 30 s: wav, flac, ogg, opus, mp3, m4a, mp4, webm."""
+    prompt: str | None = None
+    """Folder or hub id of a prompt."""
+    model: str | None = None
+    """Whisper to use; by default the prompt's base, else base."""
+    language: str | None = None
+    """Whisper language code; by default the prompt's, else what Whisper hears."""
+    format: Literal["txt", "json", "srt", "vtt", "tsv"] = "txt"
+    """Format of the transcripts."""
+    output: str | None = None
+    """Folder for one file per audio file; without it transcripts are printed."""
+    timestamps: bool | None = None
+    """Whether segments carry times; by default where the format shows them."""
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    batch_size: int = 8
+    """Files decoded together."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Transcribes what can be read; what cannot is named, one line each."""
+    parser = command_parser("transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P]")
+    parser.add_argument("audio", nargs="+", type=str, help="audio files of up to 30 s")
+    parser.add_class_arguments(TranscribeConfig, None, skip={"audio"})
+    settings = instantiate(parser, arguments)
+    show_progress()
+    values = {key: value for key, value in vars(settings).items() if key != "config"}
+    return run(TranscribeConfig(**values))
+
+
+def run(config: TranscribeConfig) -> int:
+    """Returns 0, or 1 where some files failed."""
+    from spt_whisper.engines.engine import Row
+    from spt_whisper.prompts.files import Prompt
+    from spt_whisper.transcription.transcriber import Whisper, load_waveform
+
+    prompt = Prompt.from_pretrained(config.prompt) if config.prompt else None
+    whisper = Whisper.from_pretrained(config.model or (prompt.card.base if prompt else "base"))
+    if config.language:
+        whisper.frozen.tokens.language(config.language)
+    timed = config.format in _TIMED_FORMATS if config.timestamps is None else config.timestamps
+    options = replace(config.decoding, timestamps=timed)
+    code = (config.language,) if config.language else None
+    failed = 0
+    for first in range(0, len(config.audio), config.batch_size):
+        names, rows = [], []
+        for path in config.audio[first : first + config.batch_size]:
+            try:
+                rows.append(Row(load_waveform(path), prompt, code))
+                names.append(path)
+            except InputError as error:
+                failed += 1
+                print(f"spt-whisper transcribe: {error}", file=sys.stderr)
+        for transcript in whisper.transcribe_rows(names, rows, options, batch_size=config.batch_size):
+            _give(transcript, config)
+    return SOME_FAILED if failed else DONE
+
+
+def _give(transcript: Transcript, config: TranscribeConfig) -> None:
+    """Writes a transcript beside the others, or prints it."""
+    if config.output:
+        folder = Path(config.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_transcript(transcript, folder / f"{Path(transcript.audio).name}.{config.format}")
+        return
+    if len(config.audio) > 1:
+        print(f"==> {transcript.audio} <==")
+    print(WRITERS[config.format](transcript).rstrip("\n"))

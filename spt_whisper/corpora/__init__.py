@@ -1,0 +1,1 @@
+"""Speech and text on disk, read into utterances."""

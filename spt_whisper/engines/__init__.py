@@ -1,0 +1,1 @@
+"""Who runs a forward pass: features and prompts in, hypotheses out."""

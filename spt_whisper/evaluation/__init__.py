@@ -1,0 +1,1 @@
+"""A corpus and a transcriber in, a report out."""

@@ -1,0 +1,41 @@
+"""How a prompt starts: from a normal distribution or from activations captured in frozen Whisper (given as tensors)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.vectors import PromptVectors
+
+
+def start_vectors(
+    config: PromptConfig,
+    shape: ModelShape,
+    generator: torch.Generator,
+    captured: Mapping[str, Tensor] | None = None,
+) -> PromptVectors:
+    """Returns the vectors (R = 1) from which training starts.
+
+    Slot keys are drawn so that `x key^T` has unit variance for a normalized x; slot biases and values are 0,
+    which leaves Whisper exactly as it was.
+
+    Args:
+        config: the prompt.
+        shape: the sizes of Whisper.
+        generator: the source of randomness.
+        captured: for `start: capture`, `side.site.vector` -> (L, N, D) from `whisper.capture`.
+    """
+    named = {}
+    for name, size in config.tensor_shapes(shape).items():
+        if captured is not None and name in captured:
+            named[name] = captured[name].detach().clone()
+        elif name.endswith(".key"):
+            named[name] = torch.randn(size, generator=generator) * shape.width**-0.5
+        elif name.endswith(".vector"):
+            named[name] = torch.randn(size, generator=generator) * config.start_deviation
+        else:
+            named[name] = torch.zeros(size)
+    return PromptVectors.from_named_tensors({name: tensor[None] for name, tensor in named.items()})

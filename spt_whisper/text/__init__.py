@@ -1,0 +1,1 @@
+"""Text: normalization, units and error rates."""

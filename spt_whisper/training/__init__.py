@@ -1,0 +1,1 @@
+"""Learn a prompt; the only place that knows Lightning."""

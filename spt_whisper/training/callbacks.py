@@ -1,0 +1,64 @@
+"""What is watched during training: checkpoints of the prompt alone, early stopping, and the numbers of the run."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+LAST = "last"
+BEST = "best"
+_MONITORED = "dev_token_error"
+
+
+@dataclass(frozen=True)
+class RunNumbers:
+    """What a training run cost and where it ended."""
+
+    seconds: float  # of training, dev passes included
+    epochs: int
+    last_loss: float  # mean training loss of the last epoch
+    peak_memory_gigabytes: float
+
+
+class RunWatch(Callback):
+    """Measures a run."""
+
+    def __init__(self) -> None:
+        """Starts with nothing measured."""
+        self._started = 0.0
+        self.seconds = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Stops the clock."""
+        self.seconds = time.perf_counter() - self._started
+
+    def numbers(self, trainer: lightning.Trainer) -> RunNumbers:
+        """Returns the run's numbers after it ended."""
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
+        if trainer.strategy.root_device.type == "cuda":
+            memory = torch.cuda.max_memory_allocated() / 2**30
+        loss = trainer.callback_metrics.get("train_loss_epoch", torch.tensor(float("nan")))
+        return RunNumbers(round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2))
+
+
+def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:
+    """Returns the callbacks of a run that keeps its checkpoints in a folder."""
+    last = ModelCheckpoint(
+        dirpath=folder, filename=LAST, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    if early_stopping is None:
+        return [last]
+    best = ModelCheckpoint(
+        dirpath=folder, filename=BEST, monitor=_MONITORED, save_top_k=1, enable_version_counter=False
+    )
+    return [best, last, EarlyStopping(monitor=_MONITORED, patience=early_stopping)]

@@ -1,0 +1,92 @@
+"""The data of a run: examples in an order that depends on seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from spt_whisper.training.batch import Example, ExampleBuilder, Item, collate
+from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.recipe import DataConfig
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields (epoch, index): a shuffle that is a function of seed and epoch, so that nothing random must be saved."""
+
+    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
+        """Takes the number of examples; without shuffle, every epoch is epoch 0 in order."""
+        self.count, self.seed, self.shuffle, self.epoch = count, seed, shuffle, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch if self.shuffle else 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = torch.arange(self.count)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            order = torch.randperm(self.count, generator=generator)
+        return ((self.epoch, index) for index in order.tolist())
+
+
+class ExampleSet(Dataset[Item]):
+    """Examples, with their encoder states where these are kept and their audio where not."""
+
+    def __init__(
+        self, examples: Sequence[Example], builder: ExampleBuilder, states: Mapping[str, Tensor]
+    ) -> None:
+        """Takes the examples, how their tokens are made, and utterance id -> states."""
+        self.examples, self.builder, self.states = examples, builder, states
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        """Returns an item by (epoch, index)."""
+        epoch, index = key
+        example = self.examples[index]
+        inputs, labels = self.builder.inputs_and_labels(example, epoch)
+        states = self.states.get(example.utterance.id)
+        waveform = load_example(example) if states is None else None
+        return Item(example.utterance.id, inputs, labels, waveform, states)
+
+
+class SpeechDataModule(lightning.LightningDataModule):
+    """Training and dev examples for the trainer."""
+
+    def __init__(
+        self,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        builder: ExampleBuilder,
+        states: Mapping[str, Tensor],
+        config: DataConfig,
+    ) -> None:
+        """Takes examples and states that are ready; nothing is read from disk here but audio."""
+        super().__init__()
+        self.train, self.dev, self.builder, self.states, self.config = train, dev, builder, states, config
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Shuffled batches."""
+        return self._loader(self.train, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """Batches of the dev part, in order; none where the corpus has no dev part."""
+        return self._loader(self.dev, shuffle=False)
+
+    def _loader(self, examples: Sequence[Example], shuffle: bool) -> DataLoader[Item]:
+        return DataLoader(
+            ExampleSet(examples, self.builder, self.states),
+            batch_size=self.config.batch_size,
+            sampler=EpochSampler(len(examples), self.builder.seed, shuffle),
+            num_workers=self.config.workers,
+            collate_fn=partial(collate, fill=self.builder.tokens.end),
+        )

@@ -1,0 +1,1 @@
+"""Use prompts on audio."""

@@ -1,0 +1,26 @@
+"""Group rows of audio into batches: the same window in a batch, similar lengths beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS
+from spt_whisper.engines.engine import Row
+
+
+def window_of(row: Row, preferred: float | None = None) -> float:
+    """Returns the window for a row, in seconds.
+
+    It is the preferred one, else the one its prompt was trained with; where the audio is longer, Whisper's 30 s.
+    """
+    wanted = preferred or (row.prompt.card.window_seconds if row.prompt else WINDOW_SECONDS)
+    return wanted if row.waveform.shape[0] <= wanted * SAMPLE_RATE else float(WINDOW_SECONDS)
+
+
+def batches(rows: Sequence[Row], windows: Sequence[float], size: int) -> Iterator[tuple[float, list[int]]]:
+    """Yields (window in seconds, indices of rows), longest audio first within a window."""
+    for window in sorted(set(windows)):
+        members = [index for index, own in enumerate(windows) if own == window]
+        members.sort(key=lambda index: -rows[index].waveform.shape[0])
+        for first in range(0, len(members), size):
+            yield window, members[first : first + size]

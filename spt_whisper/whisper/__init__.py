@@ -1,0 +1,1 @@
+"""The frozen model: weights, tokens, prompt injection, decoding."""

@@ -1,0 +1,186 @@
+"""Decode: encoder states and first tokens in, hypotheses out, greedy or by beam search.
+
+Calls `GenerationMixin.generate` rather than Whisper's own `generate`, which pops our first tokens, drops rows and
+switches the attention implementation. A prompt that is on (`with prompted(...)`) stays on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    GenerationMixin,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    SuppressTokensAtBeginLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    WhisperTimeStampLogitsProcessor,
+)
+from transformers.modeling_outputs import BaseModelOutput
+
+from spt_whisper.errors import InputError
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.tokens import MAX_POSITIONS
+
+LONGEST_CYCLE = 8
+CYCLE_REPEATS = 6
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was found in one window."""
+
+    tokens: tuple[int, ...]  # after the first tokens, without the end of text
+    text: str
+    stopped_by: str  # end | loop | budget
+
+
+@torch.inference_mode()
+def decode(
+    whisper: FrozenWhisper,
+    states: Tensor,
+    starts: Sequence[Sequence[int]],
+    seconds: Sequence[float],
+    options: DecodingOptions,
+) -> list[Hypothesis]:
+    """Decodes a batch of windows.
+
+    Args:
+        whisper: the model; prompts may be on.
+        states: encoder states, (B, S, D).
+        starts: for each row its first tokens, from `Tokens.start`.
+        seconds: for each row how long its audio is.
+        options: how to search.
+
+    Returns:
+        One hypothesis a row.
+    """
+    tokens, mask = _left_padded(whisper, starts)
+    longest = tokens.shape[1]
+    room = MAX_POSITIONS - longest
+    if room < 1:
+        raise InputError(f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions")
+    budgets = torch.tensor([min(options.budget(s), room) for s in seconds], device=whisper.device)
+    stops = [
+        LoopGuard(longest),
+        RowBudget(longest, budgets),
+    ]
+    generated = GenerationMixin.generate(
+        whisper.model,
+        generation_config=_generation_config(whisper, options, longest + int(budgets.max())),
+        encoder_outputs=BaseModelOutput(last_hidden_state=states),
+        attention_mask=states.new_ones(states.shape[:2]),  # generate asks for one; Whisper has no use for it
+        decoder_input_ids=tokens,
+        **({} if mask is None else {"decoder_attention_mask": mask}),
+        logits_processor=_logits_processors(whisper, options, longest),
+        stopping_criteria=StoppingCriteriaList(stops),
+    )
+    return [
+        _hypothesis(whisper, row, int(budget))
+        for row, budget in zip(generated[:, longest:].tolist(), budgets, strict=True)
+    ]
+
+
+def _left_padded(whisper: FrozenWhisper, starts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+    """First tokens, (B, T), filled up on the left; the mask is None where nothing had to be filled."""
+    longest = max(len(start) for start in starts)
+    fill = [longest - len(start) for start in starts]
+    rows = [[whisper.tokens.end] * count + list(start) for count, start in zip(fill, starts, strict=True)]
+    tokens = torch.tensor(rows, device=whisper.device)
+    if not any(fill):
+        return tokens, None
+    places = torch.arange(longest, device=whisper.device)
+    return tokens, (places[None] >= torch.tensor(fill, device=whisper.device)[:, None]).long()
+
+
+def _generation_config(whisper: FrozenWhisper, options: DecodingOptions, positions: int) -> GenerationConfig:
+    return GenerationConfig(
+        max_length=positions,
+        num_beams=options.beam_size,
+        do_sample=False,
+        use_cache=True,
+        eos_token_id=whisper.tokens.end,
+        pad_token_id=whisper.tokens.end,
+        bos_token_id=whisper.tokens.end,
+        decoder_start_token_id=whisper.tokens.start_of_transcript,
+    )
+
+
+def _logits_processors(whisper: FrozenWhisper, options: DecodingOptions, begin: int) -> LogitsProcessorList:
+    """Whisper's own rules: never-written tokens, no empty start, and the grammar of timestamps."""
+    own = whisper.model.generation_config
+    special = [whisper.tokens.start_of_previous, whisper.tokens.start_of_transcript, whisper.tokens.no_timestamps]
+    never = sorted({*(own.suppress_tokens or []), *special, *whisper.tokens.languages.values()})
+    at_start = own.begin_suppress_tokens or [whisper.tokens.end]
+    processors = LogitsProcessorList(
+        [
+            SuppressTokensLogitsProcessor(never, device=whisper.device),
+            SuppressTokensAtBeginLogitsProcessor(at_start, begin, device=whisper.device),
+        ]
+    )
+    if options.timestamps:
+        rules = GenerationConfig(
+            no_timestamps_token_id=whisper.tokens.no_timestamps,
+            eos_token_id=whisper.tokens.end,
+            bos_token_id=whisper.tokens.end,
+            max_initial_timestamp_index=50,
+        )
+        processors.append(WhisperTimeStampLogitsProcessor(rules, begin_index=begin))
+    else:
+        timestamps = range(whisper.tokens.first_timestamp, whisper.config.vocab_size)
+        processors.append(SuppressTokensLogitsProcessor(list(timestamps), device=whisper.device))
+    return processors
+
+
+class LoopGuard(StoppingCriteria):
+    """Stops a row whose last tokens are a cycle of length 1 to 8, repeated six times."""
+
+    def __init__(self, begin: int) -> None:
+        """Takes the number of first tokens, which do not count."""
+        self.begin = begin
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
+        """(rows, T) -> (rows,): True where the row is in a loop."""
+        written = input_ids[:, self.begin :]
+        looping = torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+        for cycle in range(1, LONGEST_CYCLE + 1):
+            if written.shape[1] < cycle * CYCLE_REPEATS:
+                break
+            tail = written[:, -cycle * CYCLE_REPEATS :].unflatten(1, (CYCLE_REPEATS, cycle))
+            looping |= (tail == tail[:, :1]).all(dim=2).all(dim=1)
+        return looping
+
+
+class RowBudget(StoppingCriteria):
+    """Stops each row after its own number of tokens."""
+
+    def __init__(self, begin: int, budgets: Tensor) -> None:
+        """Takes the number of first tokens and the budget of each row of the batch, (B,)."""
+        self.begin, self.budgets = begin, budgets
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
+        """(rows, T) -> (rows,): True where the budget is spent."""
+        candidates = input_ids.shape[0] // self.budgets.shape[0]  # of each row, in a beam search
+        return input_ids.shape[1] - self.begin >= self.budgets.repeat_interleave(candidates)
+
+
+def _hypothesis(whisper: FrozenWhisper, row: list[int], budget: int) -> Hypothesis:
+    end = whisper.tokens.end
+    if end in row:
+        tokens = row[: row.index(end)]
+        # a stopped row is filled up with the end token just as a finished one ends with it
+        stopped_by = "loop" if _is_looping(tokens) else "budget" if len(tokens) >= budget else "end"
+    else:
+        tokens = row
+        stopped_by = "loop" if _is_looping(tokens) else "budget"
+    return Hypothesis(tuple(tokens), whisper.tokens.decode(tokens), stopped_by)
+
+
+def _is_looping(tokens: list[int]) -> bool:
+    return bool(LoopGuard(0)(torch.tensor([tokens], dtype=torch.long), torch.empty(0)).item()) if tokens else False

@@ -1,0 +1,32 @@
+"""Which of Whisper's languages an utterance is in: the posterior over the language tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spt_whisper.whisper.loading import FrozenWhisper
+
+
+@torch.inference_mode()
+def language_posterior(whisper: FrozenWhisper, states: Tensor) -> Tensor:
+    """Returns Whisper's probability of each of its languages.
+
+    Args:
+        whisper: the model, without prompts.
+        states: encoder states, (B, S, D).
+
+    Returns:
+        (B, languages), in the order of `whisper.tokens.languages`.
+    """
+    start = torch.full((states.shape[0], 1), whisper.tokens.start_of_transcript, device=states.device)
+    hidden = whisper.model.model.decoder(input_ids=start, encoder_hidden_states=states, use_cache=False)
+    logits = whisper.model.proj_out(hidden.last_hidden_state[:, 0])
+    codes = torch.tensor(list(whisper.tokens.languages.values()), device=states.device)
+    return logits[:, codes].float().softmax(dim=-1)
+
+
+def detect_languages(whisper: FrozenWhisper, states: Tensor) -> list[str]:
+    """Returns the most probable language of each row of encoder states (B, S, D)."""
+    codes = list(whisper.tokens.languages)
+    return [codes[index] for index in language_posterior(whisper, states).argmax(dim=1).tolist()]

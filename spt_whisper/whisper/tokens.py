@@ -1,0 +1,113 @@
+"""Whisper's tokens: the first tokens of the decoder, text to tokens and back, and the budget of positions.
+
+    <|startofprev|> P ... P (text prompt) <|startoftranscript|> <|lang|> <|transcribe|> <|notimestamps|> text <|endoftext|>
+
+P stands for the N placeholders that a decoder input prompt overwrites. They stand in the slot in which Whisper saw the
+previous text in its own training. N + text prompt <= 223, and everything together <= 448 positions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from spt_whisper.errors import InputError
+
+MAX_POSITIONS = 448
+MAX_PREVIOUS = MAX_POSITIONS // 2 - 1  # what Whisper's own training left for the previous text
+TIMESTAMP_SECONDS = 0.02
+_LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
+
+
+class Tokens:
+    """The tokenizer of one Whisper, with its special tokens by name."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Takes a transformers Whisper tokenizer.
+
+        Args:
+            tokenizer: the tokenizer; it must be of a multilingual Whisper.
+
+        Raises:
+            InputError: a special token is missing (an English-only Whisper has no languages).
+        """
+        self.tokenizer = tokenizer
+        self._ids: dict[str, int] = tokenizer.get_vocab()
+        self.start_of_transcript = self._special("startoftranscript")
+        self.start_of_previous = self._special("startofprev")
+        self.transcribe = self._special("transcribe")
+        self.no_timestamps = self._special("notimestamps")
+        self.end = self._special("endoftext")
+        if not self.languages:
+            raise InputError("the model's tokenizer has no language tokens; take a multilingual Whisper")
+
+    def _special(self, name: str) -> int:
+        token = self._ids.get(f"<|{name}|>")
+        if token is None:
+            raise InputError(f"the model's tokenizer has no token <|{name}|>; take a multilingual Whisper")
+        return token
+
+    @cached_property
+    def languages(self) -> dict[str, int]:
+        """Language code -> token, in the order of the tokens."""
+        found = ((_LANGUAGE_TOKEN.fullmatch(token), number) for token, number in self._ids.items())
+        codes = {match[1]: number for match, number in found if match and number > self.start_of_transcript}
+        return dict(sorted(codes.items(), key=lambda item: item[1]))
+
+    @property
+    def first_timestamp(self) -> int:
+        """The token <|0.00|>."""
+        return self.no_timestamps + 1
+
+    def timestamp(self, seconds: float) -> int:
+        """Returns the timestamp token nearest to a time within the window, in seconds."""
+        return self.first_timestamp + round(min(max(seconds, 0.0), 30.0) / TIMESTAMP_SECONDS)
+
+    def language(self, code: str) -> int:
+        """Returns the token of a language.
+
+        Raises:
+            InputError: Whisper has no such language.
+        """
+        if code not in self.languages:
+            raise InputError(
+                f"language {code!r}: Whisper has no token for it; wanted a proxy out of: {' '.join(self.languages)}"
+            )
+        return self.languages[code]
+
+    def start(
+        self,
+        languages: Sequence[str],
+        *,
+        placeholders: int = 0,
+        text_prompt: Sequence[int] = (),
+        timestamps: bool = False,
+    ) -> list[int]:
+        """Returns the decoder's first tokens.
+
+        Args:
+            languages: one language code, or several for mixed speech (`<|zh|><|en|>`).
+            placeholders: N of a decoder input prompt.
+            text_prompt: tokens of the previous text; its beginning is cut where it is too long.
+            timestamps: whether timestamps are to follow.
+        """
+        room = MAX_PREVIOUS - placeholders
+        if room < 0:
+            raise InputError(
+                f"prompt.length: a decoder input prompt of {placeholders} leaves no room; wanted at most {MAX_PREVIOUS}"
+            )
+        text = list(text_prompt)[-room:] if room else []
+        previous = [self.start_of_previous, *[self.end] * placeholders, *text] if placeholders or text else []
+        codes = [self.language(code) for code in languages]
+        rest = [] if timestamps else [self.no_timestamps]
+        return [*previous, self.start_of_transcript, *codes, self.transcribe, *rest]
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the tokens of a text as Whisper writes it (with a leading space), without special tokens."""
+        return self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Returns the text of tokens, special tokens and timestamps left out."""
+        return self.tokenizer.decode([token for token in tokens if token < self.end]).strip()

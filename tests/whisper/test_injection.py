@@ -1,0 +1,237 @@
+"""What must hold while prompts are on, and after."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.tiny_model import tiny_whisper
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.vectors import PromptVectors, stack
+from spt_whisper.whisper.decoding import decode
+from spt_whisper.whisper.injection import ATTENTION_NAME, prompted
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import DecodingOptions
+
+SITES = ["feed_forward", "attention", "input", ["input", "attention", "feed_forward"]]
+FRAMES = 200
+SHORT = {"tokens_per_second": 5.0, "extra_tokens": 12}
+OPTIONS = {
+    "greedy": DecodingOptions(**SHORT),
+    "beam": DecodingOptions(beam_size=3, **SHORT),
+    "timestamps": DecodingOptions(timestamps=True, **SHORT),
+    "text prompt": DecodingOptions(text_prompt="what was said", **SHORT),
+}
+
+
+def random_prompt(
+    whisper: FrozenWhisper, site: str | list[str], length: int, side: str = "entire", seed: int = 1
+) -> tuple[PromptConfig, PromptVectors]:
+    generator = torch.Generator().manual_seed(seed + length)
+    config = PromptConfig(side=side, site=site, length=length, start="normal")
+    start = start_vectors(config, whisper.shape, generator)
+    return config, start.map(lambda tensor: torch.randn(tensor.shape, generator=generator))
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    return torch.randn(3, 80, FRAMES, generator=torch.Generator().manual_seed(3))
+
+
+def starts(whisper: FrozenWhisper, placeholders: int, options: DecodingOptions | None = None) -> list[int]:
+    text = whisper.tokens.encode(options.text_prompt) if options and options.text_prompt else ()
+    timed = bool(options and options.timestamps)
+    return whisper.tokens.start(["es"], placeholders=placeholders, text_prompt=text, timestamps=timed)
+
+
+@torch.no_grad()
+def logits(
+    whisper: FrozenWhisper, vectors: PromptVectors, features: torch.Tensor, tokens: list[int]
+) -> torch.Tensor:
+    with prompted(whisper.model, vectors):
+        states = whisper.encode(features)
+        inputs = torch.tensor([tokens] * features.shape[0])
+        return whisper.model(encoder_outputs=(states,), decoder_input_ids=inputs).logits
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_outside_the_block_whisper_is_the_same_to_the_bit(site: str | list[str], features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    fingerprint = whisper.fingerprint
+    config, vectors = random_prompt(whisper, site, 3)
+    tokens = [*starts(whisper, config.decoder_positions), 5, 6, 7]
+    before = logits(whisper, PromptVectors(), features, tokens)
+    during = logits(whisper, vectors, features, tokens)
+    after = logits(whisper, PromptVectors(), features, tokens)
+    assert torch.equal(before, after)
+    assert (before - during).abs().max() > 0.1
+    assert whisper.model.config._attn_implementation == "sdpa"
+    del whisper.fingerprint
+    assert whisper.fingerprint == fingerprint
+
+
+def test_an_error_inside_the_block_takes_the_prompt_off(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, ["attention", "feed_forward"], 2)
+    before = logits(whisper, PromptVectors(), features, starts(whisper, 0))
+    with pytest.raises(ZeroDivisionError), prompted(whisper.model, vectors):
+        raise ZeroDivisionError
+    assert torch.equal(before, logits(whisper, PromptVectors(), features, starts(whisper, 0)))
+
+
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+@pytest.mark.parametrize("site", ["feed_forward", "attention", "input"])
+def test_each_side_alone_changes_the_logits(side: str, site: str, features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config, vectors = random_prompt(whisper, site, 3, side)
+    tokens = [*starts(whisper, config.decoder_positions), 5, 6]
+    assert (logits(whisper, vectors, features, tokens) - logits(whisper, PromptVectors(), features, tokens)).abs().max() > 0.01
+
+
+def test_slots_at_their_start_leave_whisper_as_it_was_to_the_bit(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config = PromptConfig(site="feed_forward", length=8)
+    start = start_vectors(config, whisper.shape, torch.Generator().manual_seed(0))
+    tokens = starts(whisper, 0)
+    assert torch.equal(logits(whisper, start, features, tokens), logits(whisper, PromptVectors(), features, tokens))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("site", SITES)
+def test_a_row_does_not_depend_on_its_neighbors(site: str | list[str], name: str, features: torch.Tensor) -> None:
+    """Encoder states to 1e-4, and the tokens of greedy and beam search, for prompts of two lengths and none."""
+    whisper, options = tiny_whisper(), OPTIONS[name]
+    prompts = [random_prompt(whisper, site, 3), random_prompt(whisper, site, 5), None]
+    vectors = [prompt[1] if prompt else None for prompt in prompts]
+    first = [starts(whisper, prompt[0].decoder_positions if prompt else 0, options) for prompt in prompts]
+    with prompted(whisper.model, stack(vectors)):
+        mixed_states = whisper.encode(features)
+        mixed = decode(whisper, mixed_states, first, [1.0] * 3, options)
+    for row in range(3):
+        with prompted(whisper.model, stack([vectors[row]])):
+            states = whisper.encode(features[row : row + 1])
+            alone = decode(whisper, states, [first[row]], [1.0], options)
+        torch.testing.assert_close(mixed_states[row], states[0], atol=1e-4, rtol=1e-4)
+        assert mixed[row].tokens == alone[0].tokens
+
+
+@pytest.mark.parametrize("site", ["feed_forward", "attention", ["attention", "feed_forward"]])
+def test_mixed_rows_have_the_logits_of_rows_alone(site: str | list[str], features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    rows = [random_prompt(whisper, site, 3)[1], random_prompt(whisper, site, 5)[1], None]
+    tokens = [*starts(whisper, 0), 9, 8, 7]
+    mixed = logits(whisper, stack(rows), features, tokens)
+    for row in range(3):
+        alone = logits(whisper, stack([rows[row]]), features[row : row + 1], tokens)
+        torch.testing.assert_close(mixed[row : row + 1], alone, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_cached_decoding_equals_the_uncached_pass(site: str | list[str], features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config, vectors = random_prompt(whisper, site, 4)
+    first = starts(whisper, config.decoder_positions)
+    options = DecodingOptions(**SHORT)
+    with torch.no_grad(), prompted(whisper.model, vectors):
+        states = whisper.encode(features[:1])
+        tokens = decode(whisper, states, [first], [1.0], options)[0].tokens
+        uncached = whisper.model(
+            encoder_outputs=(states,), decoder_input_ids=torch.tensor([[*first, *tokens]]), use_cache=False
+        ).logits[0]
+        cache, cached = None, []
+        for step in [first, *([token] for token in tokens)]:
+            output = whisper.model(
+                encoder_outputs=(states,), decoder_input_ids=torch.tensor([step]), past_key_values=cache, use_cache=True
+            )
+            cache = output.past_key_values
+            cached.append(output.logits[0])
+    torch.testing.assert_close(torch.cat(cached), uncached, atol=1e-4, rtol=1e-4)
+    assert len(tokens) > 3
+
+
+def test_deep_encoder_prompt_equals_prompt_states_replaced_at_each_layer(features: torch.Tensor) -> None:
+    """The keys-and-values form against the form of P-Tuning v2 and VPT-deep, written out here."""
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "attention", 4, side="encoder")
+    assert vectors.encoder.attention is not None
+    with torch.no_grad(), prompted(whisper.model, vectors):
+        states = whisper.encode(features)
+    encoder = whisper.encoder(FRAMES // 2)
+    with torch.no_grad():
+        hidden = torch.nn.functional.gelu(encoder.conv1(features))
+        hidden = torch.nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1) + encoder.embed_positions.weight
+        for index, layer in enumerate(encoder.layers):
+            vector = vectors.encoder.attention.vector[:, index].expand(3, -1, -1)
+            hidden = layer(torch.cat([vector, hidden], dim=1), None)[:, 4:]
+        expected = encoder.layer_norm(hidden)
+    torch.testing.assert_close(states, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_decoder_input_prompt_equals_embeddings_put_in_by_hand(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config, vectors = random_prompt(whisper, "input", 4, side="decoder")
+    assert vectors.decoder.input is not None
+    tokens = torch.tensor([[*starts(whisper, config.decoder_positions), 5, 6]] * 3)
+    with torch.no_grad():
+        states = whisper.encode(features)
+        with prompted(whisper.model, vectors):
+            found = whisper.model(encoder_outputs=(states,), decoder_input_ids=tokens).logits
+        embedded = whisper.model.model.decoder.embed_tokens(tokens)
+        embedded[:, 1:5] = vectors.decoder.input.vector[:, 0]
+        expected = whisper.model(encoder_outputs=(states,), decoder_inputs_embeds=embedded).logits
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_decoder_input_prompt_without_its_place_is_an_error(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "input", 4, side="decoder")
+    with pytest.raises(RuntimeError, match="would be left out"):
+        logits(whisper, vectors, features, starts(whisper, 0))
+    with pytest.raises(RuntimeError, match="would be left out"):
+        logits(whisper, vectors, features, starts(whisper, 2))
+
+
+def test_an_attention_implementation_changed_inside_the_block_is_an_error(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "attention", 2)
+    with torch.no_grad(), prompted(whisper.model, vectors):
+        assert whisper.model.config._attn_implementation == ATTENTION_NAME
+        whisper.model.config._attn_implementation = "eager"
+        with pytest.raises(RuntimeError, match="attention implementation became 'eager'"):
+            whisper.encode(features)
+
+
+def test_a_prompt_of_another_shape_is_refused() -> None:
+    whisper = tiny_whisper(width=32)
+    _, vectors = random_prompt(tiny_whisper(width=64), "feed_forward", 2)
+    with pytest.raises(InputError, match="the prompt is of another model"), prompted(whisper.model, vectors):
+        pass
+
+
+def test_a_prompt_inside_a_prompt_is_refused() -> None:
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "feed_forward", 2)
+    with prompted(whisper.model, vectors):
+        with pytest.raises(InputError, match="prompted already"), prompted(whisper.model, vectors):
+            pass
+
+
+def test_rows_that_do_not_match_the_batch_are_an_error(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    rows = [random_prompt(whisper, "feed_forward", 2)[1], random_prompt(whisper, "feed_forward", 3)[1]]
+    with pytest.raises(RuntimeError, match="2 rows of prompts met a batch of 3 rows"):
+        logits(whisper, stack(rows), features, starts(whisper, 0))
+
+
+def test_a_window_view_shares_weights_and_equals_the_slice_of_positions(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    view, full = whisper.encoder(100), whisper.model.model.encoder
+    assert view.layers is full.layers
+    assert view.embed_positions.weight.data_ptr() == full.embed_positions.weight.data_ptr()
+    assert full.embed_positions.num_embeddings == 1500
+    assert whisper.encode(features).shape == (3, 100, 32)
+    assert whisper.encode(torch.zeros(1, 80, 3000)).shape == (1, 1500, 32)
+    with pytest.raises(InputError, match="at most 30 s"):
+        whisper.encode(torch.zeros(1, 80, 3002))

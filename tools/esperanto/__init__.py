@@ -1,0 +1,1 @@
+"""Synthetic Esperanto speech: `lexicon` -> `grammar` (sentences) -> `speech` (audio) -> `corpus` (folder)."""
