@@ -28,7 +28,7 @@ setup: .venv/.stamp ## install the project and its tools into .venv
 
 $(UV): # a bootstrap environment of its own, so that nothing outside this folder changes
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 2; }
+	  echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make setup PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv --clear .uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
@@ -67,7 +67,7 @@ types: setup ## check the types
 
 .PHONY: layers
 layers: setup ## check that imports point down only
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: package
 package: setup ## build the wheel, install it alone in a fresh environment and run it
@@ -79,10 +79,12 @@ package: setup ## build the wheel, install it alone in a fresh environment and r
 	cd build && venv/bin/python -c 'from importlib.resources import files; \
 	  recipes = sorted(path.name for path in files("spt_whisper").joinpath("recipes").iterdir()); \
 	  print("recipes in the wheel:", *recipes); assert recipes, "none"'
+	cd build && venv/bin/python -c 'import spt_whisper; \
+	  print("public names:", *(name for name in spt_whisper.__all__ if getattr(spt_whisper, name)))'
 	rm -rf build
 
 .PHONY: clean
 clean: ## remove what the tools leave behind (.venv, data and runs stay)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find . \( -name .venv -o -name .uv -o -name .git -o -name data \) -prune \
-	  -o -name __pycache__ -type d -exec rm -rf {} +
+	rm -rf build dist *.egg-info .import_linter_cache .hypothesis
+	find . \( -path ./.venv -o -path ./.uv -o -path ./.git -o -path ./data -o -path ./runs \) -prune -o -type d \
+	  \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; what was written there takes `path`'s place at the end.
+    """Yields a temporary name beside `path`, and renames it to `path` at the end.
 
     Missing parent folders are made. Where the block fails, `path` stays as it was.
     """

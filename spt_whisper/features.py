@@ -14,7 +14,10 @@ from spt_whisper.errors import InputError
 
 
 def log_mel(
-    waveforms: Sequence[Tensor], window_seconds: float, mels: int, device: torch.device | str = "cpu"
+    waveforms: Sequence[Tensor],
+    window_seconds: float,
+    mels: int,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Returns Whisper's log-mel features, each waveform filled up with silence to the window.
 

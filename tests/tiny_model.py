@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration, WhisperTokenizer
+from transformers import (
+    GenerationConfig,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    WhisperTokenizer,
+)
 
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -35,7 +40,11 @@ def tiny_tokenizer() -> WhisperTokenizer:
 
 
 def tiny_whisper(
-    seed: int = 0, width: int = 32, layers: int = 2, mels: int = 80, dtype: torch.dtype = torch.float32
+    seed: int = 0,
+    width: int = 32,
+    layers: int = 2,
+    mels: int = 80,
+    dtype: torch.dtype = torch.float32,
 ) -> FrozenWhisper:
     """Random weights, large enough that prompts and audio change the logits visibly."""
     torch.manual_seed(seed)
@@ -49,7 +58,9 @@ def tiny_whisper(
         suppress_tokens=None, begin_suppress_tokens=None, init_std=0.2, attn_implementation="sdpa",
     )  # fmt: skip
     model = WhisperForConditionalGeneration(config)
-    model.generation_config = GenerationConfig(eos_token_id=first, pad_token_id=first, bos_token_id=first)
+    model.generation_config = GenerationConfig(
+        eos_token_id=first, pad_token_id=first, bos_token_id=first
+    )
     model.generation_config.suppress_tokens = None
     model.generation_config.begin_suppress_tokens = None
     return FrozenWhisper(model.to(dtype), tokenizer, "tiny-random")

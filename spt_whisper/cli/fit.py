@@ -13,15 +13,21 @@ def main(arguments: Sequence[str]) -> int:
     """Trains and prints where the prompt is."""
     from spt_whisper.training.recipe import Recipe
 
-    parser = command_parser("fit", "Train a prompt: spt-whisper fit RECIPE.yaml [--section.key value ...]")
+    parser = command_parser(
+        "fit", "Train a prompt: spt-whisper fit RECIPE.yaml [--section.key value ...]"
+    )
     parser.add_class_arguments(Recipe, None)
-    parser.add_argument("--resume", type=bool, default=False, help="go on from the last checkpoint in the output")
+    parser.add_argument(
+        "--resume", type=bool, default=False, help="go on from the last checkpoint in the output"
+    )
     settings = instantiate(parser, recipe_first(arguments))
 
     from spt_whisper.training.run import fit
 
     show_progress()
-    values = {key: value for key, value in vars(settings).items() if key not in ("config", "resume")}
+    values = {
+        key: value for key, value in vars(settings).items() if key not in ("config", "resume")
+    }
     result = fit(Recipe(**values), settings.resume)
     numbers = result.numbers
     Console().print(

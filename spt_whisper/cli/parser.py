@@ -18,7 +18,7 @@ class CommandParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints what is wrong, in one line, without a traceback."""
-        cause = ex
+        cause: BaseException | None = ex
         while cause is not None and not isinstance(cause, InputError):
             cause = cause.__cause__ or cause.__context__
         line = " ".join(str(cause or message).split())
@@ -51,4 +51,4 @@ def show_progress() -> None:
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
     """Parses and builds the dataclasses; a wrong value ends the command with one line."""
     parsed = parser.parse_args(list(arguments))
-    return parser.instantiate_classes(parsed)
+    return parser.instantiate(parsed)

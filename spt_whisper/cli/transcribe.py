@@ -43,7 +43,9 @@ class TranscribeConfig:
 
 def main(arguments: Sequence[str]) -> int:
     """Transcribes what can be read; what cannot is named, one line each."""
-    parser = command_parser("transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P]")
+    parser = command_parser(
+        "transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P]"
+    )
     parser.add_argument("audio", nargs="+", type=str, help="audio files of up to 30 s")
     parser.add_class_arguments(TranscribeConfig, None, skip={"audio"})
     settings = instantiate(parser, arguments)
@@ -75,7 +77,9 @@ def run(config: TranscribeConfig) -> int:
             except InputError as error:
                 failed += 1
                 print(f"spt-whisper transcribe: {error}", file=sys.stderr)
-        for transcript in whisper.transcribe_rows(names, rows, options, batch_size=config.batch_size):
+        for transcript in whisper.transcribe_rows(
+            names, rows, options, batch_size=config.batch_size
+        ):
             _give(transcript, config)
     return SOME_FAILED if failed else DONE
 

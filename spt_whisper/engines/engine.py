@@ -19,7 +19,9 @@ class Row:
 
     waveform: Tensor  # 16 kHz mono, (samples,)
     prompt: Prompt | None = None
-    languages: tuple[str, ...] | None = None  # Whisper codes; None: the prompt's, else what Whisper hears
+    languages: tuple[str, ...] | None = (
+        None  # Whisper codes; None: the prompt's, else what Whisper hears
+    )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ class TorchEngine:
     def __init__(self, whisper: FrozenWhisper) -> None:
         """Takes the frozen model."""
         self.whisper = whisper
-        self._ready: dict[int, tuple[Prompt, PromptVectors]] = {}  # by identity; the prompt keeps the id taken
+        self._ready: dict[
+            int, tuple[Prompt, PromptVectors]
+        ] = {}  # by identity; the prompt keeps the id taken
 
     @torch.inference_mode()
     def decode_batch(
@@ -42,7 +44,10 @@ class TorchEngine:
         """
         whisper = self.whisper
         features = log_mel(
-            [row.waveform for row in rows], window_seconds, whisper.config.num_mel_bins, whisper.device
+            [row.waveform for row in rows],
+            window_seconds,
+            whisper.config.num_mel_bins,
+            whisper.device,
         )
         languages = self._languages(rows, features)
         vectors = stack([self._vectors(row.prompt) for row in rows])
@@ -73,7 +78,10 @@ class TorchEngine:
 
     def _languages(self, rows: Sequence[Row], features: torch.Tensor) -> list[tuple[str, ...]]:
         """Each row's languages: given, else its prompt's, else what bare Whisper hears."""
-        known = [row.languages or (row.prompt.card.language_tokens if row.prompt else None) for row in rows]
+        known = [
+            row.languages or (row.prompt.card.language_tokens if row.prompt else None)
+            for row in rows
+        ]
         unknown = [index for index, codes in enumerate(known) if not codes]
         if unknown:
             heard = detect_languages(self.whisper, self.whisper.encode(features[unknown]))

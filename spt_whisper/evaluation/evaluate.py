@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
-from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS, load_audio
+from spt_whisper.audio import WINDOW_SECONDS, load_audio
+from spt_whisper.corpora import read_split
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.report import SystemScore, score_system
+from spt_whisper.evaluation.report import Report, SystemScore, score_system
+from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.text.normalization import Normalizer, TextProcessing
+from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.options import DecodingOptions
 
 ZERO_SHOT = "zero_shot"
 PROMPT = "prompt"
@@ -35,77 +35,108 @@ class ZeroShot:
         return f"language {self.language or 'auto'}, window {self.window_seconds:g} s"
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """Everything that all systems of one report share."""
+def evaluate(config: EvaluateConfig) -> Report:
+    """Scores bare Whisper and the prompt, as far as the settings want them, on the same utterances.
 
-    whisper: Whisper
-    normalizer: Normalizer
-    decoding: DecodingOptions
-    text: TextProcessing
-    batch_size: int = 8
-    resamples: int = 1000
-    seed: int = 0
+    Raises:
+        InputError: there is nothing to score with, or nothing to score.
+    """
+    prompt = Prompt.from_pretrained(config.prompt) if config.prompt else None
+    if prompt is None and not config.zero_shot:
+        raise InputError(
+            "evaluate: neither a prompt nor zero_shot to score; give --prompt, or --zero_shot true"
+        )
+    utterances = _fitting(read_split(config.corpus, config.split), config.split)
+    scorer = _Scorer(config, prompt)
+    rows = [Row(load_audio(u.audio, u.start, u.end), prompt) for u in utterances]
+    systems, used = [], {}
+    if config.zero_shot:
+        way = scorer.best_zero_shot()
+        used[ZERO_SHOT] = str(way)
+        systems.append(scorer.score_bare(ZERO_SHOT, utterances, rows, way))
+    if prompt:
+        used[PROMPT] = prompt.name
+        systems.append(scorer.score(PROMPT, utterances, rows))
+    settings = {
+        "systems": used,
+        "model": scorer.whisper.frozen.name,
+        "decoding": asdict(config.decoding),
+        "resamples": config.resamples,
+        "seed": config.seed,
+    }
+    return Report(
+        f"{config.corpus.root} ({config.split})", scorer.normalizer.name, systems, settings
+    )
+
+
+class _Scorer:
+    """What all systems of one report share: the model, the normalizer, the guards."""
+
+    def __init__(self, config: EvaluateConfig, prompt: Prompt | None) -> None:
+        self.config, self.prompt = config, prompt
+        self.normalizer = get_normalizer(config.normalizer)
+        self.text = TextProcessing(**prompt.card.text) if prompt else TextProcessing()
+        self.whisper = Whisper.from_pretrained(
+            config.model or (prompt.card.base if prompt else "base")
+        )
 
     def score(
         self,
         name: str,
         utterances: Sequence[Utterance],
         rows: Sequence[Row],
-        window_seconds: float | None = None,
+        window: float | None = None,
     ) -> SystemScore:
         """Decodes rows of audio and scores them against the utterances' texts."""
-        results = self.whisper.decode(rows, self.decoding, window_seconds, self.batch_size)
-        references = [replace(u, text=self.text.apply(u.text)) for u in utterances]
-        texts = [self.text.apply(result.hypothesis.text) for result in results]
+        config = self.config
+        results = self.whisper.decode(rows, config.decoding, window, config.batch_size)
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
-            logger.info("%s: %d of %d utterances stopped by a guard", name, stopped, len(results))
-        return score_system(name, references, texts, self.normalizer, self.resamples, self.seed)
+            logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
+        references = [replace(u, text=self.text.apply(u.text)) for u in utterances]
+        texts = [self.text.apply(result.hypothesis.text) for result in results]
+        return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
 
-    def best_zero_shot(self, dev: Sequence[Utterance], languages: Sequence[str], windows: Sequence[float]) -> ZeroShot:
-        """Returns the way of asking bare Whisper with the lowest WER on dev."""
-        rows = load_rows(dev, None, None)
-        scores = {}
-        for language, window in itertools.product((*languages, None), dict.fromkeys(windows)):
-            way = ZeroShot(language, window)
-            scores[way] = self.score(str(way), dev, with_language(rows, language), window).wer
-            logger.info("zero-shot on dev, %s: WER %.1f", way, 100 * scores[way])
-        return min(scores, key=lambda way: scores[way])
+    def score_bare(
+        self, name: str, utterances: Sequence[Utterance], rows: Sequence[Row], way: ZeroShot
+    ) -> SystemScore:
+        """Scores Whisper without a prompt."""
+        codes = (way.language,) if way.language else None
+        bare = [replace(row, prompt=None, languages=codes) for row in rows]
+        return self.score(name, utterances, bare, way.window_seconds)
+
+    def best_zero_shot(self) -> ZeroShot:
+        """Returns the way of asking bare Whisper that has the lowest WER on dev; without a dev part, the first."""
+        config, card = self.config, self.prompt.card if self.prompt else None
+        languages = dict.fromkeys([*config.languages, *(card.language_tokens[:1] if card else ())])
+        windows = dict.fromkeys(
+            [float(WINDOW_SECONDS), *config.windows, *([card.window_seconds] if card else [])]
+        )
+        for code in languages:
+            self.whisper.frozen.tokens.language(code)
+        ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
+        if len(ways) == 1 or config.split == "dev" or not config.corpus.dev:
+            return ways[0]
+        dev = _fitting(read_split(config.corpus, "dev"), "dev")
+        rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]
+        rates = {way: self.score_bare(str(way), dev, rows, way).wer for way in ways}
+        for way, rate in rates.items():
+            logger.info("zero-shot on dev, %s: WER %.1f %%", way, 100 * rate)
+        return min(ways, key=lambda way: rates[way])
 
 
-def load_rows(
-    utterances: Sequence[Utterance], prompt: Prompt | None, languages: tuple[str, ...] | None
-) -> list[Row]:
-    """Loads the audio of utterances, each with the same prompt and languages."""
-    return [Row(load_audio(u.audio, u.start, u.end), prompt, languages) for u in utterances]
-
-
-def with_language(rows: Sequence[Row], language: str | None) -> list[Row]:
-    """Rows without a prompt, asked in one language (None: what Whisper hears)."""
-    return [replace(row, prompt=None, languages=(language,) if language else None) for row in rows]
-
-
-def fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
-    """Returns the utterances of at most 30 s; longer ones are named.
-
-    Raises:
-        InputError: none is left.
-    """
+def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
+    """Utterances of at most 30 s; longer ones are named."""
     kept = [u for u in utterances if u.duration is None or u.duration <= WINDOW_SECONDS]
-    dropped = [u.id for u in utterances if u not in kept]
+    kept_ids = {u.id for u in kept}
+    dropped = [u.id for u in utterances if u.id not in kept_ids]
     if dropped:
-        logger.warning("corpus, %s: %d utterances over 30 s are not scored: %s", split, len(dropped), " ".join(dropped))
+        logger.warning(
+            "corpus, %s: %d utterances over 30 s are not scored: %s",
+            split,
+            len(dropped),
+            " ".join(dropped),
+        )
     if not kept:
         raise InputError(f"corpus, {split}: no utterance of at most {WINDOW_SECONDS} s")
     return kept
-
-
-def hours(rows: Sequence[Row]) -> float:
-    """Returns how much audio rows hold, in hours."""
-    return sum(row.waveform.shape[0] for row in rows) / SAMPLE_RATE / 3600
-
-
-def prompt_name(prompt: Prompt) -> str:
-    """Returns a short name of a prompt's folder."""
-    return str(Path(prompt.name))

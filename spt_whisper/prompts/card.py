@@ -14,7 +14,9 @@ def render_card(config: dict[str, Any], card: dict[str, Any]) -> str:
     """
     languages = ", ".join(card["languages"]) or "unknown"
     tokens = ", ".join(card["language_tokens"])
-    training = "".join(f"- {key.replace('_', ' ')}: {value}\n" for key, value in card["training"].items())
+    training = "".join(
+        f"- {key.replace('_', ' ')}: {value}\n" for key, value in card["training"].items()
+    )
     return (
         "---\n"
         f"base_model: {card['base']}\n"

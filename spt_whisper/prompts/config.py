@@ -53,7 +53,9 @@ class PromptConfig:
     def __post_init__(self) -> None:
         unknown = [site for site in self.sites if site not in SITES]
         if not self.sites or unknown or len(set(self.sites)) != len(self.sites):
-            raise InputError(f"prompt.site: found {self.site!r}, wanted one or a set of {', '.join(SITES)}")
+            raise InputError(
+                f"prompt.site: found {self.site!r}, wanted one or a set of {', '.join(SITES)}"
+            )
         if self.side not in (*SIDES, "entire"):
             raise InputError(f"prompt.side: found {self.side!r}, wanted encoder, decoder or entire")
         if isinstance(self.length, dict) and set(self.length) != set(self.sites):
@@ -62,7 +64,9 @@ class PromptConfig:
             )
         for site in self.sites:
             if not 1 <= self.length_at(site) <= 1024:
-                raise InputError(f"prompt.length: found {self.length_at(site)} at {site}, wanted 1 to 1024")
+                raise InputError(
+                    f"prompt.length: found {self.length_at(site)} at {site}, wanted 1 to 1024"
+                )
         if self.parameterization == "residual_mlp" and self.sites == ("feed_forward",):
             raise InputError(
                 "prompt.parameterization: residual_mlp needs a site input or attention; "

@@ -82,7 +82,9 @@ class Prompt:
             config = PromptConfig(**settings["config"])
             card = _card(settings["card"])
         except (KeyError, TypeError) as error:
-            raise InputError(f"{folder / SETTINGS_FILE}: a field is missing or unknown ({error})") from error
+            raise InputError(
+                f"{folder / SETTINGS_FILE}: a field is missing or unknown ({error})"
+            ) from error
         vectors = _read_vectors(folder / TENSOR_FILE, config.tensor_shapes(card.shape))
         return cls(config, vectors, card, str(source))
 
@@ -95,16 +97,22 @@ class Prompt:
         target = Path(folder)
         if target.exists() and any(target.iterdir()) and not (target / SETTINGS_FILE).exists():
             raise InputError(f"{target}: holds files that are not a prompt; name another folder")
-        tensors = {name: tensor[0].contiguous() for name, tensor in self.vectors.named_tensors().items()}
+        tensors = {
+            name: tensor[0].contiguous() for name, tensor in self.vectors.named_tensors().items()
+        }
         for name, tensor in tensors.items():
             if not bool(torch.isfinite(tensor).all()):
-                raise InputError(f"{target}: tensor {name} is not finite, so nothing is written; lower the learning rate")
+                raise InputError(
+                    f"{target}: tensor {name} is not finite, so nothing is written; lower the learning rate"
+                )
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             save_file(tensors, temporary / TENSOR_FILE, metadata={"format": "pt"})
             (temporary / SETTINGS_FILE).write_text(self._settings_json(), encoding="utf-8")
-            (temporary / "README.md").write_text(render_card(asdict(self.config), asdict(self.card)), encoding="utf-8")
+            (temporary / "README.md").write_text(
+                render_card(asdict(self.config), asdict(self.card)), encoding="utf-8"
+            )
             _replace_folder(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -143,10 +151,14 @@ def _find(source: str) -> Path:
     folder = Path(source)
     if folder.is_dir():
         if not (folder / SETTINGS_FILE).is_file():
-            raise InputError(f"prompt {source}: no {SETTINGS_FILE} in it; wanted a folder that `spt-whisper fit` wrote")
+            raise InputError(
+                f"prompt {source}: no {SETTINGS_FILE} in it; wanted a folder that `spt-whisper fit` wrote"
+            )
         return folder
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        raise InputError(f"prompt {source}: no such folder; wanted a prompt's folder or a hub id (owner/name)")
+        raise InputError(
+            f"prompt {source}: no such folder; wanted a prompt's folder or a hub id (owner/name)"
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -183,7 +195,9 @@ def _card(values: dict[str, Any]) -> PromptCard:
 
 def _read_vectors(path: Path, wanted: dict[str, tuple[int, ...]]) -> PromptVectors:
     if not path.is_file() or path.stat().st_size > _LARGEST_TENSORS:
-        raise InputError(f"{path}: missing or larger than {_LARGEST_TENSORS} bytes; restore the file")
+        raise InputError(
+            f"{path}: missing or larger than {_LARGEST_TENSORS} bytes; restore the file"
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -199,7 +213,9 @@ def _read_vectors(path: Path, wanted: dict[str, tuple[int, ...]]) -> PromptVecto
             )
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: tensor {name} holds NaN or infinity; train the prompt again")
-    return PromptVectors.from_named_tensors({name: tensor[None] for name, tensor in tensors.items()})
+    return PromptVectors.from_named_tensors(
+        {name: tensor[None] for name, tensor in tensors.items()}
+    )
 
 
 def _replace_folder(temporary: Path, target: Path) -> None:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 class ResidualMLP(nn.Module):
     """`x + LayerNorm(W2 relu(W1 x))`, one network for each layer."""
 
-    def __init__(self, layers: int, width: int, bottleneck: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, layers: int, width: int, bottleneck: int, generator: torch.Generator
+    ) -> None:
         """Starts as the identity: the LayerNorm's weight is 0, so that a careful start survives."""
         super().__init__()
         self.down = nn.Parameter(_uniform((layers, width, bottleneck), width, generator))

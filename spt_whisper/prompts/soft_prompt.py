@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -29,7 +31,7 @@ class SoftPrompt(nn.Module):
         self.networks = nn.ModuleDict()
         for name, tensor in start.named_tensors().items():
             side, site, part = name.split(".")
-            parts = _child(_child(self.vectors, side, nn.ModuleDict), site, nn.ParameterDict)
+            parts = _child(_child(self.vectors, side, nn.ModuleDict()), site, nn.ParameterDict())
             parts[part] = nn.Parameter(tensor[0].detach().clone())
             if config.parameterization == "residual_mlp" and part == "vector":
                 layers, _, width = tensor.shape[1:]
@@ -41,12 +43,13 @@ class SoftPrompt(nn.Module):
     def forward(self) -> PromptVectors:
         """Returns the vectors (R = 1) with gradient."""
         named = {}
-        for side, sites in self.vectors.items():
+        vectors: Any = self.vectors  # side -> site -> part
+        for side, sites in vectors.items():
             for site, parts in sites.items():
                 for part, tensor in parts.items():
-                    network = self.networks[f"{side}_{site}"] if f"{side}_{site}" in self.networks else None
-                    vector = network(tensor) if network is not None else tensor
-                    named[f"{side}.{site}.{part}"] = vector[None]
+                    if f"{side}_{site}" in self.networks:
+                        tensor = self.networks[f"{side}_{site}"](tensor)  # noqa: PLW2901
+                    named[f"{side}.{site}.{part}"] = tensor[None]
         return PromptVectors.from_named_tensors(named)
 
     @torch.no_grad()
@@ -65,7 +68,7 @@ class SoftPrompt(nn.Module):
         return sum(tensor.numel() for tensor in self.fold().named_tensors().values())
 
 
-def _child(parent: nn.ModuleDict, name: str, kind: type[nn.Module]) -> nn.Module:
+def _child(parent: Any, name: str, new: nn.Module) -> Any:
     if name not in parent:
-        parent[name] = kind()
+        parent[name] = new
     return parent[name]

@@ -19,7 +19,9 @@ class Prefix:
     """Vectors that stand in front of a side's input or of each layer's self-attention."""
 
     vector: Tensor  # (R, L, N, D)
-    mask: Tensor | None = None  # (R, N), False where a row's prompt is shorter than N; None: no such place
+    mask: Tensor | None = (
+        None  # (R, N), False where a row's prompt is shorter than N; None: no such place
+    )
 
 
 @dataclass(frozen=True)

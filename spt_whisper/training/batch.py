@@ -40,7 +40,9 @@ class ExampleBuilder:
     timestamps_share: float = 0.0
     seed: int = 0
 
-    def examples(self, utterances: Sequence[Utterance], texts: Sequence[str], split: str) -> list[Example]:
+    def examples(
+        self, utterances: Sequence[Utterance], texts: Sequence[str], split: str
+    ) -> list[Example]:
         """Tokenizes, and drops by name what does not fit the window or the decoder's positions.
 
         Raises:
@@ -60,7 +62,9 @@ class ExampleBuilder:
         _report_dropped(split, f"longer than the window of {self.window_seconds:g} s", too_long)
         _report_dropped(split, f"over {MAX_POSITIONS} decoder positions", too_many)
         if not kept:
-            raise InputError(f"corpus, {split}: none of {len(utterances)} utterances fits; raise window_seconds")
+            raise InputError(
+                f"corpus, {split}: none of {len(utterances)} utterances fits; raise window_seconds"
+            )
         return kept
 
     def inputs_and_labels(self, example: Example, epoch: int) -> tuple[list[int], list[int]]:
@@ -127,4 +131,6 @@ def _measured(utterance: Utterance) -> float:
 
 def _report_dropped(split: str, reason: str, names: Sequence[str]) -> None:
     if names:
-        logger.warning("corpus, %s: %d utterances dropped, %s: %s", split, len(names), reason, " ".join(names))
+        logger.warning(
+            "corpus, %s: %d utterances dropped, %s: %s", split, len(names), reason, " ".join(names)
+        )

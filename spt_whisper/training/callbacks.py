@@ -48,17 +48,27 @@ class RunWatch(Callback):
         if trainer.strategy.root_device.type == "cuda":
             memory = torch.cuda.max_memory_allocated() / 2**30
         loss = trainer.callback_metrics.get("train_loss_epoch", torch.tensor(float("nan")))
-        return RunNumbers(round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2))
+        return RunNumbers(
+            round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2)
+        )
 
 
 def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:
     """Returns the callbacks of a run that keeps its checkpoints in a folder."""
     last = ModelCheckpoint(
-        dirpath=folder, filename=LAST, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
+        dirpath=folder,
+        filename=LAST,
+        save_top_k=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     if early_stopping is None:
         return [last]
     best = ModelCheckpoint(
-        dirpath=folder, filename=BEST, monitor=_MONITORED, save_top_k=1, enable_version_counter=False
+        dirpath=folder,
+        filename=BEST,
+        monitor=_MONITORED,
+        save_top_k=1,
+        enable_version_counter=False,
     )
     return [best, last, EarlyStopping(monitor=_MONITORED, patience=early_stopping)]

@@ -72,7 +72,13 @@ class SpeechDataModule(lightning.LightningDataModule):
     ) -> None:
         """Takes examples and states that are ready; nothing is read from disk here but audio."""
         super().__init__()
-        self.train, self.dev, self.builder, self.states, self.config = train, dev, builder, states, config
+        self.train, self.dev, self.builder, self.states, self.config = (
+            train,
+            dev,
+            builder,
+            states,
+            config,
+        )
 
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled batches."""

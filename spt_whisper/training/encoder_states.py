@@ -51,7 +51,9 @@ def encode_once(
 
 
 @torch.no_grad()
-def encode_audio(whisper: FrozenWhisper, waveforms: Sequence[Tensor], window_seconds: float) -> Tensor:
+def encode_audio(
+    whisper: FrozenWhisper, waveforms: Sequence[Tensor], window_seconds: float
+) -> Tensor:
     """Waveforms -> encoder states (B, S, D), without gradient."""
     mels = whisper.config.num_mel_bins
     return whisper.encode(log_mel(waveforms, window_seconds, mels, whisper.device))

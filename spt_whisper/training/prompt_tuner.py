@@ -45,7 +45,7 @@ class PromptTuner(lightning.LightningModule):
         """Where the prompt stands."""
         return self.prompt.config
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """Only the prompt's parameters."""
         return {f"prompt.{name}": tensor for name, tensor in self.prompt.state_dict().items()}
 
@@ -86,18 +86,28 @@ class PromptTuner(lightning.LightningModule):
                 input_ids=batch.inputs, encoder_hidden_states=states, use_cache=False
             ).last_hidden_state  # (B, T, D)
         learned = batch.labels != IGNORED
-        logits = self.model.proj_out(hidden[learned]).float()  # (tokens, vocabulary): only where there are labels
+        logits = self.model.proj_out(
+            hidden[learned]
+        ).float()  # (tokens, vocabulary): only where there are labels
         wanted = batch.labels[learned]
-        return functional.cross_entropy(logits, wanted), (logits.argmax(dim=-1) != wanted).float().mean()
+        return functional.cross_entropy(logits, wanted), (
+            logits.argmax(dim=-1) != wanted
+        ).float().mean()
 
     def _states(self, batch: Batch) -> Tensor:
         """Encoder states (B, S, D): kept ones, or from audio (with gradient where the encoder carries a prompt)."""
         missing = [row for row, states in enumerate(batch.states) if states is None]
-        rows: list[Tensor] = [torch.empty(0) if s is None else s.to(self.device) for s in batch.states]
+        rows: list[Tensor] = [
+            torch.empty(0) if s is None else s.to(self.device) for s in batch.states
+        ]
         if missing:
             waveforms = [waveform for waveform in batch.waveforms if waveform is not None]
-            features = log_mel(waveforms, self.window_seconds, self.whisper.config.num_mel_bins, self.device)
-            with torch.set_grad_enabled(torch.is_grad_enabled() and "encoder" in self.prompt_config.sides):
+            features = log_mel(
+                waveforms, self.window_seconds, self.whisper.config.num_mel_bins, self.device
+            )
+            with torch.set_grad_enabled(
+                torch.is_grad_enabled() and "encoder" in self.prompt_config.sides
+            ):
                 encoded = self.whisper.encode(features)
             if len(missing) == len(rows):
                 return encoded
@@ -108,7 +118,9 @@ class PromptTuner(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW without weight decay over the prompt's parameters, warm-up and fall."""
         config = self.optimizer
-        optimizer = torch.optim.AdamW(self.prompt.parameters(), lr=config.learning_rate, weight_decay=0.0)
+        optimizer = torch.optim.AdamW(
+            self.prompt.parameters(), lr=config.learning_rate, weight_decay=0.0
+        )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = SCHEDULES[config.schedule](optimizer, config.learning_rate, config.warmup, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -42,7 +42,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= self.timestamps_share <= 1:
-            raise InputError("data: wanted batch_size of at least 1 and timestamps_share from 0 to 1")
+            raise InputError(
+                "data: wanted batch_size of at least 1 and timestamps_share from 0 to 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not 0 < self.window_seconds <= 30:
-            raise InputError(f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30")
+            raise InputError(
+                f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30"
+            )
         if self.window_seconds * 50 != round(self.window_seconds * 50):
-            raise InputError(f"window_seconds: found {self.window_seconds:g}, wanted a multiple of 0.02")
+            raise InputError(
+                f"window_seconds: found {self.window_seconds:g}, wanted a multiple of 0.02"
+            )

@@ -14,6 +14,7 @@ import torch
 import yaml
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from spt_whisper.atomic import write_text
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -75,7 +76,9 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         recipe.data.timestamps_share, recipe.seed,
     )  # fmt: skip
     train_examples = builder.examples(train, [recipe.text.apply(u.text) for u in train], "train")
-    dev_examples = builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    dev_examples = (
+        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    )
     tuner = _tuner(recipe, whisper, builder, train_examples)
     trainer, watch = _trainer(recipe, output)
     whisper.model.to(trainer.strategy.root_device)
@@ -103,9 +106,18 @@ def choose_language(
     builder = ExampleBuilder(whisper.tokens, ("en",), 0, window_seconds)
     examples = builder.examples(utterances[:_HEARD], [u.text for u in utterances[:_HEARD]], "train")
     for example in examples:
-        heard.update(detect_languages(whisper, encode_audio(whisper, [load_example(example)], window_seconds)))
+        heard.update(
+            detect_languages(
+                whisper, encode_audio(whisper, [load_example(example)], window_seconds)
+            )
+        )
     language = heard.most_common(1)[0][0]
-    logger.info("language token: <|%s|>, heard in %d of %d utterances", language, heard[language], len(examples))
+    logger.info(
+        "language token: <|%s|>, heard in %d of %d utterances",
+        language,
+        heard[language],
+        len(examples),
+    )
     return (language,)
 
 
@@ -122,7 +134,11 @@ def _checkpoint(output: Path, recipe: Recipe, resume: bool) -> Path | None:
         logger.warning("resume: no checkpoint in %s yet; starting from the beginning", output)
         return None
     before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
-    changed = [key for key, value in _plain(recipe).items() if key != "trainer" and before.get(key) != value]
+    changed = [
+        key
+        for key, value in _plain(recipe).items()
+        if key != "trainer" and before.get(key) != value
+    ]
     if changed:
         raise InputError(
             f"resume: {output} was trained with other settings of {', '.join(changed)}; "
@@ -135,7 +151,9 @@ def _tuner(
     recipe: Recipe, whisper: FrozenWhisper, builder: ExampleBuilder, examples: Sequence[Example]
 ) -> PromptTuner:
     generator = torch.Generator().manual_seed(recipe.seed)
-    captured = _captured(recipe, whisper, builder, examples) if recipe.prompt.start == "capture" else None
+    captured = (
+        _captured(recipe, whisper, builder, examples) if recipe.prompt.start == "capture" else None
+    )
     start = start_vectors(recipe.prompt, whisper.shape, generator, captured)
     prompt = SoftPrompt(recipe.prompt, start, generator)
     logger.info(
@@ -156,7 +174,9 @@ def _captured(
     features = log_mel(waveforms, recipe.window_seconds, whisper.config.num_mel_bins)
     plain = ExampleBuilder(whisper.tokens, builder.languages, 0, recipe.window_seconds)
     inputs = [torch.tensor(plain.inputs_and_labels(example, 0)[0]) for example in sample]
-    tokens = torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True, padding_value=whisper.tokens.end)
+    tokens = torch.nn.utils.rnn.pad_sequence(
+        inputs, batch_first=True, padding_value=whisper.tokens.end
+    )
     return capture_start(whisper, recipe.prompt, features, tokens)
 
 
@@ -165,7 +185,9 @@ def _states(
 ) -> dict[str, torch.Tensor]:
     if "encoder" in recipe.prompt.sides:
         return {}
-    return encode_once(whisper, examples, recipe.window_seconds, recipe.data.encoder_cache_gigabytes)
+    return encode_once(
+        whisper, examples, recipe.window_seconds, recipe.data.encoder_cache_gigabytes
+    )
 
 
 def _trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]:
@@ -173,7 +195,10 @@ def _trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]
     if reserved:
         raise InputError(f"trainer: {', '.join(sorted(reserved))} are set by fit; leave them out")
     watch = RunWatch()
-    loggers = [CSVLogger(output, name="logs", version="csv"), TensorBoardLogger(output, name="logs", version="tensorboard")]
+    loggers = [
+        CSVLogger(output, name="logs", version="csv"),
+        TensorBoardLogger(output, name="logs", version="tensorboard"),
+    ]
     settings = {"precision": fastest_precision(), **TRAINER_DEFAULTS, **recipe.trainer}
     try:
         trainer = lightning.Trainer(
@@ -189,7 +214,9 @@ def _trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]
 def fastest_precision() -> str:
     """Returns `bf16-mixed` where the processor or GPU multiplies bfloat16 in hardware, else `32-true`."""
     if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        )
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return "bf16-mixed" if native else "32-true"
@@ -197,15 +224,16 @@ def fastest_precision() -> str:
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
     """The recipe as YAML can hold it."""
-    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False))
+    plain: dict[str, Any] = yaml.safe_load(
+        yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
+    )
     return plain
 
 
 def _write_recipe(recipe: Recipe, output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    temporary = output / ".recipe.yaml"
-    temporary.write_text(yaml.safe_dump(_plain(recipe), allow_unicode=True, sort_keys=False), encoding="utf-8")
-    temporary.replace(output / "recipe.yaml")
+    write_text(
+        output / "recipe.yaml", yaml.safe_dump(_plain(recipe), allow_unicode=True, sort_keys=False)
+    )
 
 
 def _prompt(

@@ -9,10 +9,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 
-def _one_cycle(optimizer: Optimizer, learning_rate: float, warmup: float, steps: int) -> LRScheduler:
+def _one_cycle(
+    optimizer: Optimizer, learning_rate: float, warmup: float, steps: int
+) -> LRScheduler:
     # OneCycleLR divides by the length of each phase: none may be empty
     share = min(max(warmup, 2 / max(steps, 4)), 0.5)
-    return OneCycleLR(optimizer, max_lr=learning_rate, total_steps=max(steps, 4) + 1, pct_start=share)
+    return OneCycleLR(
+        optimizer, max_lr=learning_rate, total_steps=max(steps, 4) + 1, pct_start=share
+    )
 
 
 def _cosine(optimizer: Optimizer, learning_rate: float, warmup: float, steps: int) -> LRScheduler:

@@ -17,7 +17,9 @@ def window_of(row: Row, preferred: float | None = None) -> float:
     return wanted if row.waveform.shape[0] <= wanted * SAMPLE_RATE else float(WINDOW_SECONDS)
 
 
-def batches(rows: Sequence[Row], windows: Sequence[float], size: int) -> Iterator[tuple[float, list[int]]]:
+def batches(
+    rows: Sequence[Row], windows: Sequence[float], size: int
+) -> Iterator[tuple[float, list[int]]]:
     """Yields (window in seconds, indices of rows), longest audio first within a window."""
     for window in sorted(set(windows)):
         members = [index for index, own in enumerate(windows) if own == window]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -17,11 +17,10 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.batching import batches, window_of
 from spt_whisper.transcription.segments import split_segments
 from spt_whisper.transcription.transcript import Segment, Transcript
-from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import DecodingOptions
 
 Audio = str | Path | Tensor
-T = TypeVar("T")
 
 
 class Whisper:
@@ -47,12 +46,14 @@ class Whisper:
         return cls(FrozenWhisper.from_pretrained(name, device, dtype or torch.float32))
 
     @overload
-    def transcribe(self, audio: Audio, **settings: object) -> Transcript: ...
+    def transcribe(self, audio: Audio, **settings: Any) -> Transcript: ...
     @overload
-    def transcribe(self, audio: Sequence[Audio], **settings: object) -> list[Transcript]: ...
-    def transcribe(  # type: ignore[misc]  # the overloads leave the settings' types to this signature
+    def transcribe(
+        self, audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...], **settings: Any
+    ) -> list[Transcript]: ...
+    def transcribe(  # type: ignore[misc]  # the overloads leave the settings' types to this one
         self,
-        audio: Audio | Sequence[Audio],
+        audio: Any,
         *,
         prompt: Prompt | Sequence[Prompt | None] | None = None,
         language: str | Sequence[str | None] | None = None,
@@ -78,19 +79,25 @@ class Whisper:
         """
         if isinstance(audio, str | Path | Tensor):
             return self.transcribe(
-                [audio], prompt=_one(prompt), language=_one(language), options=options,
-                window_seconds=window_seconds, batch_size=batch_size,
-            )[0]  # fmt: skip
+                [audio],
+                prompt=prompt,
+                language=language,
+                options=options,
+                window_seconds=window_seconds,
+                batch_size=batch_size,
+            )[0]
         prompts = _for_each(prompt, len(audio), "prompt")
         languages = _for_each(language, len(audio), "language")
-        for code in {code for code in languages if code is not None}:
+        for code in set(languages) - {None}:
             self.frozen.tokens.language(code)
         rows = [
             Row(load_waveform(item), own_prompt, (code,) if code else None)
             for item, own_prompt, code in zip(audio, prompts, languages, strict=True)
         ]
         names = [str(item) if isinstance(item, str | Path) else "waveform" for item in audio]
-        return self.transcribe_rows(names, rows, options or DecodingOptions(), window_seconds, batch_size)
+        return self.transcribe_rows(
+            names, rows, options or DecodingOptions(), window_seconds, batch_size
+        )
 
     def transcribe_rows(
         self,
@@ -148,18 +155,12 @@ def load_waveform(audio: Audio) -> Tensor:
     return waveform
 
 
-def _one(value: T | Sequence[T] | None) -> list[T | None] | None:
-    """A setting given for a single audio, as a list of one."""
-    if value is None or isinstance(value, str | Prompt):
-        return [value]
-    return list(value)
-
-
-def _for_each(value: T | Sequence[T | None] | None, count: int, name: str) -> list[T | None]:
+def _for_each(value: Any, count: int, name: str) -> list[Any]:
     """One value for all, or a sequence with one for each."""
     if value is None or isinstance(value, str | Prompt):
         return [value] * count
-    values = list(value)
-    if len(values) != count:
-        raise InputError(f"{name}: {len(values)} given for {count} audio files; give one, or one for each")
-    return values
+    if len(value) != count:
+        raise InputError(
+            f"{name}: {len(value)} given for {count} audio files; give one, or one for each"
+        )
+    return list(value)

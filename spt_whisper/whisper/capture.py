@@ -37,10 +37,14 @@ def capture_start(
         decoder(input_ids=tokens, encoder_hidden_states=states, use_cache=False)
     text = tokens != whisper.tokens.end
     captured = {
-        "encoder": torch.stack([hidden.flatten(0, 1) for hidden in seen_encoder]),  # (L, B * frames, D)
+        "encoder": torch.stack(
+            [hidden.flatten(0, 1) for hidden in seen_encoder]
+        ),  # (L, B * frames, D)
         "decoder": torch.stack([hidden[text] for hidden in seen_decoder]),  # (L, tokens, D)
     }
-    embedded = decoder.embed_tokens(tokens)[text][None]  # a decoder input prompt gets its positions later
+    embedded = decoder.embed_tokens(tokens)[text][
+        None
+    ]  # a decoder input prompt gets its positions later
     start = {}
     for name in wanted:
         side, site, _ = name.split(".")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +18,6 @@ from transformers import (
     LogitsProcessorList,
     StoppingCriteria,
     StoppingCriteriaList,
-    SuppressTokensAtBeginLogitsProcessor,
-    SuppressTokensLogitsProcessor,
     WhisperTimeStampLogitsProcessor,
 )
 from transformers.modeling_outputs import BaseModelOutput
@@ -65,21 +64,16 @@ def decode(
     longest = tokens.shape[1]
     room = MAX_POSITIONS - longest
     if room < 1:
-        raise InputError(f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions")
+        raise InputError(
+            f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions"
+        )
     budgets = torch.tensor([min(options.budget(s), room) for s in seconds], device=whisper.device)
-    stops = [
-        LoopGuard(longest),
-        RowBudget(longest, budgets),
-    ]
     generated = GenerationMixin.generate(
         whisper.model,
         generation_config=_generation_config(whisper, options, longest + int(budgets.max())),
-        encoder_outputs=BaseModelOutput(last_hidden_state=states),
-        attention_mask=states.new_ones(states.shape[:2]),  # generate asks for one; Whisper has no use for it
-        decoder_input_ids=tokens,
-        **({} if mask is None else {"decoder_attention_mask": mask}),
-        logits_processor=_logits_processors(whisper, options, longest),
-        stopping_criteria=StoppingCriteriaList(stops),
+        logits_processor=_timestamp_rules(whisper, longest) if options.timestamps else None,
+        stopping_criteria=StoppingCriteriaList([LoopGuard(longest), RowBudget(longest, budgets)]),
+        **_model_inputs(states, tokens, mask),
     )
     return [
         _hypothesis(whisper, row, int(budget))
@@ -87,11 +81,16 @@ def decode(
     ]
 
 
-def _left_padded(whisper: FrozenWhisper, starts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+def _left_padded(
+    whisper: FrozenWhisper, starts: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor | None]:
     """First tokens, (B, T), filled up on the left; the mask is None where nothing had to be filled."""
     longest = max(len(start) for start in starts)
     fill = [longest - len(start) for start in starts]
-    rows = [[whisper.tokens.end] * count + list(start) for count, start in zip(fill, starts, strict=True)]
+    rows = [
+        [whisper.tokens.end] * count + list(start)
+        for count, start in zip(fill, starts, strict=True)
+    ]
     tokens = torch.tensor(rows, device=whisper.device)
     if not any(fill):
         return tokens, None
@@ -99,43 +98,49 @@ def _left_padded(whisper: FrozenWhisper, starts: Sequence[Sequence[int]]) -> tup
     return tokens, (places[None] >= torch.tensor(fill, device=whisper.device)[:, None]).long()
 
 
-def _generation_config(whisper: FrozenWhisper, options: DecodingOptions, positions: int) -> GenerationConfig:
+def _model_inputs(states: Tensor, tokens: Tensor, mask: Tensor | None) -> dict[str, Any]:
+    return {
+        "encoder_outputs": BaseModelOutput(last_hidden_state=states),
+        "attention_mask": states.new_ones(
+            states.shape[:2]
+        ),  # generate asks for one; Whisper does not
+        "decoder_input_ids": tokens,
+        **({} if mask is None else {"decoder_attention_mask": mask}),
+    }
+
+
+def _generation_config(
+    whisper: FrozenWhisper, options: DecodingOptions, positions: int
+) -> GenerationConfig:
+    """The search, and Whisper's own rules: tokens that are never written, and no empty start."""
+    own, tokens = whisper.model.generation_config, whisper.tokens
+    never = {tokens.start_of_previous, tokens.start_of_transcript, tokens.no_timestamps}
+    never.update(own.suppress_tokens or [], tokens.languages.values())
+    if not options.timestamps:
+        never.update(range(tokens.first_timestamp, whisper.config.vocab_size))
     return GenerationConfig(
         max_length=positions,
         num_beams=options.beam_size,
         do_sample=False,
         use_cache=True,
+        suppress_tokens=sorted(never),
+        begin_suppress_tokens=own.begin_suppress_tokens or [tokens.end],
+        eos_token_id=tokens.end,
+        pad_token_id=tokens.end,
+        bos_token_id=tokens.end,
+        decoder_start_token_id=tokens.start_of_transcript,
+    )
+
+
+def _timestamp_rules(whisper: FrozenWhisper, begin: int) -> LogitsProcessorList:
+    """The grammar of timestamps: in pairs, in order, one at the start."""
+    rules = GenerationConfig(
+        no_timestamps_token_id=whisper.tokens.no_timestamps,
         eos_token_id=whisper.tokens.end,
-        pad_token_id=whisper.tokens.end,
         bos_token_id=whisper.tokens.end,
-        decoder_start_token_id=whisper.tokens.start_of_transcript,
+        max_initial_timestamp_index=50,
     )
-
-
-def _logits_processors(whisper: FrozenWhisper, options: DecodingOptions, begin: int) -> LogitsProcessorList:
-    """Whisper's own rules: never-written tokens, no empty start, and the grammar of timestamps."""
-    own = whisper.model.generation_config
-    special = [whisper.tokens.start_of_previous, whisper.tokens.start_of_transcript, whisper.tokens.no_timestamps]
-    never = sorted({*(own.suppress_tokens or []), *special, *whisper.tokens.languages.values()})
-    at_start = own.begin_suppress_tokens or [whisper.tokens.end]
-    processors = LogitsProcessorList(
-        [
-            SuppressTokensLogitsProcessor(never, device=whisper.device),
-            SuppressTokensAtBeginLogitsProcessor(at_start, begin, device=whisper.device),
-        ]
-    )
-    if options.timestamps:
-        rules = GenerationConfig(
-            no_timestamps_token_id=whisper.tokens.no_timestamps,
-            eos_token_id=whisper.tokens.end,
-            bos_token_id=whisper.tokens.end,
-            max_initial_timestamp_index=50,
-        )
-        processors.append(WhisperTimeStampLogitsProcessor(rules, begin_index=begin))
-    else:
-        timestamps = range(whisper.tokens.first_timestamp, whisper.config.vocab_size)
-        processors.append(SuppressTokensLogitsProcessor(list(timestamps), device=whisper.device))
-    return processors
+    return LogitsProcessorList([WhisperTimeStampLogitsProcessor(rules, begin_index=begin)])
 
 
 class LoopGuard(StoppingCriteria):
@@ -183,4 +188,8 @@ def _hypothesis(whisper: FrozenWhisper, row: list[int], budget: int) -> Hypothes
 
 
 def _is_looping(tokens: list[int]) -> bool:
-    return bool(LoopGuard(0)(torch.tensor([tokens], dtype=torch.long), torch.empty(0)).item()) if tokens else False
+    return (
+        bool(LoopGuard(0)(torch.tensor([tokens], dtype=torch.long), torch.empty(0)).item())
+        if tokens
+        else False
+    )

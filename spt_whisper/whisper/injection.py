@@ -73,7 +73,9 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
 
 def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> None:
     if model in _prompted_models:
-        raise InputError("prompts: this model is prompted already; leave the inner `with prompted(...)` out")
+        raise InputError(
+            "prompts: this model is prompted already; leave the inner `with prompted(...)` out"
+        )
     config = model.config
     for name, tensor in vectors.named_tensors().items():
         side, site, _ = name.split(".")
@@ -89,10 +91,12 @@ def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> No
 # --- feed-forward slots ------------------------------------------------------------------------------
 
 
-def _feed_forward_hooks(layers: nn.ModuleList, slots: Slots) -> list[RemovableHandle]:
+def _feed_forward_hooks(layers: Any, slots: Slots) -> list[RemovableHandle]:
     handles = []
     for index, layer in enumerate(layers):
-        hook = _SlotHook(slots.key[:, index], slots.bias[:, index], slots.value[:, index], layer.activation_fn)
+        hook = _SlotHook(
+            slots.key[:, index], slots.bias[:, index], slots.value[:, index], layer.activation_fn
+        )
         handles.append(layer.fc1.register_forward_hook(hook.read))
         handles.append(layer.fc2.register_forward_hook(hook.add))
     return handles
@@ -119,7 +123,7 @@ class _SlotHook:
 
     def add(self, module: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
         added, self.pending = self.pending, None
-        return output + added
+        return output if added is None else output + added
 
 
 # --- attention prefixes -------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ class _KeyValuePrefix(NamedTuple):
     mask: Tensor | None  # (R, N)
 
 
-def _attention_hooks(layers: nn.ModuleList, prefix: Prefix) -> list[RemovableHandle]:
+def _attention_hooks(layers: Any, prefix: Prefix) -> list[RemovableHandle]:
     handles = []
     for index, layer in enumerate(layers):
         hook = _PrefixHook(layer, prefix.vector[:, index], prefix.mask)
@@ -142,11 +146,13 @@ def _attention_hooks(layers: nn.ModuleList, prefix: Prefix) -> list[RemovableHan
 class _PrefixHook:
     """Hands a layer's self-attention its prefix; keys and values are made once where nothing trains."""
 
-    def __init__(self, layer: nn.Module, vector: Tensor, mask: Tensor | None) -> None:
+    def __init__(self, layer: Any, vector: Tensor, mask: Tensor | None) -> None:
         self.norm, self.vector, self.mask = layer.self_attn_layer_norm, vector, mask
         self.kept: _KeyValuePrefix | None = None
 
-    def __call__(self, attention: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def __call__(
+        self, attention: Any, args: Any, kwargs: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
         if attention.config._attn_implementation != ATTENTION_NAME:
             raise RuntimeError(
                 f"prompts: the attention implementation became {attention.config._attn_implementation!r} inside "
@@ -159,7 +165,7 @@ class _PrefixHook:
             self.kept = None if torch.is_grad_enabled() else prefix
         return args, {**kwargs, "prompt_prefix": prefix}
 
-    def _project(self, attention: nn.Module) -> _KeyValuePrefix:
+    def _project(self, attention: Any) -> _KeyValuePrefix:
         normalized = self.norm(self.vector.to(attention.k_proj.weight.dtype))  # (R, N, D)
         heads = (*normalized.shape[:2], attention.num_heads, attention.head_dim)
         key = attention.k_proj(normalized).view(heads).transpose(1, 2)
@@ -168,7 +174,7 @@ class _PrefixHook:
 
 
 def prefix_attention(
-    module: nn.Module,
+    module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -215,13 +221,19 @@ def _extended_mask(
     """The mask over prefix and keys, (B or 1, 1, T, N + S), True where allowed; None: everything is."""
     tokens, states = query.shape[2], key.shape[2]
     if mask is None and causal and tokens > 1:
-        mask = torch.ones(tokens, states, dtype=torch.bool, device=query.device).tril(states - tokens)[None, None]
+        mask = torch.ones(tokens, states, dtype=torch.bool, device=query.device).tril(
+            states - tokens
+        )[None, None]
     if mask is None and prefix.mask is None:
         return None
     rows = query.shape[0]
     if mask is None:
         mask = torch.ones(1, 1, 1, states, dtype=torch.bool, device=query.device)
-    prefix_mask = torch.ones_like(prefix.key[:, 0, :, 0], dtype=torch.bool) if prefix.mask is None else prefix.mask
+    prefix_mask = (
+        torch.ones_like(prefix.key[:, 0, :, 0], dtype=torch.bool)
+        if prefix.mask is None
+        else prefix.mask
+    )
     prefix_mask = _expand(prefix_mask, rows)[:, None, None].expand(rows, 1, tokens, -1)
     return torch.cat([prefix_mask, mask.expand(rows, 1, tokens, states)], dim=3)
 
@@ -233,9 +245,9 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION_NAME, sdpa_mask)
 # --- input prompts ------------------------------------------------------------------------------------
 
 
-def _encoder_input_hooks(encoder: nn.Module, prefix: Prefix) -> list[RemovableHandle]:
+def _encoder_input_hooks(encoder: Any, prefix: Prefix) -> list[RemovableHandle]:
     """In front of the frame states, after convolutions and positions; cut off before the final norm."""
-    length = prefix.vector.shape[2]
+    length, mask = prefix.vector.shape[2], prefix.mask
 
     def put_in_front(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         hidden = args[0]  # (B, frames, D)
@@ -248,14 +260,17 @@ def _encoder_input_hooks(encoder: nn.Module, prefix: Prefix) -> list[RemovableHa
 
     def mask_short_rows(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         hidden = args[0]
-        allowed = functional.pad(prefix.mask, (0, hidden.shape[1] - length), value=True)
+        assert mask is not None
+        allowed = functional.pad(
+            _expand(mask, hidden.shape[0]), (0, hidden.shape[1] - length), value=True
+        )
         return (hidden, allowed[:, None, None], *args[2:])
 
     handles = [
         encoder.layers[0].register_forward_pre_hook(put_in_front),
         encoder.layer_norm.register_forward_pre_hook(cut_off),
     ]
-    if prefix.mask is not None and not bool(prefix.mask.all()):
+    if mask is not None and not bool(mask.all()):
         handles += [layer.register_forward_pre_hook(mask_short_rows) for layer in encoder.layers]
     return handles
 
@@ -265,7 +280,8 @@ def _decoder_input_hook(
 ) -> RemovableHandle:
     """Writes each row's prompt over the placeholders after <|startofprev|>, wherever these tokens are embedded."""
     start = model.config.decoder_start_token_id
-    previous = model.generation_config.prev_sot_token_id  # <|startofprev|>
+    generation: Any = model.generation_config
+    previous = generation.prev_sot_token_id  # <|startofprev|>
     prefix = vectors.decoder.input
     assert prefix is not None
     lengths = torch.tensor(vectors.decoder_positions, device=prefix.vector.device)  # (R,)
@@ -281,7 +297,9 @@ def _decoder_input_hook(
         anchor = torch.where(tokens == previous, places, -1).amax(dim=1, keepdim=True)  # (B, 1)
         offset = places - anchor - 1  # (B, T): the index into the prompt
         first_start = torch.where(tokens == start, places, tokens.shape[1]).amin(dim=1)
-        if bool(((wanted > 0) & ((anchor[:, 0] < 0) | (anchor[:, 0] + wanted >= first_start))).any()):
+        if bool(
+            ((wanted > 0) & ((anchor[:, 0] < 0) | (anchor[:, 0] + wanted >= first_start))).any()
+        ):
             raise RuntimeError(
                 "prompts: a row with a decoder input prompt has no <|startofprev|> with that many placeholders "
                 "behind it, so the prompt would be left out; build the tokens with Tokens.start"
@@ -300,7 +318,11 @@ def _expand(tensor: Tensor, rows: int) -> Tensor:
     """(R, ...) -> (rows, ...): one prompt for all, or each prompt for its beams, which stand side by side."""
     if tensor.shape[0] == 1:
         return tensor.expand(rows, *tensor.shape[1:])
-    return tensor if tensor.shape[0] == rows else tensor.repeat_interleave(rows // tensor.shape[0], dim=0)
+    return (
+        tensor
+        if tensor.shape[0] == rows
+        else tensor.repeat_interleave(rows // tensor.shape[0], dim=0)
+    )
 
 
 def _check_rows(batch: Tensor, prompts: Tensor) -> None:

@@ -19,8 +19,12 @@ def language_posterior(whisper: FrozenWhisper, states: Tensor) -> Tensor:
     Returns:
         (B, languages), in the order of `whisper.tokens.languages`.
     """
-    start = torch.full((states.shape[0], 1), whisper.tokens.start_of_transcript, device=states.device)
-    hidden = whisper.model.model.decoder(input_ids=start, encoder_hidden_states=states, use_cache=False)
+    start = torch.full(
+        (states.shape[0], 1), whisper.tokens.start_of_transcript, device=states.device
+    )
+    hidden = whisper.model.model.decoder(
+        input_ids=start, encoder_hidden_states=states, use_cache=False
+    )
     logits = whisper.model.proj_out(hidden.last_hidden_state[:, 0])
     codes = torch.tensor(list(whisper.tokens.languages.values()), device=states.device)
     return logits[:, codes].float().softmax(dim=-1)

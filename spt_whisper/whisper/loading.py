@@ -38,12 +38,16 @@ class FrozenWhisper:
         self.tokens = Tokens(tokenizer)
         self.name = name
         self._views: dict[tuple[int, torch.device, torch.dtype], nn.Module] = {}
-        model.generation_config.prev_sot_token_id = self.tokens.start_of_previous
+        generation: Any = model.generation_config
+        generation.prev_sot_token_id = self.tokens.start_of_previous
         model.config.decoder_start_token_id = self.tokens.start_of_transcript
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+        cls,
+        name: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> FrozenWhisper:
         """Loads a Whisper.
 
@@ -60,7 +64,8 @@ class FrozenWhisper:
             model, tokenizer = _load_ctranslate2(folder)
         else:
             model, tokenizer = _load_transformers(folder)
-        return cls(model.to(device=device, dtype=dtype), tokenizer, _canonical_name(str(name)))
+        placed: Any = model.to(device=device, dtype=dtype)  # type: ignore[call-arg]  # its stub loses self
+        return cls(placed, tokenizer, _canonical_name(str(name)))
 
     @property
     def config(self) -> WhisperConfig:
@@ -80,7 +85,9 @@ class FrozenWhisper:
     @property
     def shape(self) -> ModelShape:
         """The sizes that a prompt must fit."""
-        return ModelShape(self.config.d_model, self.config.encoder_layers, self.config.decoder_layers)
+        return ModelShape(
+            self.config.d_model, self.config.encoder_layers, self.config.decoder_layers
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,7 +96,9 @@ class FrozenWhisper:
         for name, tensor in sorted(self.model.state_dict().items()):
             if name != "proj_out.weight":  # tied to the embedding
                 digest.update(name.encode())
-                digest.update(tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
+                digest.update(
+                    tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes()
+                )
         return digest.hexdigest()
 
     def encoder(self, states: int) -> nn.Module:
@@ -103,7 +112,9 @@ class FrozenWhisper:
             view._modules = dict(full._modules)
             view.config = copy.copy(full.config)
             view.config.max_source_positions = view.max_source_positions = states
-            view.embed_positions = nn.Embedding.from_pretrained(full.embed_positions.weight[:states], freeze=True)
+            view.embed_positions = nn.Embedding.from_pretrained(
+                full.embed_positions.weight[:states], freeze=True
+            )
             self._views[key] = view
         return self._views[key]
 
@@ -155,28 +166,37 @@ def _find(name: str) -> Path | str:
 def _load_transformers(source: Path | str) -> tuple[WhisperForConditionalGeneration, Any]:
     if isinstance(source, Path):
         for needed in ("config.json", "model.safetensors"):
-            sharded = needed == "model.safetensors" and (source / "model.safetensors.index.json").is_file()
+            sharded = (
+                needed == "model.safetensors"
+                and (source / "model.safetensors.index.json").is_file()
+            )
             if not (source / needed).is_file() and not sharded:
-                raise InputError(f"model {source}: no {needed} in it; wanted a transformers or CTranslate2 folder")
+                raise InputError(
+                    f"model {source}: no {needed} in it; wanted a transformers or CTranslate2 folder"
+                )
     try:
         tokenizer = WhisperTokenizer.from_pretrained(source)
         model = WhisperForConditionalGeneration.from_pretrained(
             source, dtype=torch.float32, use_safetensors=True, attn_implementation="sdpa"
         )
     except Exception as error:  # safetensors, JSON and hub errors share no base class
-        hint = "restore the damaged file" if isinstance(source, Path) else (
-            "check the name and the network; `python tools/fetch_weights.py` brings base without the hub"
+        hint = (
+            "restore the damaged file"
+            if isinstance(source, Path)
+            else (
+                "check the name and the network; `python tools/fetch_weights.py` brings base without the hub"
+            )
         )
         message = " ".join(str(error).split())
-        raise InputError(f"model {source}: cannot be loaded ({type(error).__name__}: {message}); {hint}") from error
+        raise InputError(
+            f"model {source}: cannot be loaded ({type(error).__name__}: {message}); {hint}"
+        ) from error
     return model, tokenizer
 
 
 def _load_ctranslate2(folder: Path) -> tuple[WhisperForConditionalGeneration, Any]:
     source = ctranslate2.read_whisper(folder)
-    if not (folder / "tokenizer.json").is_file():
-        raise InputError(f"model {folder}: no tokenizer.json in it; copy it from the model's source")
-    tokenizer = WhisperTokenizer.from_pretrained(folder)
+    tokenizer = ctranslate2.load_tokenizer(folder)
     config = ctranslate2.build_config(source)
     config._attn_implementation = "sdpa"
     with torch.device("meta"):

@@ -41,19 +41,27 @@ class Tokens:
         self.no_timestamps = self._special("notimestamps")
         self.end = self._special("endoftext")
         if not self.languages:
-            raise InputError("the model's tokenizer has no language tokens; take a multilingual Whisper")
+            raise InputError(
+                "the model's tokenizer has no language tokens; take a multilingual Whisper"
+            )
 
     def _special(self, name: str) -> int:
         token = self._ids.get(f"<|{name}|>")
         if token is None:
-            raise InputError(f"the model's tokenizer has no token <|{name}|>; take a multilingual Whisper")
+            raise InputError(
+                f"the model's tokenizer has no token <|{name}|>; take a multilingual Whisper"
+            )
         return token
 
     @cached_property
     def languages(self) -> dict[str, int]:
         """Language code -> token, in the order of the tokens."""
         found = ((_LANGUAGE_TOKEN.fullmatch(token), number) for token, number in self._ids.items())
-        codes = {match[1]: number for match, number in found if match and number > self.start_of_transcript}
+        codes = {
+            match[1]: number
+            for match, number in found
+            if match and number > self.start_of_transcript
+        }
         return dict(sorted(codes.items(), key=lambda item: item[1]))
 
     @property
@@ -99,7 +107,11 @@ class Tokens:
                 f"prompt.length: a decoder input prompt of {placeholders} leaves no room; wanted at most {MAX_PREVIOUS}"
             )
         text = list(text_prompt)[-room:] if room else []
-        previous = [self.start_of_previous, *[self.end] * placeholders, *text] if placeholders or text else []
+        previous = (
+            [self.start_of_previous, *[self.end] * placeholders, *text]
+            if placeholders or text
+            else []
+        )
         codes = [self.language(code) for code in languages]
         rest = [] if timestamps else [self.no_timestamps]
         return [*previous, self.start_of_transcript, *codes, self.transcribe, *rest]

@@ -33,13 +33,24 @@ def soft_prompt(config: PromptConfig, seed: int = 0) -> SoftPrompt:
             2 * 4 * (8 + 1 + 8),
         ),
         (
-            PromptConfig(side="decoder", site=["attention", "feed_forward"], length={"attention": 2, "feed_forward": 5}),
-            ["decoder.attention.vector", "decoder.feed_forward.key", "decoder.feed_forward.bias", "decoder.feed_forward.value"],
+            PromptConfig(
+                side="decoder",
+                site=["attention", "feed_forward"],
+                length={"attention": 2, "feed_forward": 5},
+            ),
+            [
+                "decoder.attention.vector",
+                "decoder.feed_forward.key",
+                "decoder.feed_forward.bias",
+                "decoder.feed_forward.value",
+            ],
             3 * 2 * 8 + 3 * 5 * 17,
         ),
     ],
 )
-def test_parameters_are_the_vectors_and_nothing_else(config: PromptConfig, names: list[str], numbers: int) -> None:
+def test_parameters_are_the_vectors_and_nothing_else(
+    config: PromptConfig, names: list[str], numbers: int
+) -> None:
     prompt = soft_prompt(config)
     assert list(prompt.fold().named_tensors()) == names
     assert sorted(prompt.state_dict()) == sorted(f"vectors.{name}" for name in names)
@@ -54,7 +65,13 @@ def test_base_size_decoder_slots_have_the_numbers_of_the_design() -> None:
 
 
 def test_residual_mlp_starts_as_the_identity_and_folds_away() -> None:
-    config = PromptConfig(side="entire", site=["input", "attention"], length=4, parameterization="residual_mlp", bottleneck=6)
+    config = PromptConfig(
+        side="entire",
+        site=["input", "attention"],
+        length=4,
+        parameterization="residual_mlp",
+        bottleneck=6,
+    )
     prompt = soft_prompt(config)
     plain = soft_prompt(PromptConfig(side="entire", site=["input", "attention"], length=4))
     for name, tensor in plain.fold().named_tensors().items():
@@ -70,15 +87,21 @@ def test_residual_mlp_starts_as_the_identity_and_folds_away() -> None:
 
 
 def test_residual_mlp_is_the_formula_of_the_paper() -> None:
-    config = PromptConfig(side="decoder", site="attention", length=4, parameterization="residual_mlp", bottleneck=6)
+    config = PromptConfig(
+        side="decoder", site="attention", length=4, parameterization="residual_mlp", bottleneck=6
+    )
     prompt = soft_prompt(config)
     network = prompt.networks["decoder_attention"]
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(generator=torch.Generator().manual_seed(2))
     x = prompt.vectors["decoder"]["attention"]["vector"][1]
-    hidden = torch.relu(x @ network.down[1] + network.down_bias[1]) @ network.up[1] + network.up_bias[1]
-    expected = x + torch.nn.functional.layer_norm(hidden, (8,), network.norm_weight[1, 0], network.norm_bias[1, 0])
+    hidden = (
+        torch.relu(x @ network.down[1] + network.down_bias[1]) @ network.up[1] + network.up_bias[1]
+    )
+    expected = x + torch.nn.functional.layer_norm(
+        hidden, (8,), network.norm_weight[1, 0], network.norm_bias[1, 0]
+    )
     torch.testing.assert_close(prompt().decoder.attention.vector[0, 1], expected)  # type: ignore[union-attr]
 
 
@@ -103,6 +126,8 @@ def test_captured_vectors_are_the_start() -> None:
         ({"parameterization": "residual_mlp"}, "residual_mlp needs a site"),
     ],
 )
-def test_wrong_settings_are_refused_in_the_users_words(settings: dict[str, object], message: str) -> None:
+def test_wrong_settings_are_refused_in_the_users_words(
+    settings: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         PromptConfig(**settings)  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tiny_model import tiny_whisper
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import PromptConfig
@@ -14,6 +13,7 @@ from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.injection import ATTENTION_NAME, prompted
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
+from tests.tiny_model import tiny_whisper
 
 SITES = ["feed_forward", "attention", "input", ["input", "attention", "feed_forward"]]
 FRAMES = 200
@@ -40,10 +40,14 @@ def features() -> torch.Tensor:
     return torch.randn(3, 80, FRAMES, generator=torch.Generator().manual_seed(3))
 
 
-def starts(whisper: FrozenWhisper, placeholders: int, options: DecodingOptions | None = None) -> list[int]:
+def starts(
+    whisper: FrozenWhisper, placeholders: int, options: DecodingOptions | None = None
+) -> list[int]:
     text = whisper.tokens.encode(options.text_prompt) if options and options.text_prompt else ()
     timed = bool(options and options.timestamps)
-    return whisper.tokens.start(["es"], placeholders=placeholders, text_prompt=text, timestamps=timed)
+    return whisper.tokens.start(
+        ["es"], placeholders=placeholders, text_prompt=text, timestamps=timed
+    )
 
 
 @torch.no_grad()
@@ -57,7 +61,9 @@ def logits(
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_outside_the_block_whisper_is_the_same_to_the_bit(site: str | list[str], features: torch.Tensor) -> None:
+def test_outside_the_block_whisper_is_the_same_to_the_bit(
+    site: str | list[str], features: torch.Tensor
+) -> None:
     whisper = tiny_whisper()
     fingerprint = whisper.fingerprint
     config, vectors = random_prompt(whisper, site, 3)
@@ -87,7 +93,10 @@ def test_each_side_alone_changes_the_logits(side: str, site: str, features: torc
     whisper = tiny_whisper()
     config, vectors = random_prompt(whisper, site, 3, side)
     tokens = [*starts(whisper, config.decoder_positions), 5, 6]
-    assert (logits(whisper, vectors, features, tokens) - logits(whisper, PromptVectors(), features, tokens)).abs().max() > 0.01
+    assert (
+        logits(whisper, vectors, features, tokens)
+        - logits(whisper, PromptVectors(), features, tokens)
+    ).abs().max() > 0.01
 
 
 def test_slots_at_their_start_leave_whisper_as_it_was_to_the_bit(features: torch.Tensor) -> None:
@@ -95,17 +104,23 @@ def test_slots_at_their_start_leave_whisper_as_it_was_to_the_bit(features: torch
     config = PromptConfig(site="feed_forward", length=8)
     start = start_vectors(config, whisper.shape, torch.Generator().manual_seed(0))
     tokens = starts(whisper, 0)
-    assert torch.equal(logits(whisper, start, features, tokens), logits(whisper, PromptVectors(), features, tokens))
+    assert torch.equal(
+        logits(whisper, start, features, tokens), logits(whisper, PromptVectors(), features, tokens)
+    )
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("site", SITES)
-def test_a_row_does_not_depend_on_its_neighbors(site: str | list[str], name: str, features: torch.Tensor) -> None:
+def test_a_row_does_not_depend_on_its_neighbors(
+    site: str | list[str], name: str, features: torch.Tensor
+) -> None:
     """Encoder states to 1e-4, and the tokens of greedy and beam search, for prompts of two lengths and none."""
     whisper, options = tiny_whisper(), OPTIONS[name]
     prompts = [random_prompt(whisper, site, 3), random_prompt(whisper, site, 5), None]
     vectors = [prompt[1] if prompt else None for prompt in prompts]
-    first = [starts(whisper, prompt[0].decoder_positions if prompt else 0, options) for prompt in prompts]
+    first = [
+        starts(whisper, prompt[0].decoder_positions if prompt else 0, options) for prompt in prompts
+    ]
     with prompted(whisper.model, stack(vectors)):
         mixed_states = whisper.encode(features)
         mixed = decode(whisper, mixed_states, first, [1.0] * 3, options)
@@ -118,7 +133,9 @@ def test_a_row_does_not_depend_on_its_neighbors(site: str | list[str], name: str
 
 
 @pytest.mark.parametrize("site", ["feed_forward", "attention", ["attention", "feed_forward"]])
-def test_mixed_rows_have_the_logits_of_rows_alone(site: str | list[str], features: torch.Tensor) -> None:
+def test_mixed_rows_have_the_logits_of_rows_alone(
+    site: str | list[str], features: torch.Tensor
+) -> None:
     whisper = tiny_whisper()
     rows = [random_prompt(whisper, site, 3)[1], random_prompt(whisper, site, 5)[1], None]
     tokens = [*starts(whisper, 0), 9, 8, 7]
@@ -129,7 +146,9 @@ def test_mixed_rows_have_the_logits_of_rows_alone(site: str | list[str], feature
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_cached_decoding_equals_the_uncached_pass(site: str | list[str], features: torch.Tensor) -> None:
+def test_cached_decoding_equals_the_uncached_pass(
+    site: str | list[str], features: torch.Tensor
+) -> None:
     whisper = tiny_whisper()
     config, vectors = random_prompt(whisper, site, 4)
     first = starts(whisper, config.decoder_positions)
@@ -138,12 +157,17 @@ def test_cached_decoding_equals_the_uncached_pass(site: str | list[str], feature
         states = whisper.encode(features[:1])
         tokens = decode(whisper, states, [first], [1.0], options)[0].tokens
         uncached = whisper.model(
-            encoder_outputs=(states,), decoder_input_ids=torch.tensor([[*first, *tokens]]), use_cache=False
+            encoder_outputs=(states,),
+            decoder_input_ids=torch.tensor([[*first, *tokens]]),
+            use_cache=False,
         ).logits[0]
         cache, cached = None, []
         for step in [first, *([token] for token in tokens)]:
             output = whisper.model(
-                encoder_outputs=(states,), decoder_input_ids=torch.tensor([step]), past_key_values=cache, use_cache=True
+                encoder_outputs=(states,),
+                decoder_input_ids=torch.tensor([step]),
+                past_key_values=cache,
+                use_cache=True,
             )
             cache = output.past_key_values
             cached.append(output.logits[0])
@@ -151,7 +175,9 @@ def test_cached_decoding_equals_the_uncached_pass(site: str | list[str], feature
     assert len(tokens) > 3
 
 
-def test_deep_encoder_prompt_equals_prompt_states_replaced_at_each_layer(features: torch.Tensor) -> None:
+def test_deep_encoder_prompt_equals_prompt_states_replaced_at_each_layer(
+    features: torch.Tensor,
+) -> None:
     """The keys-and-values form against the form of P-Tuning v2 and VPT-deep, written out here."""
     whisper = tiny_whisper()
     _, vectors = random_prompt(whisper, "attention", 4, side="encoder")
@@ -161,7 +187,10 @@ def test_deep_encoder_prompt_equals_prompt_states_replaced_at_each_layer(feature
     encoder = whisper.encoder(FRAMES // 2)
     with torch.no_grad():
         hidden = torch.nn.functional.gelu(encoder.conv1(features))
-        hidden = torch.nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1) + encoder.embed_positions.weight
+        hidden = (
+            torch.nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1)
+            + encoder.embed_positions.weight
+        )
         for index, layer in enumerate(encoder.layers):
             vector = vectors.encoder.attention.vector[:, index].expand(3, -1, -1)
             hidden = layer(torch.cat([vector, hidden], dim=1), None)[:, 4:]
@@ -193,7 +222,9 @@ def test_a_decoder_input_prompt_without_its_place_is_an_error(features: torch.Te
         logits(whisper, vectors, features, starts(whisper, 2))
 
 
-def test_an_attention_implementation_changed_inside_the_block_is_an_error(features: torch.Tensor) -> None:
+def test_an_attention_implementation_changed_inside_the_block_is_an_error(
+    features: torch.Tensor,
+) -> None:
     whisper = tiny_whisper()
     _, vectors = random_prompt(whisper, "attention", 2)
     with torch.no_grad(), prompted(whisper.model, vectors):
@@ -206,7 +237,10 @@ def test_an_attention_implementation_changed_inside_the_block_is_an_error(featur
 def test_a_prompt_of_another_shape_is_refused() -> None:
     whisper = tiny_whisper(width=32)
     _, vectors = random_prompt(tiny_whisper(width=64), "feed_forward", 2)
-    with pytest.raises(InputError, match="the prompt is of another model"), prompted(whisper.model, vectors):
+    with (
+        pytest.raises(InputError, match="the prompt is of another model"),
+        prompted(whisper.model, vectors),
+    ):
         pass
 
 
@@ -220,12 +254,17 @@ def test_a_prompt_inside_a_prompt_is_refused() -> None:
 
 def test_rows_that_do_not_match_the_batch_are_an_error(features: torch.Tensor) -> None:
     whisper = tiny_whisper()
-    rows = [random_prompt(whisper, "feed_forward", 2)[1], random_prompt(whisper, "feed_forward", 3)[1]]
+    rows = [
+        random_prompt(whisper, "feed_forward", 2)[1],
+        random_prompt(whisper, "feed_forward", 3)[1],
+    ]
     with pytest.raises(RuntimeError, match="2 rows of prompts met a batch of 3 rows"):
         logits(whisper, stack(rows), features, starts(whisper, 0))
 
 
-def test_a_window_view_shares_weights_and_equals_the_slice_of_positions(features: torch.Tensor) -> None:
+def test_a_window_view_shares_weights_and_equals_the_slice_of_positions(
+    features: torch.Tensor,
+) -> None:
     whisper = tiny_whisper()
     view, full = whisper.encoder(100), whisper.model.model.encoder
     assert view.layers is full.layers

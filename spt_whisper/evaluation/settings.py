@@ -1,0 +1,39 @@
+"""What an evaluation is told: one declaration for flags, YAML, help and code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.whisper.options import DecodingOptions
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is scored, with what, and how."""
+
+    corpus: CorpusConfig
+    prompt: str | None = None
+    """Folder or hub id of a prompt; without one only bare Whisper is scored."""
+    model: str | None = None
+    """Whisper to use; by default the prompt's base."""
+    split: Literal["train", "dev", "test"] = "test"
+    """Part of the corpus that is scored."""
+    zero_shot: bool = True
+    """Whether bare Whisper is scored beside the prompt."""
+    languages: list[str] = field(default_factory=list)
+    """Language tokens for bare Whisper. With a dev part, the best of these, the prompt's and `auto` is taken on dev."""
+    windows: list[float] = field(default_factory=list)
+    """Windows in seconds for bare Whisper, beside 30 s and the prompt's; the best on dev is taken."""
+    normalizer: str = "basic"
+    """Text normalizer before scoring: basic or raw."""
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    batch_size: int = 8
+    """Utterances decoded together."""
+    output: str | None = None
+    """File for the report; by default report.json in the folder above the prompt's."""
+    resamples: int = 1000
+    """Bootstrap resamples of the 95 % intervals."""
+    seed: int = 0
+    """Seed of the bootstrap."""

@@ -1,0 +1,104 @@
+"""Transcripts as text: one function a format, laid out as openai-whisper's own writers do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from spt_whisper.atomic import write_text
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.transcript import Transcript
+
+Writer = Callable[[Transcript], str]
+
+
+def to_txt(transcript: Transcript) -> str:
+    """The text alone, one line a segment."""
+    return "".join(f"{_line(segment.text)}\n" for segment in transcript.segments)
+
+
+def to_json(transcript: Transcript) -> str:
+    """One object: text, segments (start and end in seconds), language, duration, prompt."""
+    segments = [
+        {"id": number, "start": segment.start, "end": segment.end, "text": segment.text}
+        for number, segment in enumerate(transcript.segments)
+    ]
+    fields = {
+        "text": transcript.text,
+        "segments": segments,
+        "language": transcript.languages[0] if transcript.languages else None,
+        "languages": transcript.languages,
+        "duration": transcript.duration,
+        "prompt": transcript.prompt,
+        "average_log_probability": transcript.average_log_probability,
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def to_srt(transcript: Transcript) -> str:
+    """SubRip: numbered cues, `HH:MM:SS,mmm`."""
+    cues = _cues(transcript, decimal_mark=",", always_hours=True)
+    return "".join(f"{number}\n{cue}\n" for number, cue in enumerate(cues, start=1))
+
+
+def to_vtt(transcript: Transcript) -> str:
+    """WebVTT: `MM:SS.mmm`, with hours only where there are any."""
+    cues = _cues(transcript, decimal_mark=".", always_hours=False)
+    return "WEBVTT\n\n" + "".join(f"{cue}\n" for cue in cues)
+
+
+def to_tsv(transcript: Transcript) -> str:
+    """A table: start and end in whole milliseconds, text."""
+    rows = (
+        f"{_milliseconds(segment.start)}\t{_milliseconds(segment.end)}\t{_line(segment.text)}\n"
+        for segment in transcript.segments
+    )
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+WRITERS: dict[str, Writer] = {
+    "txt": to_txt,
+    "json": to_json,
+    "srt": to_srt,
+    "vtt": to_vtt,
+    "tsv": to_tsv,
+}
+
+
+def write_transcript(transcript: Transcript, path: str | Path) -> None:
+    """Writes `transcript` to `path`, whole or not at all, in the format that its ending names.
+
+    Raises:
+        InputError: the ending names no format.
+    """
+    name = Path(path).suffix.lower().removeprefix(".")
+    if name not in WRITERS:
+        endings = ", ".join(f".{format_name}" for format_name in WRITERS)
+        raise InputError(f"{path}: unknown transcript format; end the name in one of: {endings}")
+    write_text(path, WRITERS[name](transcript))
+
+
+def _cues(transcript: Transcript, decimal_mark: str, always_hours: bool) -> Iterator[str]:
+    """Time line and text of each segment; an arrow in the text would be read as a time line."""
+    for segment in transcript.segments:
+        start, end = (
+            _clock(seconds, decimal_mark, always_hours) for seconds in (segment.start, segment.end)
+        )
+        yield f"{start} --> {end}\n{_line(segment.text).replace('-->', '->')}\n"
+
+
+def _clock(seconds: float, decimal_mark: str, always_hours: bool) -> str:
+    whole, milliseconds = divmod(_milliseconds(seconds), 1000)
+    hours, minutes = divmod(whole // 60, 60)
+    hours_text = f"{hours:02d}:" if always_hours or hours else ""
+    return f"{hours_text}{minutes:02d}:{whole % 60:02d}{decimal_mark}{milliseconds:03d}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _line(text: str) -> str:
+    """`text` in one line without tabs: line ends divide cues, and tabs columns."""
+    return " ".join(text.strip().replace("\t", " ").splitlines())

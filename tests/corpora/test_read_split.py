@@ -1,0 +1,137 @@
+"""Splits of a corpus: which utterances are read, dropped and drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import soundfile
+
+from spt_whisper.audio import load_audio
+from spt_whisper.corpora import READERS, CorpusConfig, read_split
+from spt_whisper.errors import InputError
+
+
+def write_corpus(root: Path, split: str = "train", number: int = 20, **more: Any) -> str:
+    rows = (
+        {"id": f"{split}{n}", "audio": "a.wav", "text": "x", "language": "qug", "duration": n + 1}
+        for n in range(number)
+    )
+    text = "".join(f"{json.dumps({**row, **more})}\n" for row in rows)
+    (root / f"{split}.jsonl").write_text(text)
+    return str(root)
+
+
+def ids(config: CorpusConfig, split: Literal["train", "dev", "test"] = "train") -> list[str]:
+    return [utterance.id for utterance in read_split(config, split)]
+
+
+def test_each_split_is_read_by_its_name(tmp_path: Path) -> None:
+    for name in ("train", "valid", "test"):
+        write_corpus(tmp_path, name, 2)
+    config = CorpusConfig(str(tmp_path), dev="valid")
+    assert ids(config) == ["train0", "train1"]
+    assert ids(config, "dev") == ["valid0", "valid1"]
+    assert ids(config, "test") == ["test0", "test1"]
+
+
+def test_one_file_can_be_the_corpus(tmp_path: Path) -> None:
+    write_corpus(tmp_path, "clips", 2)
+    assert ids(CorpusConfig(str(tmp_path / "clips.jsonl")), "test") == ["clips0", "clips1"]
+
+
+def test_long_utterances_are_dropped_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = CorpusConfig(write_corpus(tmp_path), max_seconds=5)
+    with caplog.at_level(logging.WARNING):
+        assert ids(config) == [f"train{n}" for n in range(5)]
+    assert "dropped 15 of 20 utterances longer than 5 s: train5, train6" in caplog.text
+    assert "train14 and 5 more" in caplog.text
+
+
+def test_an_unknown_duration_is_read_from_the_audio(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(48_000), 16_000)
+    config = CorpusConfig(write_corpus(tmp_path, number=1, duration=None), max_seconds=3)
+    assert read_split(config, "train")[0].duration == 3.0
+    with pytest.raises(InputError, match=r"no utterances of at most 2.9 s"):
+        read_split(dataclasses.replace(config, max_seconds=2.9), "train")
+
+
+def test_draws_are_seeded_ordered_and_nested(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        write_corpus(tmp_path, split)
+    config = CorpusConfig(str(tmp_path), limit=6)
+    drawn = ids(config)
+    assert len(set(drawn)) == 6
+    assert drawn == sorted(drawn, key=lambda name: int(name.removeprefix("train")))
+    assert drawn == ids(config)
+    assert drawn != ids(dataclasses.replace(config, seed=1))
+    assert set(drawn) < set(ids(dataclasses.replace(config, limit=12)))
+    assert len(ids(dataclasses.replace(config, limit=99))) == 20
+    # each limit is for its own split
+    assert len(ids(config, "dev")) == len(ids(config, "test")) == 20
+    config = CorpusConfig(str(tmp_path), test_limit=3)
+    assert (len(ids(config)), len(ids(config, "dev")), len(ids(config, "test"))) == (20, 20, 3)
+
+
+def test_the_draw_is_the_same_on_every_machine(tmp_path: Path) -> None:
+    config = CorpusConfig(write_corpus(tmp_path), limit=4)
+    assert ids(config) == ["train10", "train14", "train16", "train18"]
+
+
+def test_languages(tmp_path: Path) -> None:
+    config = CorpusConfig(write_corpus(tmp_path, number=1))
+    assert read_split(config, "train")[0].languages == ("qug",)
+    config = dataclasses.replace(config, language="es")
+    assert read_split(config, "train")[0].languages == ("es",)
+    write_corpus(tmp_path, number=1, language=None)
+    assert read_split(config, "train")[0].languages == ("es",)
+    with pytest.raises(InputError, match="utterance 'train0' has no language"):
+        read_split(dataclasses.replace(config, language=None), "train")
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such corpus"):
+        read_split(CorpusConfig(str(tmp_path / "nowhere")), "train")
+    message = r"no split 'train', neither train\.jsonl nor train\.csv"
+    with pytest.raises(InputError, match=message):
+        read_split(CorpusConfig(str(tmp_path)), "train")
+    write_corpus(tmp_path)
+    (tmp_path / "train.csv").touch()
+    with pytest.raises(InputError, match=r"both train\.jsonl and train\.csv"):
+        read_split(CorpusConfig(str(tmp_path)), "train")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"reader": "kaldy"}, "reader 'kaldy' is unknown; give one of: manifest"),
+        ({"max_seconds": 0}, "max_seconds is 0; give a number above 0"),
+        ({"limit": 0}, "limit is 0"),
+        ({"test_limit": -1}, "test_limit is -1"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        CorpusConfig("x", **settings)
+
+
+def test_a_reader_is_a_row_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_corpus(tmp_path, "other", 1)
+    monkeypatch.setitem(READERS, "mine", lambda root, split: READERS["manifest"](root, "other"))
+    assert ids(CorpusConfig(str(tmp_path), reader="mine")) == ["other0"]
+
+
+def test_real_corpora(shared_data: Path) -> None:
+    config = CorpusConfig(str(shared_data / "tiny" / "killkan_qug"), max_seconds=3, limit=2)
+    utterances = read_split(config, "train")
+    assert len(utterances) == 2
+    for utterance in utterances:
+        assert utterance.languages == ("qug",)
+        assert len(load_audio(utterance.audio)) == pytest.approx(utterance.duration * 16_000, abs=9)

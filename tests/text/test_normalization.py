@@ -1,0 +1,120 @@
+"""Normalizers: rows of text before and after, and what holds for every text."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spt_whisper.errors import InputError
+from spt_whisper.text.normalization import (
+    NORMALIZERS,
+    STEPS,
+    Normalizer,
+    TextProcessing,
+    get_normalizer,
+)
+
+PROCESSINGS = [TextProcessing(low, bare) for low in (False, True) for bare in (False, True)]
+ALL = [*NORMALIZERS.values(), *(processing.apply for processing in PROCESSINGS)]
+# texts of letters, marks, signs and blanks from all of Unicode, with apostrophes often enough
+TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aΣJ'’-̌ ́")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("  Hello,\tworld!\n", "hello world"),
+        ("don't 'quote' rock 'n' roll", "don't quote rock n roll"),
+        ("L\u2019ACQUA dell\u2019", "l'acqua dell"),
+        ("Ñuka p'unchaw, ¿imanallatak?", "ñuka p'unchaw imanallatak"),
+        ("well-known — yes…", "well known yes"),
+        ("Straße STRASSE", "straße strasse"),
+        ("ΟΔΟΣ", "οδος"),
+        ("Ｆｕｌｌ　ｗｉｄｔｈ ﬁn ①", "full width fin 1"),
+        ("其家人都在澳门定居。How about?", "其家人都在澳门定居 how about"),
+        ("हिन्दी में, नमस्ते।", "हिन्दी में नमस्ते"),  # vowel signs and viramas stay
+        ("ภาษาไทย “ดี”", "ภาษาไทย ด\u0e35"),
+        ("العَرَبِيَّة؟", "العَرَبِيَّة"),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # the joiner is spelling, not white space
+        ("50 % + $3", "50 3"),
+        ("J\u030c", "ǰ"),
+        ("a_b", "a b"),
+    ],
+)
+def test_basic(text: str, expected: str) -> None:
+    assert get_normalizer("basic")(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("  Hello,\tWORLD! ", "Hello, WORLD!"), ("ﬁn n\u0303", "ﬁn n\u0303"), (" ", "")],
+)
+def test_raw_collapses_white_space_only(text: str, expected: str) -> None:
+    assert get_normalizer("raw")(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("processing", "expected"),
+    [
+        (TextProcessing(), "Ñuka, l’ACQUA ①!"),
+        (TextProcessing(lowercase=True), "ñuka, l’acqua ①!"),
+        (TextProcessing(remove_punctuation=True), "Ñuka l'ACQUA ①"),
+        (TextProcessing(lowercase=True, remove_punctuation=True), "ñuka l'acqua ①"),
+    ],
+)
+def test_text_processing_of_targets(processing: TextProcessing, expected: str) -> None:
+    assert processing.apply(" N\u0303uka,  l’ACQUA ①! ") == expected
+    assert TextProcessing(**dataclasses.asdict(processing)) == processing
+
+
+@pytest.mark.parametrize("normalize", ALL)
+@given(text=TEXTS)
+def test_twice_is_once(normalize: Normalizer, text: str) -> None:
+    once = normalize(text)
+    assert normalize(once) == once
+
+
+@pytest.mark.parametrize("normalize", ALL)
+@given(text=TEXTS)
+def test_no_word_of_letters_vanishes(normalize: Normalizer, text: str) -> None:
+    for word in text.split():
+        if any(unicodedata.category(character)[0] == "L" for character in word):
+            assert normalize(word)
+
+
+@given(text=TEXTS)
+def test_removing_punctuation_takes_punctuation_and_symbols_only(text: str) -> None:
+    def spoken(characters: str) -> list[str]:
+        return [each for each in characters if unicodedata.category(each)[0] not in "PSZ"]
+
+    left = STEPS["remove_punctuation"](text)
+    assert spoken(left) == spoken(text)
+    assert {each for each in left if unicodedata.category(each)[0] in "PS"} <= {"'"}
+
+
+def test_every_letter_and_mark_survives_basic_normalization() -> None:
+    basic = get_normalizer("basic")
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if unicodedata.category(character)[0] in "LMN":
+            once = basic(f"a{character}")
+            assert once != "a", hex(code)
+            assert basic(once) == once, hex(code)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(InputError, match="normalizer 'basics' is unknown; give one of: raw, basic"):
+        get_normalizer("basics")
+    with pytest.raises(InputError, match="text step 'stem' is unknown; give some of: nfc, nfkc"):
+        Normalizer("mine", ("nfc", "stem"))
+
+
+def test_a_normalizer_is_its_steps_in_order() -> None:
+    assert Normalizer("shout", ("remove_punctuation", "collapse_whitespace"))("A, B") == "A B"
+    assert list(NORMALIZERS) == [normalizer.name for normalizer in NORMALIZERS.values()]

@@ -1,0 +1,41 @@
+"""A tiny model and a tiny corpus on disk, for what goes through files: recipes, commands, prompts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from tests.tiny_model import tiny_whisper
+
+WORDS = ("ari", "ñuka", "wasi", "llakta")
+
+
+def write_model(folder: Path, seed: int = 0) -> Path:
+    """Writes the tiny Whisper as a transformers folder."""
+    whisper = tiny_whisper(seed)
+    whisper.model.save_pretrained(folder)
+    whisper.tokens.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_corpus(folder: Path, train: int = 6, dev: int = 2, test: int = 3) -> Path:
+    """Writes noise of different colors with a word each, and its manifests."""
+    generator = np.random.default_rng(0)
+    (folder / "audio").mkdir(parents=True)
+    for split, count in (("train", train), ("dev", dev), ("test", test)):
+        lines = []
+        for index in range(count):
+            seconds = 0.5 + 0.1 * index
+            tone = np.sin(np.arange(int(16_000 * seconds)) * 0.02 * (1 + index % len(WORDS)))
+            samples = 0.3 * tone + 0.05 * generator.standard_normal(tone.size)
+            name = f"audio/{split}{index}.wav"
+            soundfile.write(folder / name, samples.astype(np.float32), 16_000)
+            row = {"id": f"{split}{index}", "audio": name, "text": WORDS[index % len(WORDS)]}
+            lines.append(
+                json.dumps({**row, "language": "qug", "duration": seconds}, ensure_ascii=False)
+            )
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder

@@ -1,0 +1,103 @@
+"""Labels: what is learned, what is masked, and what is dropped by name."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.corpora.utterance import Utterance
+from spt_whisper.errors import InputError
+from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, collate
+from spt_whisper.training.data_module import EpochSampler
+from spt_whisper.whisper.tokens import Tokens
+from tests.tiny_model import tiny_tokenizer
+
+
+def utterance(name: str, text: str = "hi", duration: float = 1.0) -> Utterance:
+    return Utterance(name, Path("a.wav"), text, ("xx",), duration)
+
+
+def builder(**settings: object) -> ExampleBuilder:
+    values = {"placeholders": 0, "window_seconds": 10.0} | settings
+    return ExampleBuilder(Tokens(tiny_tokenizer()), ("es",), **values)  # type: ignore[arg-type]
+
+
+def names(build: ExampleBuilder, tokens: list[int]) -> list[str]:
+    return build.tokens.tokenizer.convert_ids_to_tokens(tokens)
+
+
+def test_prompt_and_first_tokens_are_masked_and_the_first_end_of_text_is_kept() -> None:
+    build = builder(placeholders=2)
+    example = build.examples([utterance("a")], ["hi"], "train")[0]
+    inputs, labels = build.inputs_and_labels(example, epoch=0)
+    end = "<|endoftext|>"
+    first = [
+        "<|startofprev|>",
+        end,
+        end,
+        "<|startoftranscript|>",
+        "<|es|>",
+        "<|transcribe|>",
+        "<|notimestamps|>",
+    ]
+    assert names(build, inputs) == [*first, "Ġ", "h", "i"]
+    assert labels[:6] == [IGNORED] * 6
+    assert names(build, labels[6:]) == ["Ġ", "h", "i", end]
+    items = [Item("a", inputs, labels, None, None), Item("b", inputs[:-1], labels[:-1], None, None)]
+    batch = collate(items, fill=build.tokens.end)
+    assert batch.labels[1, -1] == IGNORED  # padding
+    assert batch.inputs[1, -1] == build.tokens.end
+
+
+def test_a_share_of_examples_carries_timestamps_as_a_function_of_seed_epoch_and_id() -> None:
+    build = builder(timestamps_share=0.3, seed=4)
+    examples = build.examples(
+        [utterance(f"u{i}", duration=1.53) for i in range(500)], ["hi"] * 500, "train"
+    )
+    timed = [build.inputs_and_labels(example, 2) for example in examples]
+    flags = [build.tokens.no_timestamps not in inputs for inputs, _ in timed]
+    assert 0.2 < sum(flags) / 500 < 0.4
+    inputs, labels = timed[flags.index(True)]
+    assert names(build, inputs[3:]) == ["<|0.00|>", "Ġ", "h", "i", "<|1.52|>"]
+    assert names(build, labels[2:]) == ["<|0.00|>", "Ġ", "h", "i", "<|1.52|>", "<|endoftext|>"]
+    assert [build.inputs_and_labels(example, 2) for example in examples] == timed
+    assert [build.inputs_and_labels(example, 3) for example in examples] != timed
+
+
+def test_what_does_not_fit_is_dropped_by_name_and_count(caplog: pytest.LogCaptureFixture) -> None:
+    build = builder(placeholders=100)
+    texts = ["fits", "too long in time", "x" * 341, "y" * 340]
+    utterances = [
+        utterance("a"),
+        utterance("slow", duration=10.5),
+        utterance("wordy"),
+        utterance("limit"),
+    ]
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        kept = build.examples(utterances, texts, "train")
+    assert [example.utterance.id for example in kept] == ["a", "limit"]
+    assert "1 utterances dropped, longer than the window of 10 s: slow" in caplog.text
+    assert "1 utterances dropped, over 448 decoder positions: wordy" in caplog.text
+    inputs, labels = build.inputs_and_labels(kept[1], 0)
+    assert len(inputs) <= 448
+    assert len(inputs) == len(labels)
+
+
+def test_an_empty_corpus_is_an_error() -> None:
+    with pytest.raises(InputError, match="none of 1 utterances fits; raise window_seconds"):
+        builder().examples([utterance("slow", duration=11)], ["x"], "train")
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[tuple[int, int]]:
+        sampler = EpochSampler(50, seed, shuffle=True)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(1, 3) == order(1, 3)
+    assert sorted(index for _, index in order(1, 3)) == list(range(50))
+    assert [i for _, i in order(1, 3)] != [i for _, i in order(1, 4)]
+    assert [i for _, i in order(1, 3)] != [i for _, i in order(2, 3)]
+    assert {epoch for epoch, _ in order(1, 3)} == {3}

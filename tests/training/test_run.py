@@ -1,0 +1,258 @@
+"""Training through the command line on the tiny model: what is written, what trains, what survives a kill."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from spt_whisper.cli import main
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.training.batch import ExampleBuilder, collate
+from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.recipe import OptimizerConfig
+from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_model import tiny_whisper
+
+SECONDS = "2"
+KINDS = {
+    "decoder input": ["--prompt.side", "decoder", "--prompt.site", "input"],
+    "entire input": ["--prompt.site", "input"],
+    "decoder attention": ["--prompt.side", "decoder", "--prompt.site", "attention"],
+    "entire attention, residual MLP": [
+        "--prompt.site",
+        "attention",
+        "--prompt.parameterization",
+        "residual_mlp",
+    ],
+    "decoder feed-forward": ["--prompt.side", "decoder"],
+    "entire feed-forward": [],
+    "encoder feed-forward": ["--prompt.side", "encoder"],
+    "all sites": ["--prompt.site", "[input, attention, feed_forward]"],
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus")
+    return folder
+
+
+def arguments(home: Path, output: Path, *more: str) -> list[str]:
+    return [
+        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
+        "--languages", "[es]", "--window_seconds", SECONDS, "--prompt.length", "4", "--data.batch_size", "2",
+        "--optimizer.learning_rate", "0.01", "--trainer.precision", "32-true", "--trainer.max_epochs", "2",
+        "--trainer.enable_progress_bar", "false", *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_prompt_trains_is_saved_and_changes_the_output(
+    kind: str, home: Path, tmp_path: Path
+) -> None:
+    assert main(["fit", *arguments(home, tmp_path / "run", *KINDS[kind])]) == 0
+    prompt = Prompt.from_pretrained(tmp_path / "run" / "prompt")
+    whisper = tiny_whisper()
+    prompt.check_base("tiny", whisper.fingerprint, whisper.shape)
+    assert prompt.card.training["utterances"] == 6
+    assert prompt.card.training["stored_numbers"] == prompt.numbers
+    generator = torch.Generator().manual_seed(0)
+    start = start_vectors(prompt.config, whisper.shape, generator).named_tensors()
+    trained = prompt.vectors.named_tensors()
+    assert set(trained) == set(start)
+    for name, tensor in trained.items():
+        assert not torch.equal(tensor, start[name]), f"{name} did not train"
+
+
+def test_a_run_leaves_prompt_recipe_checkpoint_and_logs(home: Path, tmp_path: Path) -> None:
+    assert main(["fit", *arguments(home, tmp_path / "run", "--prompt.side", "decoder")]) == 0
+    run = tmp_path / "run"
+    assert sorted(path.name for path in run.iterdir()) == [
+        "checkpoints",
+        "logs",
+        "prompt",
+        "recipe.yaml",
+    ]
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    assert (recipe["prompt"]["length"], recipe["trainer"]["max_epochs"]) == (4, 2)
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert sorted(checkpoint["state_dict"]) == [
+        f"prompt.vectors.decoder.feed_forward.{part}" for part in ("bias", "key", "value")
+    ]
+    with (run / "logs" / "csv" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(row["dev_token_error"] for row in rows)
+    assert list((run / "logs" / "tensorboard").iterdir())
+
+
+def test_a_saved_recipe_trains_the_same_prompt_again(home: Path, tmp_path: Path) -> None:
+    main(["fit", *arguments(home, tmp_path / "a")])
+    assert main(["fit", str(tmp_path / "a" / "recipe.yaml"), "--output", str(tmp_path / "b")]) == 0
+    first, second = (tmp_path / run / "prompt" / "prompt.safetensors" for run in "ab")
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["decoder", "entire"])
+def test_a_killed_run_resumes_and_ends_with_the_same_prompt(
+    side: str, home: Path, tmp_path: Path
+) -> None:
+    settings = [
+        "--prompt.side",
+        side,
+        "--trainer.max_epochs",
+        "30",
+        "--data.timestamps_share",
+        "0.5",
+    ]
+    assert main(["fit", *arguments(home, tmp_path / "whole", *settings)]) == 0
+    cut = arguments(home, tmp_path / "cut", *settings)
+    process = subprocess.Popen([sys.executable, "-m", "spt_whisper", "fit", *cut])
+    checkpoint, deadline = tmp_path / "cut" / "checkpoints" / "last.ckpt", time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert not (tmp_path / "cut" / "prompt").exists()
+    assert main(["fit", *cut, "--resume", "true"]) == 0
+    whole, resumed = (tmp_path / run / "prompt" / "prompt.safetensors" for run in ("whole", "cut"))
+    assert whole.read_bytes() == resumed.read_bytes()
+
+
+def test_resume_refuses_other_settings_and_starts_anew_without_a_checkpoint(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *arguments(home, tmp_path / "run", "--resume", "true")]) == 0
+    changed = arguments(home, tmp_path / "run", "--seed", "5", "--resume", "true")
+    assert main(["fit", *changed]) == 2
+    assert "was trained with other settings of seed" in capsys.readouterr().err
+
+
+def test_early_stopping_keeps_the_best_epoch(home: Path, tmp_path: Path) -> None:
+    more = [
+        "--early_stopping",
+        "1",
+        "--trainer.max_epochs",
+        "30",
+        "--optimizer.learning_rate",
+        "1.0",
+    ]
+    assert main(["fit", *arguments(home, tmp_path / "run", *more)]) == 0
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+    best = torch.load(checkpoints / "best.ckpt", weights_only=True)["state_dict"]
+    saved = Prompt.from_pretrained(tmp_path / "run" / "prompt").vectors.named_tensors()
+    key = "decoder.feed_forward.key"
+    assert torch.equal(saved[key][0], best[f"prompt.vectors.{key}"])
+
+
+def test_a_loss_that_is_not_finite_leaves_the_old_prompt(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *arguments(home, tmp_path / "run")]) == 0
+    file = tmp_path / "run" / "prompt" / "prompt.safetensors"
+    before = file.read_bytes()
+    wild = ["--optimizer.learning_rate", "1e30", "--trainer.max_epochs", "20"]
+    assert main(["fit", *arguments(home, tmp_path / "run", *wild)]) == 2
+    assert "lower optimizer.learning_rate" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("side", ["decoder", "encoder", "entire"])
+def test_exactly_the_prompts_parameters_get_gradient(side: str, home: Path) -> None:
+    whisper = tiny_whisper()
+    fingerprint = whisper.fingerprint
+    config = PromptConfig(
+        side=side, site=["input", "attention", "feed_forward"], length=3, start="normal"
+    )
+    generator = torch.Generator().manual_seed(0)
+    start = start_vectors(config, whisper.shape, generator).map(
+        lambda t: torch.randn(t.shape, generator=generator)
+    )
+    tuner = PromptTuner(whisper, SoftPrompt(config, start), OptimizerConfig(), 2.0)
+    from spt_whisper.corpora import CorpusConfig, read_split
+
+    utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
+    builder = ExampleBuilder(whisper.tokens, ("es",), config.decoder_positions, 2.0)
+    data = ExampleSet(
+        builder.examples(utterances, [u.text for u in utterances], "train"), builder, {}
+    )
+    batch = collate([data[0, 0], data[0, 1]], whisper.tokens.end)
+    tuner._loss(batch)[0].backward()
+    with_gradient = {
+        name for name, parameter in tuner.named_parameters() if parameter.grad is not None
+    }
+    assert with_gradient == {
+        name for name, _ in tuner.named_parameters() if name.startswith("prompt.")
+    }
+    assert {name for name, p in tuner.named_parameters() if p.requires_grad} == with_gradient
+    assert all(p.grad.abs().max() > 0 for p in tuner.prompt.parameters())  # type: ignore[union-attr]
+    del whisper.fingerprint
+    assert whisper.fingerprint == fingerprint
+
+
+def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
+    from spt_whisper.corpora import CorpusConfig, read_split
+    from spt_whisper.training.encoder_states import encode_once
+
+    whisper = tiny_whisper()
+    config = PromptConfig(side="decoder", length=3)
+    start = start_vectors(config, whisper.shape, torch.Generator())
+    tuner = PromptTuner(whisper, SoftPrompt(config, start), OptimizerConfig(), 2.0)
+    utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
+    builder = ExampleBuilder(whisper.tokens, ("es",), 0, 2.0)
+    examples = builder.examples(utterances, [u.text for u in utterances], "train")
+    one_row = 100 * 32 * 2  # bytes: states, width, float16
+    states = encode_once(whisper, examples, 2.0, gigabytes=3.5 * one_row / 1e9)
+    assert list(states) == ["train0", "train1", "train2"]
+    keys = [(0, index) for index in range(6)]
+    losses = [
+        tuner._loss(
+            collate([ExampleSet(examples, builder, kept)[key] for key in keys], whisper.tokens.end)
+        )[0]
+        for kept in (states, {})
+    ]
+    torch.testing.assert_close(losses[0], losses[1], atol=2e-3, rtol=1e-3)
+
+
+def test_reserved_and_unknown_trainer_settings_are_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag, value, message in [
+        ("--trainer.logger", "false", "logger are set by fit"),
+        ("--trainer.max_epoch", "3", "max_epoch"),
+    ]:
+        try:
+            status = main(["fit", *arguments(home, tmp_path / "run", flag, value)])
+        except SystemExit as stop:
+            status = stop.code
+        error = capsys.readouterr().err
+        assert status == 2
+        assert message in error
+        assert "Traceback" not in error
+
+
+def test_window_and_optimizer_are_checked() -> None:
+    from spt_whisper.corpora import CorpusConfig
+    from spt_whisper.training.recipe import Recipe
+
+    with pytest.raises(InputError, match="window_seconds: found 31"):
+        Recipe(CorpusConfig("x"), window_seconds=31)
+    with pytest.raises(InputError, match="optimizer: wanted learning_rate above 0"):
+        OptimizerConfig(learning_rate=0)

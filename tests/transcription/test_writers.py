@@ -1,0 +1,102 @@
+"""Transcripts as text, compared letter by letter with what openai-whisper's writers lay out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.transcript import Segment, Transcript
+from spt_whisper.transcription.writers import WRITERS, write_transcript
+
+TRANSCRIPT = Transcript(
+    audio="clips/a.wav",
+    duration=3700.0,
+    segments=(
+        Segment(0.0, 2.5, " Ñuka --> 你好 "),
+        Segment(59.9996, 61.0, "tab\there\nnew line"),
+        Segment(3599.9994, 3661.042, "A & B"),
+    ),
+    languages=("qug", "es"),
+    prompt="kichwa",
+)
+EMPTY = Transcript("a.wav", 1.0, (), (), None)
+
+EXPECTED = {
+    "txt": "Ñuka --> 你好\ntab here new line\nA & B\n",
+    "srt": (
+        "1\n00:00:00,000 --> 00:00:02,500\nÑuka -> 你好\n\n"
+        "2\n00:01:00,000 --> 00:01:01,000\ntab here new line\n\n"
+        "3\n00:59:59,999 --> 01:01:01,042\nA & B\n\n"
+    ),
+    "vtt": (
+        "WEBVTT\n\n"
+        "00:00.000 --> 00:02.500\nÑuka -> 你好\n\n"
+        "01:00.000 --> 01:01.000\ntab here new line\n\n"
+        "59:59.999 --> 01:01:01.042\nA & B\n\n"
+    ),
+    "tsv": (
+        "start\tend\ttext\n"
+        "0\t2500\tÑuka --> 你好\n"
+        "60000\t61000\ttab here new line\n"
+        "3599999\t3661042\tA & B\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_layout(name: str) -> None:
+    assert WRITERS[name](TRANSCRIPT) == EXPECTED[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("txt", ""), ("srt", ""), ("vtt", "WEBVTT\n\n"), ("tsv", "start\tend\ttext\n")],
+)
+def test_a_transcript_without_speech(name: str, expected: str) -> None:
+    assert WRITERS[name](EMPTY) == expected
+
+
+def test_json() -> None:
+    text = WRITERS["json"](TRANSCRIPT)
+    assert "Ñuka" in text
+    fields = json.loads(text)
+    assert fields == {
+        "text": "Ñuka --> 你好 tab\there\nnew line A & B",
+        "segments": [
+            {"id": 0, "start": 0.0, "end": 2.5, "text": " Ñuka --> 你好 "},
+            {"id": 1, "start": 59.9996, "end": 61.0, "text": "tab\there\nnew line"},
+            {"id": 2, "start": 3599.9994, "end": 3661.042, "text": "A & B"},
+        ],
+        "language": "qug",
+        "languages": ["qug", "es"],
+        "duration": 3700.0,
+        "prompt": "kichwa",
+        "average_log_probability": None,
+    }
+    empty = json.loads(WRITERS["json"](EMPTY))
+    assert (empty["text"], empty["segments"], empty["language"]) == ("", [], None)
+
+
+def test_text_of_a_transcript() -> None:
+    assert TRANSCRIPT.text == "Ñuka --> 你好 tab\there\nnew line A & B"
+    assert EMPTY.text == ""
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_are_utf_8_and_leave_nothing_beside_them(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "new" / f"a.{name.upper()}"
+    write_transcript(TRANSCRIPT, path)
+    assert path.read_bytes().decode("utf-8") == WRITERS[name](TRANSCRIPT)
+    write_transcript(EMPTY, path)  # over a file that is there
+    assert path.read_bytes().decode("utf-8") == WRITERS[name](EMPTY)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a"])
+def test_unknown_formats_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"end the name in one of: \.txt, \.json, \.srt"):
+        write_transcript(TRANSCRIPT, tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,114 @@
+"""Guards and searches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spt_whisper.errors import InputError
+from spt_whisper.whisper.decoding import LoopGuard, RowBudget, decode
+from spt_whisper.whisper.language import detect_languages, language_posterior
+from spt_whisper.whisper.options import DecodingOptions
+from tests.tiny_model import tiny_whisper
+
+
+@pytest.mark.parametrize(
+    ("written", "looping"),
+    [
+        ([1] * 6, True),
+        ([1] * 5, False),
+        ([9, 9, *[1, 2, 3] * 6], True),
+        ([*[1, 2, 3] * 6, 4], False),
+        ([*[1, 2, 3] * 5, 1, 2, 4], False),
+        (list(range(8)) * 6, True),
+        (list(range(9)) * 6, False),
+        ([], False),
+    ],
+)
+def test_loop_guard(written: list[int], looping: bool) -> None:
+    first = [1, 1, 1]  # first tokens do not count
+    tokens = torch.tensor([first + written, first + [50 + i for i in range(len(written))]])
+    assert LoopGuard(3)(tokens, torch.empty(0)).tolist() == [looping, False]
+
+
+def test_row_budget_serves_rows_and_their_beams() -> None:
+    tokens = torch.zeros(4, 2 + 5, dtype=torch.long)
+    assert RowBudget(2, torch.tensor([5, 6]))(tokens, torch.empty(0)).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_rows_stop_at_the_budget_of_their_own_audio() -> None:
+    whisper = tiny_whisper()
+    states = whisper.encode(torch.randn(2, 80, 200, generator=torch.Generator().manual_seed(0)))
+    start = whisper.tokens.start(["es"])
+    options = DecodingOptions(tokens_per_second=10, extra_tokens=0)
+    found = decode(whisper, states, [start, start], [0.3, 0.5], options)
+    assert [len(hypothesis.tokens) for hypothesis in found] == [3, 5]
+    assert [hypothesis.stopped_by for hypothesis in found] == ["budget", "budget"]
+
+
+def test_greedy_takes_the_most_probable_allowed_token_at_each_step() -> None:
+    """Against a loop written out here, without a cache."""
+    whisper = tiny_whisper(seed=5)
+    tokens = whisper.tokens
+    states = whisper.encode(torch.randn(1, 80, 200, generator=torch.Generator().manual_seed(1)))
+    start = tokens.start(["es"])
+    found = decode(
+        whisper, states, [start], [1.0], DecodingOptions(tokens_per_second=8, extra_tokens=0)
+    )[0]
+    forbidden = [
+        tokens.start_of_previous,
+        tokens.start_of_transcript,
+        tokens.no_timestamps,
+        *tokens.languages.values(),
+    ]
+    forbidden += range(tokens.first_timestamp, whisper.config.vocab_size)
+    written: list[int] = []
+    with torch.no_grad():
+        while len(written) < 8:
+            logits = whisper.model(
+                encoder_outputs=(states,), decoder_input_ids=torch.tensor([start + written])
+            ).logits[0, -1]
+            logits[forbidden] = -torch.inf
+            if not written:
+                logits[tokens.end] = -torch.inf
+            best = int(logits.argmax())
+            if best == tokens.end:
+                break
+            written.append(best)
+    assert list(found.tokens) == written[: len(found.tokens)]
+    assert found.stopped_by == "loop" or len(found.tokens) == len(written)
+
+
+def test_timestamps_come_in_order_and_first() -> None:
+    whisper = tiny_whisper(seed=2)
+    states = whisper.encode(torch.randn(1, 80, 200, generator=torch.Generator().manual_seed(1)))
+    options = DecodingOptions(timestamps=True, tokens_per_second=20, extra_tokens=0)
+    found = decode(
+        whisper, states, [whisper.tokens.start(["es"], timestamps=True)], [2.0], options
+    )[0]
+    times = [token for token in found.tokens if token >= whisper.tokens.first_timestamp]
+    assert found.tokens[0] >= whisper.tokens.first_timestamp
+    assert times == sorted(times)
+
+
+def test_a_posterior_sums_to_one_over_the_languages() -> None:
+    whisper = tiny_whisper()
+    states = whisper.encode(torch.randn(3, 80, 200))
+    posterior = language_posterior(whisper, states)
+    assert posterior.shape == (3, 4)
+    torch.testing.assert_close(posterior.sum(dim=1), torch.ones(3))
+    codes = list(whisper.tokens.languages)
+    assert detect_languages(whisper, states) == [codes[int(row.argmax())] for row in posterior]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"beam_size": 0}, {"tokens_per_second": 0}, {"extra_tokens": -1}]
+)
+def test_wrong_options_are_refused(settings: dict) -> None:
+    with pytest.raises(InputError, match="decoding"):
+        DecodingOptions(**settings)

@@ -1,0 +1,75 @@
+"""The first tokens of the decoder and the budget of positions."""
+
+from __future__ import annotations
+
+import pytest
+
+from spt_whisper.errors import InputError
+from spt_whisper.whisper.tokens import Tokens
+from tests.tiny_model import LANGUAGES, tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    return Tokens(tiny_tokenizer())
+
+
+def names(tokens: Tokens, ids: list[int]) -> list[str]:
+    return tokens.tokenizer.convert_ids_to_tokens(ids)
+
+
+def test_languages_are_the_language_tokens_only(tokens: Tokens) -> None:
+    assert tuple(tokens.languages) == LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("languages", "settings", "expected"),
+    [
+        (["es"], {}, "<|startoftranscript|> <|es|> <|transcribe|> <|notimestamps|>"),
+        (["zh", "en"], {"timestamps": True}, "<|startoftranscript|> <|zh|> <|en|> <|transcribe|>"),
+        (
+            ["es"],
+            {"placeholders": 2, "text_prompt": [7]},
+            "<|startofprev|> <|endoftext|> <|endoftext|> ( <|startoftranscript|> <|es|> <|transcribe|> <|notimestamps|>",
+        ),
+    ],
+)
+def test_first_tokens(tokens: Tokens, languages: list[str], settings: dict, expected: str) -> None:
+    assert names(tokens, tokens.start(languages, **settings)) == expected.split()
+
+
+def test_the_text_prompt_is_cut_first_and_from_its_beginning(tokens: Tokens) -> None:
+    start = tokens.start(["es"], placeholders=220, text_prompt=[1, 2, 3, 4, 5])
+    assert start[1 + 220 : 1 + 223] == [3, 4, 5]
+    assert start[1 + 223] == tokens.start_of_transcript
+    assert (
+        tokens.start(["es"], placeholders=223, text_prompt=[1])[1 + 223]
+        == tokens.start_of_transcript
+    )
+
+
+def test_a_prompt_that_leaves_no_room_is_refused(tokens: Tokens) -> None:
+    with pytest.raises(
+        InputError, match="a decoder input prompt of 224 leaves no room; wanted at most 223"
+    ):
+        tokens.start(["es"], placeholders=224)
+
+
+def test_an_unknown_language_is_refused_with_what_there_is(tokens: Tokens) -> None:
+    with pytest.raises(
+        InputError,
+        match="language 'qug': Whisper has no token for it; wanted a proxy out of: en zh es it",
+    ):
+        tokens.start(["qug"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "token"), [(0.0, "<|0.00|>"), (1.53, "<|1.52|>"), (30.4, "<|30.00|>")]
+)
+def test_timestamps(tokens: Tokens, seconds: float, token: str) -> None:
+    assert names(tokens, [tokens.timestamp(seconds)]) == [token]
+
+
+def test_text_goes_there_and_back_without_special_tokens(tokens: Tokens) -> None:
+    written = [*tokens.encode("ñuka wasi"), tokens.timestamp(1.0), tokens.end]
+    assert tokens.decode(written) == "ñuka wasi"
