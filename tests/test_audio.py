@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -135,34 +136,47 @@ def test_a_flac_that_does_not_tell_its_length(tmp_path: Path) -> None:
     assert len(load_audio(path)) == 32_000
 
 
+def write_video_without_sound(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+def write_playlist(path: Path, text: str) -> None:
+    soundfile.write(path.parent / "other.wav", sine(16_000), 16_000)
+    path.write_text(text)
+
+
+def write_with_sample(path: Path, value: float) -> None:
+    samples = sine(16_000)
+    samples[100] = value
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+
+
+PROSE = "This is a shopping list, not a recording.\n" * 50
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.wav\n#EXT-X-ENDLIST\n"
+BAD_FILES: dict[str, Callable[[Path], object]] = {
+    "missing.wav": lambda path: None,
+    "empty.wav": Path.touch,
+    "folder.wav": Path.mkdir,
+    "silent.wav": lambda path: soundfile.write(path, np.zeros(0, np.float32), 16_000),
+    "text.wav": lambda path: path.write_text(PROSE),
+    "text.mp3": lambda path: path.write_text(PROSE),
+    "text.m4a": lambda path: path.write_text(PROSE),
+    "playlist.wav": lambda path: write_playlist(path, HLS),
+    "concat.wav": lambda path: write_playlist(path, "ffconcat version 1.0\nfile other.wav\n"),
+    "video.mp4": write_video_without_sound,
+    "nan.wav": lambda path: write_with_sample(path, float("nan")),
+    "inf.wav": lambda path: write_with_sample(path, float("inf")),
+}
+
+
 def bad_file(folder: Path, name: str) -> Path:
-    path = folder / name
-    if name == "empty.wav":
-        path.touch()
-    elif name == "silent.wav":
-        soundfile.write(path, np.zeros(0, dtype=np.float32), 16_000)
-    elif name in ("text.wav", "text.mp3", "text.m4a"):
-        path.write_text("This is a shopping list, not a recording.\n" * 50)
-    elif name == "playlist.wav":
-        soundfile.write(folder / "other.wav", sine(16_000), 16_000)
-        path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.wav\n#EXT-X-ENDLIST\n")
-    elif name == "concat.wav":
-        soundfile.write(folder / "other.wav", sine(16_000), 16_000)
-        path.write_text("ffconcat version 1.0\nfile other.wav\n")
-    elif name in ("nan.wav", "inf.wav"):
-        samples = sine(16_000)
-        samples[100] = float(name[:3])
-        soundfile.write(path, samples, 16_000, subtype="FLOAT")
-    elif name == "folder.wav":
-        path.mkdir()
-    elif name == "video.mp4":
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=25)
-            stream.width = stream.height = 64
-            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-            container.mux(stream.encode(picture))
-            container.mux(stream.encode(None))
-    return path
+    BAD_FILES[name](folder / name)
+    return folder / name
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
+from rich.console import Console
 from rich.logging import RichHandler
 
 from spt_whisper.errors import InputError
+
+# What Lightning tells the author of a training loop; here it would only hide what the user must see.
+_DEVELOPERS_WARNINGS = (
+    r".*does not have many workers",
+    r".*module\(s\) in eval mode at the start of training",
+    r".*isinstance\(treespec, LeafSpec\)",
+    r".*is smaller than the logging interval",
+    r".*exists and is not empty",
+)
 
 
 class CommandParser(ArgumentParser):
@@ -42,10 +53,19 @@ def recipe_first(arguments: Sequence[str]) -> list[str]:
 
 
 def show_progress() -> None:
-    """Sends the package's log lines to the terminal."""
-    handler = RichHandler(show_path=False, show_time=False, markup=False)
-    logging.getLogger("spt_whisper").addHandler(handler)
-    logging.getLogger("spt_whisper").setLevel(logging.INFO)
+    """Sends the package's log lines to standard error, and quiets what its libraries say to developers."""
+    logger = logging.getLogger("spt_whisper")
+    logger.handlers = [
+        RichHandler(console=Console(stderr=True), show_path=False, show_time=False, markup=False)
+    ]
+    logger.setLevel(logging.INFO)
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in _DEVELOPERS_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
 
 
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:

@@ -56,8 +56,8 @@ class CorpusConfig:
     """Language code of all utterances, in place of the corpus's own; none: the corpus's own."""
     train: str = "train"
     """Name of the split to train on."""
-    dev: str = "dev"
-    """Name of the split to choose and stop by."""
+    dev: str | None = "dev"
+    """Name of the split to choose and stop by; null where the corpus has none."""
     test: str = "test"
     """Name of the split to score."""
     max_seconds: float | None = None

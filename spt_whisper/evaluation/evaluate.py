@@ -117,7 +117,7 @@ class _Scorer:
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
         if len(ways) == 1 or config.split == "dev" or not config.corpus.dev:
             return ways[0]
-        dev = _fitting(read_split(config.corpus, "dev"), "dev")
+        dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
         rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]
         rates = {way: self.score_bare(str(way), dev, rows, way).wer for way in ways}
         for way, rate in rates.items():

@@ -26,6 +26,8 @@ class EvaluateConfig:
     """Language tokens for bare Whisper. With a dev part, the best of these, the prompt's and `auto` is taken on dev."""
     windows: list[float] = field(default_factory=list)
     """Windows in seconds for bare Whisper, beside 30 s and the prompt's; the best on dev is taken."""
+    dev_limit: int = 40
+    """Dev utterances on which the way of asking bare Whisper is chosen."""
     normalizer: str = "basic"
     """Text normalizer before scoring: basic or raw."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)

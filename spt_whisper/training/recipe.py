@@ -19,7 +19,7 @@ class OptimizerConfig:
     """Highest learning rate. 1e-3 suits feed-forward slots; attention and input prompts want 5e-3 to 5e-2."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
-    warmup: float = 0.1
+    warmup: float = 0.3
     """Share of all steps in which the learning rate rises."""
 
     def __post_init__(self) -> None:

@@ -23,7 +23,6 @@ class Transcript:
     segments: tuple[Segment, ...]  # in the order of time
     languages: tuple[str, ...]  # codes, the main one first
     prompt: str | None  # name of the prompt that was attached; None: plain Whisper
-    average_log_probability: float | None = None  # natural logarithm, mean over all tokens
 
     @property
     def text(self) -> str:

@@ -31,7 +31,6 @@ def to_json(transcript: Transcript) -> str:
         "languages": transcript.languages,
         "duration": transcript.duration,
         "prompt": transcript.prompt,
-        "average_log_probability": transcript.average_log_probability,
     }
     return json.dumps(fields, ensure_ascii=False)
 

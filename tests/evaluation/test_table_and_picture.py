@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,9 @@ REPORT = Report(
 
 
 def lines_of(report: Report) -> list[str]:
-    console = Console(width=120, record=True, quiet=True)
-    console.print(report_table(report))
-    return console.export_text().splitlines()
+    screen = io.StringIO()
+    Console(file=screen, width=120).print(report_table(report))
+    return screen.getvalue().splitlines()
 
 
 def test_table_has_a_row_a_system() -> None:

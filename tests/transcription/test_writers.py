@@ -74,7 +74,6 @@ def test_json() -> None:
         "languages": ["qug", "es"],
         "duration": 3700.0,
         "prompt": "kichwa",
-        "average_log_probability": None,
     }
     empty = json.loads(WRITERS["json"](EMPTY))
     assert (empty["text"], empty["segments"], empty["language"]) == ("", [], None)

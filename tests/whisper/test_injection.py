@@ -247,9 +247,12 @@ def test_a_prompt_of_another_shape_is_refused() -> None:
 def test_a_prompt_inside_a_prompt_is_refused() -> None:
     whisper = tiny_whisper()
     _, vectors = random_prompt(whisper, "feed_forward", 2)
-    with prompted(whisper.model, vectors):
-        with pytest.raises(InputError, match="prompted already"), prompted(whisper.model, vectors):
-            pass
+    with (
+        prompted(whisper.model, vectors),
+        pytest.raises(InputError, match="prompted already"),
+        prompted(whisper.model, vectors),
+    ):
+        pass
 
 
 def test_rows_that_do_not_match_the_batch_are_an_error(features: torch.Tensor) -> None:

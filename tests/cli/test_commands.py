@@ -1,0 +1,230 @@
+"""The commands as a user calls them, on the tiny model: what they print, write and refuse."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.cli import COMMANDS, main
+from tests.tiny_corpus import write_corpus, write_model
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, a corpus and a prompt trained on it."""
+    folder = tmp_path_factory.mktemp("home")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus")
+    fit = [
+        "fit", "--corpus.root", str(folder / "corpus"), "--model", str(folder / "model"),
+        "--output", str(folder / "run"), "--languages", "[es]", "--window_seconds", "2",
+        "--prompt.length", "4", "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false",
+    ]  # fmt: skip
+    assert main(fit) == 0
+    return folder
+
+
+def call(*arguments: str) -> int:
+    """The exit status of a command, whichever way it ends."""
+    try:
+        return main(list(arguments))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def one_line(text: str) -> str:
+    """What was said on standard error: exactly one line of ours, and no traceback."""
+    lines = [line for line in text.splitlines() if line.startswith("spt-whisper")]
+    assert "Traceback" not in text
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; from spt_whisper.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += (
+        "print([name for name in ('torch', 'transformers', 'lightning') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(command, "--help") == 0
+    assert f"spt-whisper {command}" in capsys.readouterr().out
+
+
+def test_evaluate_writes_report_utterances_and_picture(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = home / "scores" / "report.json"
+    status = call(
+        "evaluate", "--corpus.root", str(home / "corpus"), "--prompt", str(home / "run" / "prompt"),
+        "--model", str(home / "model"), "--output", str(output), "--resamples", "50",
+    )  # fmt: skip
+    assert status == 0
+    report = json.loads(output.read_text())
+    assert report["normalizer"] == "basic"
+    assert [system["name"] for system in report["systems"]] == ["zero_shot", "prompt"]
+    for system in report["systems"]:
+        low, high = system["wer_interval"]
+        assert low <= system["wer"] <= high
+        assert system["utterances"] == 3
+        assert {"cer", "substitutions", "insertions", "deletions"} <= set(system)
+    rows = [
+        json.loads(line)
+        for line in output.with_name("report.utterances.jsonl").read_text().splitlines()
+    ]
+    assert [(row["system"], row["id"]) for row in rows[:3]] == [
+        ("zero_shot", f"test{i}") for i in range(3)
+    ]
+    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    printed = capsys.readouterr().out
+    assert "zero_shot" in printed
+    assert str(output.name) in printed
+
+
+@pytest.mark.parametrize("name", ["txt", "json", "srt", "vtt", "tsv"])
+def test_transcribe_writes_every_format(name: str, home: Path, tmp_path: Path) -> None:
+    audio = [str(home / "corpus" / "audio" / f"test{index}.wav") for index in range(2)]
+    status = call(
+        "transcribe", *audio, "--prompt", str(home / "run" / "prompt"), "--model", str(home / "model"),
+        "--format", name, "--output", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert status == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"test0.wav.{name}",
+        f"test1.wav.{name}",
+    ]
+
+
+def test_a_bad_file_is_named_and_the_rest_is_done(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not audio")
+    good = [str(home / "corpus" / "audio" / f"test{index}.wav") for index in range(2)]
+    status = call(
+        "transcribe",
+        good[0],
+        str(bad),
+        good[1],
+        "--model",
+        str(home / "model"),
+        "--output",
+        str(tmp_path),
+    )
+    assert status == 1
+    assert one_line(capsys.readouterr().err).startswith(
+        f"spt-whisper transcribe: {bad}: cannot be read as audio"
+    )
+    assert (tmp_path / "test0.wav.txt").exists()
+    assert (tmp_path / "test1.wav.txt").exists()
+
+
+def test_a_prompt_for_another_model_is_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_model(tmp_path / "other", seed=9)
+    audio = str(home / "corpus" / "audio" / "test0.wav")
+    prompt = str(home / "run" / "prompt")
+    assert call("transcribe", audio, "--prompt", prompt, "--model", str(tmp_path / "other")) == 2
+    assert "load the prompt's own base model" in one_line(capsys.readouterr().err)
+
+
+def test_a_truncated_weight_file_is_refused_by_name(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home / "model", tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert call("transcribe", "a.wav", "--model", str(tmp_path / "model")) == 2
+    line = one_line(capsys.readouterr().err)
+    assert str(tmp_path / "model") in line
+    assert "restore the damaged file" in line
+
+
+CORPUS_FAULTS = {
+    "missing folder": (lambda folder: shutil.rmtree(folder), "no such corpus"),
+    "missing part": (lambda folder: (folder / "train.jsonl").unlink(), "no split 'train'"),
+    "empty corpus": (lambda folder: (folder / "train.jsonl").write_text(""), "train.jsonl"),
+    "missing column": (
+        lambda folder: (folder / "train.jsonl").write_text(
+            '{"id": "a", "audio": "a.wav", "language": "x"}\n'
+        ),
+        "train.jsonl row 1: no column 'text'",
+    ),
+    "broken JSON": (lambda folder: (folder / "train.jsonl").write_text("{\n"), "train.jsonl row 1"),
+    "unreadable audio": (
+        lambda folder: (folder / "audio" / "train1.wav").write_text("x"),
+        "train1.wav",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", CORPUS_FAULTS)
+def test_a_faulty_corpus_is_one_clear_line_and_overwrites_nothing(
+    fault: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage, message = CORPUS_FAULTS[fault]
+    write_corpus(tmp_path / "corpus")
+    damage(tmp_path / "corpus")
+    shutil.copytree(home / "run", tmp_path / "run")
+    before = (tmp_path / "run" / "prompt" / "prompt.safetensors").read_bytes()
+    status = call(
+        "fit", "--corpus.root", str(tmp_path / "corpus"), "--model", str(home / "model"),
+        "--output", str(tmp_path / "run"), "--window_seconds", "2", "--prompt.side", "decoder",
+    )  # fmt: skip
+    assert status == 2
+    assert message in one_line(capsys.readouterr().err)
+    assert (tmp_path / "run" / "prompt" / "prompt.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "--corpus.root", "x", "--promt.length", "3"], "promt"),
+        (["fit", "--corpus.root", "x", "--prompt.length", "none"], "prompt.length"),
+        (["fit", "--corpus.root", "x", "--prompt.site", "output"], "output"),
+        (["fit", "--corpus.root", "x", "--window_seconds", "40"], "window_seconds: found 40"),
+        (["fit"], "corpus"),
+        (["fit", "nowhere.yaml"], "nowhere.yaml"),
+        (["evaluate", "--corpus.root", "x", "--normalizer", "fancy"], "x"),
+        (["transcribe", "a.wav", "--format", "doc"], "doc"),
+        (
+            ["transcribe", "a.wav", "--model", "no-such-model"],
+            "no such folder; wanted a folder, a hub id",
+        ),
+        (["transcribe", "a.wav", "--prompt", "/no/prompt"], "no such folder"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments) == 2
+    assert message in one_line(capsys.readouterr().err)
+
+
+def test_an_unknown_recipe_key_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("corpus:\n  root: x\noptimizer:\n  learning_rat: 1\n")
+    assert call("fit", str(recipe)) == 2
+    assert "learning_rat" in one_line(capsys.readouterr().err)
+
+
+def test_an_unknown_language_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audio = str(home / "corpus" / "audio" / "test0.wav")
+    assert call("transcribe", audio, "--model", str(home / "model"), "--language", "qug") == 2
+    assert "language 'qug': Whisper has no token for it" in one_line(capsys.readouterr().err)
+
+
+def test_an_unknown_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("teach") == 2
+    assert "teach" in capsys.readouterr().err
