@@ -34,7 +34,14 @@ ROWS: dict[str, list[str]] = {
     "decoder_input": [*DECODER, *INPUT],
     "entire_input": INPUT,
     "decoder_attention": [*DECODER, *ATTENTION],
-    "decoder_feed_forward": [*DECODER, *FEED_FORWARD, "--prompt.length", "64"],
+    "decoder_feed_forward": [
+        *DECODER,
+        *FEED_FORWARD,
+        "--prompt.length",
+        "64",
+        "--optimizer.learning_rate",
+        "3e-3",
+    ],  # fmt: skip
     "entire_feed_forward": FEED_FORWARD,
 }
 

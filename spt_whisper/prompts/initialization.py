@@ -19,8 +19,7 @@ def start_vectors(
 ) -> PromptVectors:
     """Returns the vectors (R = 1) from which training starts.
 
-    Slot keys are drawn so that `x key^T` has unit variance for a normalized x; slot biases and values are 0,
-    which leaves Whisper exactly as it was.
+    Biases and values of feed-forward slots start at 0, which leaves Whisper exactly as it was.
 
     Args:
         config: the prompt.
@@ -32,9 +31,7 @@ def start_vectors(
     for name, size in config.tensor_shapes(shape).items():
         if captured is not None and name in captured:
             named[name] = captured[name].detach().clone()
-        elif name.endswith(".key"):
-            named[name] = torch.randn(size, generator=generator) * shape.width**-0.5
-        elif name.endswith(".vector"):
+        elif name.endswith((".key", ".vector")):
             named[name] = torch.randn(size, generator=generator) * config.start_deviation
         else:
             named[name] = torch.zeros(size)

@@ -15,8 +15,8 @@ from spt_whisper.text.normalization import TextProcessing
 class OptimizerConfig:
     """How the prompt is learned: AdamW without weight decay."""
 
-    learning_rate: float = 1e-3
-    """Highest learning rate. 1e-3 suits feed-forward slots; attention and input prompts want 5e-3 to 5e-2."""
+    learning_rate: float = 2e-3
+    """Highest learning rate. 2e-3 suits feed-forward slots; attention and input prompts want 5e-3 to 5e-2."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
     warmup: float = 0.3
