@@ -26,7 +26,7 @@ ATTENTION = [
     "--prompt.length",
     "64",
     "--optimizer.learning_rate",
-    "1e-2",
+    "2e-2",
 ]
 DECODER = ["--prompt.side", "decoder"]
 

@@ -36,15 +36,18 @@ def log_mel(
             raise InputError(
                 f"audio of {waveform.shape[0] / SAMPLE_RATE:.1f} s does not fit a window of {window_seconds:g} s"
             )
-    features = _extractor(mels)(
-        [waveform.numpy() for waveform in waveforms],
-        sampling_rate=SAMPLE_RATE,
-        padding="max_length",
-        max_length=samples,
-        truncation=False,
-        return_tensors="pt",
-        device=str(device),
-    )
+    with torch.autocast(
+        torch.device(device).type, enabled=False
+    ):  # bfloat16 is too coarse for a spectrum
+        features = _extractor(mels)(
+            [waveform.numpy() for waveform in waveforms],
+            sampling_rate=SAMPLE_RATE,
+            padding="max_length",
+            max_length=samples,
+            truncation=False,
+            return_tensors="pt",
+            device=str(device),
+        )
     return features.input_features.to(device)
 
 

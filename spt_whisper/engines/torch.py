@@ -72,7 +72,7 @@ class TorchEngine:
             return None
         if id(prompt) not in self._ready:
             whisper = self.whisper
-            prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape)
+            prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
             self._ready[id(prompt)] = (prompt, prompt.vectors.to(whisper.device))
         return self._ready[id(prompt)][1]
 

@@ -11,6 +11,7 @@ card's fingerprint where the prompt meets a model (`Prompt.check_base`).
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field, fields
@@ -32,6 +33,8 @@ SETTINGS_FILE = "prompt.json"
 _PATTERNS = [TENSOR_FILE, SETTINGS_FILE]
 _LARGEST_SETTINGS = 16 * 2**20  # bytes
 _LARGEST_TENSORS = 2**30
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,12 +137,20 @@ class Prompt:
         """How many numbers the prompt holds."""
         return sum(tensor.numel() for tensor in self.vectors.named_tensors().values())
 
-    def check_base(self, name: str, fingerprint: str, shape: ModelShape) -> None:
-        """Refuses a model other than the one the prompt was trained with.
+    def check_base(
+        self, name: str, fingerprint: str, shape: ModelShape, quantized: bool = False
+    ) -> None:
+        """Refuses a model other than the one the prompt was trained with; a quantized one gets a warning.
 
         Raises:
             InputError: names both models.
         """
+        if quantized and shape == self.card.shape and fingerprint != self.card.fingerprint:
+            logger.warning(
+                "prompt %s was trained for %s; %s is quantized, so its weights are not quite the same",
+                self.name, self.card.base, name,
+            )  # fmt: skip
+            return
         if shape != self.card.shape or fingerprint != self.card.fingerprint:
             raise InputError(
                 f"prompt {self.name}: trained for {self.card.base} (weights {self.card.fingerprint[:12]}), "

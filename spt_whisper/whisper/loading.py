@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperTokenizer
 
@@ -17,6 +18,7 @@ from spt_whisper.audio import STATES_PER_SECOND
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import ModelShape
 from spt_whisper.whisper import ctranslate2
+from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
 from spt_whisper.whisper.tokens import Tokens
 
 HUB_PREFIX = "openai/whisper-"
@@ -26,17 +28,28 @@ SHORT_NAMES = ("tiny", "base", "small", "medium", "large-v2", "large-v3", "large
 class FrozenWhisper:
     """Whisper as everything here uses it: weights that never change, tokens, and encoder views by window."""
 
-    def __init__(self, model: WhisperForConditionalGeneration, tokenizer: Any, name: str) -> None:
+    def __init__(
+        self,
+        model: WhisperForConditionalGeneration,
+        tokenizer: Any,
+        name: str,
+        files: Sequence[Path] = (),
+        quantized: bool = False,
+    ) -> None:
         """Freezes the model.
 
         Args:
             model: a Whisper of transformers.
             tokenizer: its tokenizer.
             name: what to call it in files and messages.
+            files: the weight files, where they are known: their fingerprint is remembered.
+            quantized: whether the weights were integers, and so are not quite those they were made from.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokens = Tokens(tokenizer)
         self.name = name
+        self.quantized = quantized
+        self._files = tuple(files)
         self._views: dict[tuple[int, torch.device, torch.dtype], nn.Module] = {}
         generation: Any = model.generation_config
         generation.prev_sot_token_id = self.tokens.start_of_previous
@@ -60,12 +73,17 @@ class FrozenWhisper:
             InputError: there is no such model, or a file of it is damaged.
         """
         folder = _find(str(name))
+        quantized = False
         if isinstance(folder, Path) and (folder / "model.bin").exists():
-            model, tokenizer = _load_ctranslate2(folder)
+            model, tokenizer, quantized = _load_ctranslate2(folder)
         else:
             model, tokenizer = _load_transformers(folder)
-        placed: Any = model.to(device=device, dtype=dtype)  # type: ignore[call-arg]  # its stub loses self
-        return cls(placed, tokenizer, _canonical_name(str(name)))
+        frozen = cls(model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized)
+        if dtype not in (torch.float32, torch.float16):
+            _ = frozen.fingerprint  # taken before the weights lose digits
+        placed: Any = model
+        placed.to(device=device, dtype=dtype)
+        return frozen
 
     @property
     def config(self) -> WhisperConfig:
@@ -92,14 +110,9 @@ class FrozenWhisper:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over names and float16 values of all weights: equal for float32 and float16 files."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            if name != "proj_out.weight":  # tied to the embedding
-                digest.update(name.encode())
-                digest.update(
-                    tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes()
-                )
-        return digest.hexdigest()
+        return remembered(
+            self._files, cache_folder() / "fingerprints", lambda: fingerprint_weights(self.model)
+        )
 
     def encoder(self, states: int) -> nn.Module:
         """Returns a view of the encoder for a window of so many states: shared weights, its own slice of positions."""
@@ -194,7 +207,15 @@ def _load_transformers(source: Path | str) -> tuple[WhisperForConditionalGenerat
     return model, tokenizer
 
 
-def _load_ctranslate2(folder: Path) -> tuple[WhisperForConditionalGeneration, Any]:
+def _weight_files(source: Path | str) -> list[Path]:
+    """The files of a folder's weights, or of a hub model's that is in the local cache."""
+    if isinstance(source, Path):
+        return [*source.glob("*.safetensors"), *source.glob("model.bin")]
+    cached = try_to_load_from_cache(source, "model.safetensors")
+    return [Path(cached)] if isinstance(cached, str) else []
+
+
+def _load_ctranslate2(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, bool]:
     source = ctranslate2.read_whisper(folder)
     tokenizer = ctranslate2.load_tokenizer(folder)
     config = ctranslate2.build_config(source)
@@ -205,4 +226,4 @@ def _load_ctranslate2(folder: Path) -> tuple[WhisperForConditionalGeneration, An
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_weights()
     model.generation_config = ctranslate2.build_generation_config(tokenizer, source)
-    return model, tokenizer
+    return model, tokenizer, source.quantized

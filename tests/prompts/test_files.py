@@ -172,3 +172,10 @@ def test_a_prompt_for_another_model_is_refused() -> None:
         InputError, match=r"trained for openai/whisper-tiny .*found mine \(weights 000000000000\)"
     ):
         prompt.check_base("mine", "0" * 64, SHAPE)
+
+
+def test_a_quantized_base_gets_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    make_prompt().check_base("int8 folder", "0" * 64, SHAPE, quantized=True)
+    assert "int8 folder is quantized" in caplog.text
+    with pytest.raises(InputError, match="trained for"):
+        make_prompt().check_base("int8 folder", "0" * 64, ModelShape(16, 2, 2), quantized=True)

@@ -1,0 +1,89 @@
+"""Where a Whisper comes from, and how it is known again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spt_whisper.errors import InputError
+from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
+from spt_whisper.whisper.loading import FrozenWhisper
+from tests.tiny_corpus import write_model
+from tests.tiny_model import tiny_whisper
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPT_WHISPER_CACHE", str(tmp_path / "cache"))
+    return write_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_fingerprint_is_of_the_files_whatever_the_format_in_memory(
+    model_folder: Path, dtype: torch.dtype
+) -> None:
+    whisper = FrozenWhisper.from_pretrained(model_folder, dtype=dtype)
+    assert whisper.dtype == dtype
+    assert whisper.fingerprint == tiny_whisper().fingerprint
+    assert (
+        FrozenWhisper.from_pretrained(model_folder, dtype=dtype).fingerprint == whisper.fingerprint
+    )
+
+
+def test_another_model_has_another_fingerprint() -> None:
+    assert tiny_whisper(seed=0).fingerprint != tiny_whisper(seed=1).fingerprint
+
+
+def test_a_fingerprint_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
+    weights, memory = tmp_path / "w", tmp_path / "memory"
+    weights.write_bytes(b"one")
+    assert remembered([weights], memory, lambda: "a" * 64) == "a" * 64
+    assert remembered([weights], memory, lambda: "b" * 64) == "a" * 64
+    weights.write_bytes(b"three")
+    assert remembered([weights], memory, lambda: "b" * 64) == "b" * 64
+    assert remembered([], memory, lambda: "c" * 64) == "c" * 64
+
+
+def test_a_damaged_note_is_not_believed(tmp_path: Path) -> None:
+    weights, memory = tmp_path / "w", tmp_path / "memory"
+    weights.write_bytes(b"one")
+    remembered([weights], memory, lambda: "a" * 64)
+    next(memory.iterdir()).write_text("damaged")
+    assert remembered([weights], memory, lambda: "a" * 64) == "a" * 64
+
+
+def test_nothing_of_a_loaded_model_wants_gradient(model_folder: Path) -> None:
+    whisper = FrozenWhisper.from_pretrained(model_folder)
+    assert not any(parameter.requires_grad for parameter in whisper.model.parameters())
+    assert not whisper.model.training
+    assert fingerprint_weights(whisper.model) == whisper.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "no config.json in it"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no model.safetensors in it"),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"junk"),
+            "restore the damaged file",
+        ),
+        (lambda folder: (folder / "config.json").write_text("{"), "restore the damaged file"),
+    ],
+)
+def test_a_damaged_folder_is_refused_by_name(
+    model_folder: Path, damage: object, message: str
+) -> None:
+    damage(model_folder)  # type: ignore[operator]
+    with pytest.raises(InputError, match=message) as caught:
+        FrozenWhisper.from_pretrained(model_folder)
+    assert str(model_folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["no-such-size", "./nowhere", "/no/where"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="wanted a folder, a hub id"):
+        FrozenWhisper.from_pretrained(name)
