@@ -26,20 +26,18 @@ HUB_SECONDS = 5
 console = Console()
 
 
-def run(*command: str) -> str:
-    """Prints a command, runs it in the repository's root, and returns what it printed on standard output."""
+def run(*command: str) -> None:
+    """Prints a command and runs it in the repository's root; where it fails, all ends."""
     shown = " ".join(command).replace(f"{sys.executable} -m spt_whisper", "spt-whisper")
     console.print(f"[bold]$ {shown.replace(sys.executable, 'python')}", soft_wrap=True)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    print(done.stdout, end="")
-    if done.returncode:
-        sys.exit(f"quickstart: this command ended with status {done.returncode}")
-    return done.stdout
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if status:
+        sys.exit(f"quickstart: this command ended with status {status}")
 
 
-def spt_whisper(*arguments: str) -> str:
+def spt_whisper(*arguments: str) -> None:
     """Runs the command line of this checkout."""
-    return run(sys.executable, "-m", "spt_whisper", *arguments)
+    run(sys.executable, "-m", "spt_whisper", *arguments)
 
 
 def fetch_weights() -> None:
@@ -79,6 +77,8 @@ def main() -> None:
         prompt,
         "--output",
         str(OUTPUT / "report.json"),
+        "--dev_limit",
+        "20",
     )
     console.print(Rule("5. One file, both ways"))
     first = json.loads((ROOT / CORPUS / "test.jsonl").read_text(encoding="utf-8").splitlines()[0])

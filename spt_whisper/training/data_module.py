@@ -55,7 +55,7 @@ class ExampleSet(Dataset[Item]):
         example = self.examples[index]
         inputs, labels = self.builder.inputs_and_labels(example, epoch)
         states = self.states.get(example.utterance.id)
-        waveform = load_example(example) if states is None else None
+        waveform = load_example(example, self.builder.window_seconds) if states is None else None
         return Item(example.utterance.id, inputs, labels, waveform, states)
 
 

@@ -9,7 +9,8 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from spt_whisper.audio import STATES_PER_SECOND, load_audio
+from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
+from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.training.batch import Example
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -44,7 +45,9 @@ def encode_once(
     groups = range(0, len(fitting), batch_size)
     for first in _with_progress(groups):
         group = fitting[first : first + batch_size]
-        states = encode_audio(whisper, [load_example(example) for example in group], window_seconds)
+        states = encode_audio(
+            whisper, [load_example(example, window_seconds) for example in group], window_seconds
+        )
         for example, row in zip(group, states, strict=True):
             kept[example.utterance.id] = row.to("cpu", torch.float16).clone()
     return kept
@@ -59,10 +62,20 @@ def encode_audio(
     return whisper.encode(log_mel(waveforms, window_seconds, mels, whisper.device))
 
 
-def load_example(example: Example) -> Tensor:
-    """Returns the waveform of an example."""
+def load_example(example: Example, window_seconds: float) -> Tensor:
+    """Returns the waveform of an example, (samples,).
+
+    Raises:
+        InputError: it cannot be read, or is longer than the window though its corpus says otherwise.
+    """
     utterance = example.utterance
-    return load_audio(utterance.audio, utterance.start, utterance.end)
+    waveform = load_audio(utterance.audio, utterance.start, utterance.end)
+    if waveform.shape[0] > window_seconds * SAMPLE_RATE:
+        raise InputError(
+            f"{utterance.audio} (utterance {utterance.id}): {waveform.shape[0] / SAMPLE_RATE:.2f} s of audio, "
+            f"but the corpus says {example.duration:.2f} s and the window is {window_seconds:g} s; mend the duration"
+        )
+    return waveform
 
 
 def _with_progress(groups: Sequence[int]) -> Iterable[int]:

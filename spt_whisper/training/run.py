@@ -108,7 +108,8 @@ def choose_language(
     for example in examples:
         heard.update(
             detect_languages(
-                whisper, encode_audio(whisper, [load_example(example)], window_seconds)
+                whisper,
+                encode_audio(whisper, [load_example(example, window_seconds)], window_seconds),
             )
         )
     language = heard.most_common(1)[0][0]
@@ -170,7 +171,7 @@ def _captured(
     if recipe.prompt.sites == ("feed_forward",):
         return {}
     sample = examples[:_HEARD]
-    waveforms = [load_example(example) for example in sample]
+    waveforms = [load_example(example, recipe.window_seconds) for example in sample]
     features = log_mel(waveforms, recipe.window_seconds, whisper.config.num_mel_bins)
     plain = ExampleBuilder(whisper.tokens, builder.languages, 0, recipe.window_seconds)
     inputs = [torch.tensor(plain.inputs_and_labels(example, 0)[0]) for example in sample]

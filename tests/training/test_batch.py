@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, collate
 from spt_whisper.training.data_module import EpochSampler
+from spt_whisper.training.encoder_states import load_example
 from spt_whisper.whisper.tokens import Tokens
 from tests.tiny_model import tiny_tokenizer
 
@@ -101,3 +104,14 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert [i for _, i in order(1, 3)] != [i for _, i in order(1, 4)]
     assert [i for _, i in order(1, 3)] != [i for _, i in order(2, 3)]
     assert {epoch for epoch, _ in order(1, 3)} == {3}
+
+
+def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(16_000 * 3), 16_000)
+    example = builder().examples([Utterance("a", path, "hi", ("xx",), 1.0)], ["hi"], "train")[0]
+    assert load_example(example, 3.0).shape == (48_000,)
+    with pytest.raises(
+        InputError, match=r"a\.wav \(utterance a\): 3\.00 s of audio, but the corpus says 1\.00 s"
+    ):
+        load_example(example, 2.0)
