@@ -84,9 +84,9 @@ class SpeechDataModule(lightning.LightningDataModule):
         """Shuffled batches."""
         return self._loader(self.train, shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[Item]:
+    def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
         """Batches of the dev part, in order; none where the corpus has no dev part."""
-        return self._loader(self.dev, shuffle=False)
+        return self._loader(self.dev, shuffle=False) if self.dev else []
 
     def _loader(self, examples: Sequence[Example], shuffle: bool) -> DataLoader[Item]:
         return DataLoader(
