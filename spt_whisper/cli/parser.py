@@ -21,6 +21,7 @@ _DEVELOPERS_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",
     r".*is smaller than the logging interval",
     r".*exists and is not empty",
+    r".*Total length of .* across ranks is zero",
 )
 
 
