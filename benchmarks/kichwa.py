@@ -82,7 +82,16 @@ def run_row(name: str, corpus: str) -> dict[str, object]:
 def run_zero_shot(corpus: str) -> dict[str, object]:
     """Scores bare Whisper, asked in the way that is best on dev."""
     report = RUNS / "zero_shot" / "report.json"
-    flags = ["--corpus.max_seconds", "9.5", "--dev_limit", "20", "--languages", "[es]", "--windows", "[10]"]
+    flags = [
+        "--corpus.max_seconds",
+        "9.5",
+        "--dev_limit",
+        "20",
+        "--languages",
+        "[es]",
+        "--windows",
+        "[10]",
+    ]
     spt_whisper("evaluate", "--corpus.root", corpus, *flags, "--output", str(report))
     found = json.loads(report.read_text())
     command = " ".join(["spt-whisper evaluate --corpus.root DIR", *flags])
