@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,11 +35,19 @@ class TranscribeConfig:
     """Format of the transcripts."""
     output: str | None = None
     """Folder for one file per audio file; without it transcripts are printed."""
-    timestamps: bool | None = None
-    """Whether segments carry times; by default where the format shows them."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    """How to decode; formats that show times turn timestamps on."""
     batch_size: int = 8
     """Files decoded together."""
+
+    def __post_init__(self) -> None:
+        names = Counter(Path(audio).name for audio in self.audio)
+        twice = [name for name, count in names.items() if count > 1]
+        if self.output and twice:
+            raise InputError(
+                f"transcribe: {len(twice)} file names are there twice ({twice[0]}), so one transcript would "
+                "overwrite another; give each folder its own call and --output"
+            )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,7 +73,7 @@ def run(config: TranscribeConfig) -> int:
     whisper = Whisper.from_pretrained(config.model or (prompt.card.base if prompt else "base"))
     if config.language:
         whisper.frozen.tokens.language(config.language)
-    timed = config.format in _TIMED_FORMATS if config.timestamps is None else config.timestamps
+    timed = config.decoding.timestamps or config.format in _TIMED_FORMATS
     options = replace(config.decoding, timestamps=timed)
     code = (config.language,) if config.language else None
     failed = 0

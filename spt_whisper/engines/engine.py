@@ -19,9 +19,8 @@ class Row:
 
     waveform: Tensor  # 16 kHz mono, (samples,)
     prompt: Prompt | None = None
-    languages: tuple[str, ...] | None = (
-        None  # Whisper codes; None: the prompt's, else what Whisper hears
-    )
+    # Whisper codes; None: the prompt's, else what Whisper hears
+    languages: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -70,6 +71,8 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     train, dev = read_split(recipe.corpus, "train"), _dev_part(recipe.corpus)
+    if recipe.early_stopping is not None and not dev:
+        raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
     languages = tuple(recipe.languages) or choose_language(whisper, train, recipe.window_seconds)
     builder = ExampleBuilder(
         whisper.tokens, languages, recipe.prompt.decoder_positions, recipe.window_seconds,
@@ -86,6 +89,8 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         train_examples, dev_examples, builder,
         _states(recipe, whisper, [*train_examples, *dev_examples]), recipe.data,
     )  # fmt: skip
+    if checkpoint is None:  # of another run: resuming must never take them for this one's
+        shutil.rmtree(output / "checkpoints", ignore_errors=True)
     _write_recipe(recipe, output)
     trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:

@@ -101,9 +101,8 @@ def _left_padded(
 def _model_inputs(states: Tensor, tokens: Tensor, mask: Tensor | None) -> dict[str, Any]:
     return {
         "encoder_outputs": BaseModelOutput(last_hidden_state=states),
-        "attention_mask": states.new_ones(
-            states.shape[:2]
-        ),  # generate asks for one; Whisper does not
+        # generate asks for one; Whisper does not
+        "attention_mask": states.new_ones(states.shape[:2]),
         "decoder_input_ids": tokens,
         **({} if mask is None else {"decoder_attention_mask": mask}),
     }

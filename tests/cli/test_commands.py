@@ -129,6 +129,14 @@ def test_a_bad_file_is_named_and_the_rest_is_done(
     assert (tmp_path / "test1.wav.txt").exists()
 
 
+def test_transcripts_never_overwrite_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("transcribe", "a/x.wav", "b/x.wav", "--output", str(tmp_path / "out")) == 2
+    assert "would overwrite another" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_prompt_for_another_model_is_refused(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -145,6 +145,25 @@ def test_resume_refuses_other_settings_and_starts_anew_without_a_checkpoint(
     assert "was trained with other settings of seed" in capsys.readouterr().err
 
 
+def test_a_new_run_in_an_old_folder_forgets_the_old_checkpoints(home: Path, tmp_path: Path) -> None:
+    """Killed before its first checkpoint, a new run must not resume from the old one's."""
+    assert main(["fit", *arguments(home, tmp_path / "run")]) == 0
+    old = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = old.read_bytes()
+    (tmp_path / "run" / "checkpoints" / "best.ckpt").write_bytes(before)
+    assert main(["fit", *arguments(home, tmp_path / "run", "--seed", "3")]) == 0
+    assert [path.name for path in old.parent.iterdir()] == ["last.ckpt"]
+    assert old.read_bytes() != before
+
+
+def test_early_stopping_without_a_dev_part_is_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--early_stopping", "1", "--corpus.dev", "null"]
+    assert main(["fit", *arguments(home, tmp_path / "run", *more)]) == 2
+    assert "early_stopping: needs a dev part" in capsys.readouterr().err
+
+
 def test_early_stopping_keeps_the_best_epoch(home: Path, tmp_path: Path) -> None:
     more = [
         "--early_stopping",
