@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from spt_whisper.errors import InputError
 
 Side = Literal["encoder", "decoder", "entire"]
-Site = Literal["input", "attention", "feed_forward"]
+Site = Literal["input", "attention", "cross", "feed_forward", "language"]
+Parameterization = Literal["none", "residual_mlp", "low_rank", "key_value"]
 SIDES: tuple[str, ...] = ("encoder", "decoder")
-SITES: tuple[str, ...] = ("input", "attention", "feed_forward")
+SITES: tuple[str, ...] = ("input", "attention", "cross", "feed_forward", "language")
+DECODER_SITES = ("cross", "language")  # the encoder has no such place
+SINGLE_SITES = ("input", "language")  # once a side, not once a layer
 DEFAULT_LENGTH = 48
+LANGUAGE_VECTOR = "decoder.language.vector"  # name of the tensor of a soft language token
+
+# Tensors of each place; a part with D has a vector at each of the N positions, one without has a number.
+PLACES: dict[str, dict[str, bool]] = {
+    "input": {"vector": True},
+    "attention": {"vector": True},
+    "attention_gated": {"vector": True, "gate": False},
+    "attention_pairs": {"key": True, "value": True},
+    "cross": {"vector": True},
+    "cross_gated": {"vector": True, "gate": False},
+    "cross_pairs": {"key": True, "value": True},
+    "feed_forward": {"key": True, "bias": False, "value": True},
+    "language": {"vector": True},
+}
+
+
+def site_of(place: str) -> str:
+    """Returns the site of a place: `attention_gated` stands at `attention`."""
+    return place.removesuffix("_gated").removesuffix("_pairs")
 
 
 @dataclass(frozen=True)
@@ -35,29 +57,28 @@ class PromptConfig:
     side: Side = "entire"
     """Encoder, decoder, or both ("entire")."""
     site: Site | list[Site] = "feed_forward"
-    """In front of the side's input, in front of every layer's self-attention, as slots of every layer's
-    feed-forward memory, or a list of these."""
+    """In front of the side's input, in front of every layer's self-attention or (decoder) cross-attention, as slots
+    of every layer's feed-forward memory, in place of the language token (decoder), or a list of these."""
     length: int | dict[str, int] = DEFAULT_LENGTH
-    """N, the number of vectors (per layer at the attention and feed_forward sites); a mapping gives each site
-    its own."""
-    parameterization: Literal["none", "residual_mlp"] = "none"
-    """Train the vectors themselves, or through `x + LayerNorm(W2 relu(W1 x))` (input and attention sites)."""
+    """N, the number of vectors (per layer but at the input); a mapping gives each site its own. The language site has
+    one for each language token."""
+    parameterization: Parameterization = "none"
+    """Train the vectors themselves; through `x + LayerNorm(W2 relu(W1 x))` (residual_mlp; input, attention, cross); as
+    `start + A B` (low_rank); or train keys and values behind Whisper's own projections (key_value; attention, cross)."""
     bottleneck: int | None = None
     """Hidden width of the residual MLP; half the model's width by default."""
+    rank: int = 8
+    """Rank of A B."""
+    gate: bool = False
+    """Attention and cross vectors get a softmax of their own, scaled by tanh(gate) with a gate that starts at 0."""
     start: Literal["normal", "capture"] = "capture"
-    """Start input and attention vectors from a normal distribution, or from activations that frozen Whisper
+    """Start input, attention and cross vectors from a normal distribution, or from activations that frozen Whisper
     shows on training speech and text. Feed-forward slots need no capture: their values start at 0."""
     start_deviation: float = 0.02
     """Standard deviation of the normal start, of slot keys too (Whisper base's own fc1 rows have 0.025)."""
 
     def __post_init__(self) -> None:
-        unknown = [site for site in self.sites if site not in SITES]
-        if not self.sites or unknown or len(set(self.sites)) != len(self.sites):
-            raise InputError(
-                f"prompt.site: found {self.site!r}, wanted one or a set of {', '.join(SITES)}"
-            )
-        if self.side not in (*SIDES, "entire"):
-            raise InputError(f"prompt.side: found {self.side!r}, wanted encoder, decoder or entire")
+        self._check_places()
         if isinstance(self.length, dict) and set(self.length) != set(self.sites):
             raise InputError(
                 f"prompt.length: names {sorted(self.length)}, wanted exactly the sites {sorted(self.sites)}"
@@ -67,42 +88,148 @@ class PromptConfig:
                 raise InputError(
                     f"prompt.length: found {self.length_at(site)} at {site}, wanted 1 to 1024"
                 )
-        if self.parameterization == "residual_mlp" and self.sites == ("feed_forward",):
+        if self.rank < 1 or (self.bottleneck is not None and self.bottleneck < 1):
+            raise InputError("prompt: wanted rank and bottleneck of at least 1")
+        takers = _TAKERS[self.parameterization]
+        if not takers & set(self.sites):
             raise InputError(
-                "prompt.parameterization: residual_mlp needs a site input or attention; "
-                "feed_forward slots are learned directly"
+                f"prompt.parameterization: {self.parameterization} needs a site {' or '.join(sorted(takers))}; "
+                f"found {', '.join(self.sites)}"
             )
+        if self.gate and (
+            not _GATED & set(self.sites) or self.parameterization in ("key_value", "low_rank")
+        ):
+            raise InputError(
+                "prompt.gate: needs a site attention or cross, and parameterization none or residual_mlp"
+            )
+
+    def _check_places(self) -> None:
+        unknown = [site for site in self.sites if site not in SITES]
+        if not self.sites or unknown or len(set(self.sites)) != len(self.sites):
+            raise InputError(
+                f"prompt.site: found {self.site!r}, wanted one or a set of {', '.join(SITES)}"
+            )
+        if self.side not in (*SIDES, "entire"):
+            raise InputError(f"prompt.side: found {self.side!r}, wanted encoder, decoder or entire")
+        if self.side == "encoder" and set(self.sites) & set(DECODER_SITES):
+            raise InputError(
+                f"prompt.side: the encoder has no site {' or '.join(DECODER_SITES)}; wanted decoder or entire"
+            )
+
+    @property
+    def _site_list(self) -> list[Site]:
+        return [self.site] if isinstance(self.site, str) else list(self.site)
 
     @property
     def sites(self) -> tuple[str, ...]:
         """The sites as a tuple."""
-        return (self.site,) if isinstance(self.site, str) else tuple(self.site)
+        return tuple(self._site_list)
 
-    @property
-    def sides(self) -> tuple[str, ...]:
-        """The sides as a tuple."""
-        return SIDES if self.side == "entire" else (self.side,)
+    def sites_on(self, side: str) -> tuple[str, ...]:
+        """Returns the sites that the prompt has on one side (none where it does not stand there)."""
+        if self.side not in (side, "entire"):
+            return ()
+        return tuple(s for s in self.sites if side == "decoder" or s not in DECODER_SITES)
 
     def length_at(self, site: str) -> int:
         """Returns N at one site."""
-        return self.length[site] if isinstance(self.length, dict) else self.length
+        if isinstance(self.length, dict):
+            return self.length[site]
+        return 1 if site == "language" else self.length
+
+    def place_of(self, site: str) -> str:
+        """Returns the place in `PLACES` at which the site's tensors stand."""
+        if site in _GATED and self.gate:
+            return f"{site}_gated"
+        if site in _GATED and self.parameterization == "key_value":
+            return f"{site}_pairs"
+        return site
+
+    @property
+    def folded(self) -> PromptConfig:
+        """The configuration of the same vectors without the network through which they were learned."""
+        plain = self.parameterization in ("none", "key_value")
+        return self if plain else replace(self, parameterization="none")
+
+    @property
+    def on_encoder(self) -> bool:
+        """Whether anything stands in the encoder, so that its states cannot be computed once."""
+        return bool(self.sites_on("encoder"))
 
     @property
     def decoder_positions(self) -> int:
         """How many decoder positions the prompt takes (only a decoder input prompt takes any)."""
-        return self.length_at("input") if "decoder" in self.sides and "input" in self.sites else 0
+        return self.length_at("input") if "input" in self.sites_on("decoder") else 0
 
     def tensor_shapes(self, shape: ModelShape) -> dict[str, tuple[int, ...]]:
         """Returns the name and shape of every tensor of the folded prompt."""
         shapes: dict[str, tuple[int, ...]] = {}
-        for side in self.sides:
-            for site in self.sites:
-                length = self.length_at(site)
-                layers = 1 if site == "input" else shape.layers(side)
-                if site == "feed_forward":
-                    shapes[f"{side}.{site}.key"] = (layers, length, shape.width)
-                    shapes[f"{side}.{site}.bias"] = (layers, length)
-                    shapes[f"{side}.{site}.value"] = (layers, length, shape.width)
-                else:
-                    shapes[f"{side}.{site}.vector"] = (layers, length, shape.width)
+        for side in SIDES:
+            for site in self.sites_on(side):
+                place = self.place_of(site)
+                layers = 1 if site in SINGLE_SITES else shape.layers(side)
+                for part, has_width in PLACES[place].items():
+                    width = (shape.width,) if has_width else ()
+                    shapes[f"{side}.{place}.{part}"] = (layers, self.length_at(site), *width)
         return shapes
+
+
+_GATED = {"attention", "cross"}
+_TAKERS: dict[str, set[str]] = {
+    "none": set(SITES),
+    "residual_mlp": {"input", "attention", "cross"},
+    "low_rank": {"input", "attention", "cross", "feed_forward"},
+    "key_value": {"attention", "cross"},
+}
+
+
+@dataclass(frozen=True)
+class LanguageAwareConfig:
+    """What each language of a bank has of its own."""
+
+    combine: Literal["hadamard", "add", "concat"] = "add"
+    """`P * (1 + A B)`, `P + A B` or `[P; Q]`."""
+    rank: int = 4
+    """r of A B."""
+    length: int = 4
+    """Vectors of a language's own at each place (concat)."""
+    soft_token: bool = True
+    """Whether each language learns its language token, too; otherwise a related language's stands for it."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.length < 1:
+            raise InputError("lapt: wanted rank and length of at least 1")
+
+    def check(self, config: PromptConfig) -> None:
+        """Refuses shared prompts to which no part of a language can be put.
+
+        Raises:
+            InputError: names the site.
+        """
+        if "language" in config.sites:
+            raise InputError("prompt.site: leave language out; lapt.soft_token gives each its own")
+        if self.combine == "concat" and config.decoder_positions:
+            raise InputError(
+                "lapt.combine: concat cannot lengthen a decoder input prompt; take add or hadamard"
+            )
+
+    def part_shapes(self, config: PromptConfig, shape: ModelShape) -> dict[str, tuple[int, ...]]:
+        """Returns the name and shape of every tensor of a language's part."""
+        token = {LANGUAGE_VECTOR: (1, 1, shape.width)} if self.soft_token else {}
+        if self.combine == "concat":
+            return {**replace(config, length=self.length).tensor_shapes(shape), **token}
+        rows = sum(
+            layers * length
+            for layers, length, *width in config.tensor_shapes(shape).values()
+            if width
+        )
+        return {"left": (rows, self.rank), "right": (self.rank, shape.width), **token}
+
+    def combined_config(self, config: PromptConfig) -> PromptConfig:
+        """Returns the configuration of a language's whole prompt, shared vectors and own ones together."""
+        more = self.length if self.combine == "concat" else 0
+        lengths = {site: config.length_at(site) + more for site in config.sites}
+        if not self.soft_token:
+            return replace(config, length=lengths)
+        sites: list[Site] = [*config._site_list, "language"]
+        return replace(config, site=sites, length={**lengths, "language": 1})

@@ -10,6 +10,12 @@ from torch import Tensor
 from spt_whisper.prompts.config import ModelShape, PromptConfig
 from spt_whisper.prompts.vectors import PromptVectors
 
+_AT_ZERO = {
+    "feed_forward": ("bias", "value"),
+    "attention_gated": ("gate",),
+    "cross_gated": ("gate",),
+}
+
 
 def start_vectors(
     config: PromptConfig,
@@ -19,20 +25,21 @@ def start_vectors(
 ) -> PromptVectors:
     """Returns the vectors (R = 1) from which training starts.
 
-    Biases and values of feed-forward slots start at 0, which leaves Whisper exactly as it was.
+    Gates, and biases and values of feed-forward slots, start at 0, which leaves Whisper exactly as it was.
 
     Args:
         config: the prompt.
         shape: the sizes of Whisper.
         generator: the source of randomness.
-        captured: for `start: capture`, `side.site.vector` -> (L, N, D) from `whisper.capture`.
+        captured: for `start: capture` and the language site, `side.place.part` -> (L, N, D) from `whisper.capture`.
     """
     named = {}
     for name, size in config.tensor_shapes(shape).items():
+        _, place, part = name.split(".")
         if captured is not None and name in captured:
             named[name] = captured[name].detach().clone()
-        elif name.endswith((".key", ".vector")):
-            named[name] = torch.randn(size, generator=generator) * config.start_deviation
-        else:
+        elif part in _AT_ZERO.get(place, ()):
             named[name] = torch.zeros(size)
+        else:
+            named[name] = torch.randn(size, generator=generator) * config.start_deviation
     return PromptVectors.from_named_tensors({name: tensor[None] for name, tensor in named.items()})

@@ -1,21 +1,31 @@
-"""Residual prompt tuning: vectors learned through a small network that is folded away before saving.
+"""Networks through which prompt vectors are learned, and which are folded away before saving.
 
-Razdaibiedina et al., Findings of ACL 2023 (arXiv 2305.03937); per layer and site as in TS-Whisper (arXiv 2312.08079).
+A network takes the vectors of one place, (L, N, D), and gives as many; at its start it is the identity.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from spt_whisper.prompts.config import PLACES, PromptConfig, site_of
+
 
 class ResidualMLP(nn.Module):
-    """`x + LayerNorm(W2 relu(W1 x))`, one network for each layer."""
+    """`x + LayerNorm(W2 relu(W1 x))`, one network for each layer.
+
+    Razdaibiedina et al., Findings of ACL 2023 (arXiv 2305.03937); one per layer and site as in TS-Whisper
+    (arXiv 2312.08079). The LayerNorm's weight starts at 0, so that a careful start survives.
+    """
+
+    trains_vectors = True
 
     def __init__(
         self, layers: int, width: int, bottleneck: int, generator: torch.Generator
     ) -> None:
-        """Starts as the identity: the LayerNorm's weight is 0, so that a careful start survives."""
+        """Takes L, D, the hidden width and the source of randomness."""
         super().__init__()
         self.down = nn.Parameter(_uniform((layers, width, bottleneck), width, generator))
         self.down_bias = nn.Parameter(torch.zeros(layers, 1, bottleneck))
@@ -30,6 +40,59 @@ class ResidualMLP(nn.Module):
         hidden = torch.baddbmm(self.up_bias, hidden, self.up)
         normalized = nn.functional.layer_norm(hidden, hidden.shape[-1:])
         return vector + normalized * self.norm_weight + self.norm_bias
+
+
+class LowRank(nn.Module):
+    """`start + A B`, one pair for each layer; the start itself stays as it is. A starts at 0."""
+
+    trains_vectors = False
+
+    def __init__(
+        self, layers: int, length: int, width: int, rank: int, generator: torch.Generator
+    ) -> None:
+        """Takes L, N, D, the rank r and the source of randomness."""
+        super().__init__()
+        self.left = nn.Parameter(torch.zeros(layers, length, rank))
+        self.right = nn.Parameter(_uniform((layers, rank, width), width, generator))
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """(L, N, D) -> (L, N, D)."""
+        return torch.baddbmm(vector, self.left, self.right)
+
+
+Network = ResidualMLP | LowRank
+
+
+def build_network(
+    config: PromptConfig, place: str, part: str, shape: torch.Size, generator: torch.Generator
+) -> Network | None:
+    """Returns the network for one part of a place, (L, N, D); None where the part is learned directly."""
+    chosen = _NETWORKS.get(config.parameterization)
+    if chosen is None or site_of(place) == "language" or not PLACES[place][part]:
+        return None
+    return chosen(config, part, shape, generator)
+
+
+def _residual_mlp(
+    config: PromptConfig, part: str, shape: torch.Size, generator: torch.Generator
+) -> Network | None:
+    if part != "vector":
+        return None
+    layers, _, width = shape
+    return ResidualMLP(layers, width, config.bottleneck or width // 2, generator)
+
+
+def _low_rank(
+    config: PromptConfig, part: str, shape: torch.Size, generator: torch.Generator
+) -> Network:
+    layers, length, width = shape
+    return LowRank(layers, length, width, config.rank, generator)
+
+
+_NETWORKS: dict[str, Callable[..., Network | None]] = {
+    "residual_mlp": _residual_mlp,
+    "low_rank": _low_rank,
+}
 
 
 def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.prompts.reparameterization import ResidualMLP
+from spt_whisper.prompts.reparameterization import build_network
 from spt_whisper.prompts.vectors import PromptVectors
 
 
 class SoftPrompt(nn.Module):
-    """Learned vectors of one prompt; everything that is a parameter here trains, and nothing elsewhere does."""
+    """Learned vectors of one prompt; the parameters here that ask for a gradient train, and nothing elsewhere does."""
 
     def __init__(
         self, config: PromptConfig, start: PromptVectors, generator: torch.Generator | None = None
@@ -27,48 +25,34 @@ class SoftPrompt(nn.Module):
         """
         super().__init__()
         self.config = config
-        self.vectors = nn.ModuleDict()
+        self.vectors = nn.ParameterDict()
         self.networks = nn.ModuleDict()
         for name, tensor in start.named_tensors().items():
-            side, site, part = name.split(".")
-            parts = _child(_child(self.vectors, side, nn.ModuleDict()), site, nn.ParameterDict())
-            parts[part] = nn.Parameter(tensor[0].detach().clone())
-            if config.parameterization == "residual_mlp" and part == "vector":
-                layers, _, width = tensor.shape[1:]
-                network = ResidualMLP(
-                    layers, width, config.bottleneck or width // 2, generator or torch.Generator()
-                )
-                self.networks[f"{side}_{site}"] = network
+            _, place, part = name.split(".")
+            network = build_network(
+                config, place, part, tensor.shape[1:], generator or torch.Generator()
+            )
+            trains = network is None or network.trains_vectors
+            own = tensor[0].detach().clone()
+            self.vectors[_key(name)] = nn.Parameter(own, requires_grad=trains)
+            if network is not None:
+                self.networks[_key(name)] = network
 
     def forward(self) -> PromptVectors:
         """Returns the vectors (R = 1) with gradient."""
-        named = {}
-        vectors: Any = self.vectors  # side -> site -> part
-        for side, sites in vectors.items():
-            for site, parts in sites.items():
-                for part, tensor in parts.items():
-                    if f"{side}_{site}" in self.networks:
-                        tensor = self.networks[f"{side}_{site}"](tensor)  # noqa: PLW2901
-                    named[f"{side}.{site}.{part}"] = tensor[None]
-        return PromptVectors.from_named_tensors(named)
+        return PromptVectors.from_named_tensors(
+            {key.replace("/", "."): self._made(key)[None] for key in self.vectors}
+        )
+
+    def _made(self, key: str) -> Tensor:
+        vectors = self.vectors[key]
+        return self.networks[key](vectors) if key in self.networks else vectors
 
     @torch.no_grad()
     def fold(self) -> PromptVectors:
         """Returns plain vectors on the CPU, in float32, without gradient: what is saved and used."""
         return self.forward().map(lambda tensor: tensor.detach().float().cpu().clone())
 
-    @property
-    def trained_numbers(self) -> int:
-        """How many numbers train."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
-    @property
-    def stored_numbers(self) -> int:
-        """How many numbers the folded prompt holds."""
-        return sum(tensor.numel() for tensor in self.fold().named_tensors().values())
-
-
-def _child(parent: Any, name: str, new: nn.Module) -> Any:
-    if name not in parent:
-        parent[name] = new
-    return parent[name]
+def _key(name: str) -> str:
+    return name.replace(".", "/")  # torch takes no dots in names of parameters

@@ -1,27 +1,45 @@
 """Prompt vectors: the one type in which every kind of prompt reaches the model, one set per row of a batch.
 
-Shapes: R rows of the batch (or 1, which serves every row), L layers (1 at the input site), N prompt length, D width.
+Shapes: R rows of the batch (or 1, which serves every row), L layers (1 at the input and language sites), N prompt length,
+D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from spt_whisper.prompts.config import SIDES
+from spt_whisper.prompts.config import PLACES, SIDES
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """Vectors that stand in front of a side's input or of each layer's self-attention."""
+    """Vectors in front of a side's input, of a layer's attention, or in place of the language tokens."""
 
     vector: Tensor  # (R, L, N, D)
-    mask: Tensor | None = (
-        None  # (R, N), False where a row's prompt is shorter than N; None: no such place
-    )
+    mask: Tensor | None = None  # (R, N), False where a row has fewer than N; None: no such row
+
+
+@dataclass(frozen=True)
+class GatedPrefix:
+    """Vectors with a softmax of their own: `sum_i softmax(q k)_i tanh(gate_i) v_i` is added to the attention."""
+
+    vector: Tensor  # (R, L, N, D)
+    gate: Tensor  # (R, L, N)
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Keys and values in front of a layer's own, behind its projections."""
+
+    key: Tensor  # (R, L, N, D)
+    value: Tensor  # (R, L, N, D)
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -35,47 +53,71 @@ class Slots:
 
 @dataclass(frozen=True)
 class SideVectors:
-    """What one side of Whisper (encoder or decoder) is given."""
+    """What one side of Whisper (encoder or decoder) is given; cross and language only the decoder."""
 
     input: Prefix | None = None
     attention: Prefix | None = None
+    attention_gated: GatedPrefix | None = None
+    attention_pairs: Pairs | None = None
+    cross: Prefix | None = None
+    cross_gated: GatedPrefix | None = None
+    cross_pairs: Pairs | None = None
     feed_forward: Slots | None = None
+    language: Prefix | None = None
+
+
+_KINDS: dict[str, type] = {
+    "input": Prefix,
+    "attention": Prefix,
+    "attention_gated": GatedPrefix,
+    "attention_pairs": Pairs,
+    "cross": Prefix,
+    "cross_gated": GatedPrefix,
+    "cross_pairs": Pairs,
+    "feed_forward": Slots,
+    "language": Prefix,
+}
 
 
 @dataclass(frozen=True)
 class PromptVectors:
-    """The vectors of a batch: on both sides, at every site."""
+    """The vectors of a batch: on both sides, at every place."""
 
     encoder: SideVectors = SideVectors()
     decoder: SideVectors = SideVectors()
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """Returns `side.site.name` -> tensor with the leading row dimension, masks left out."""
-        named = {}
-        for side in SIDES:
-            for site in fields(SideVectors):
-                part = getattr(getattr(self, side), site.name)
-                names = [] if part is None else [f.name for f in fields(part) if f.name != "mask"]
-                named.update({f"{side}.{site.name}.{name}": getattr(part, name) for name in names})
-        return named
+        """Returns `side.place.part` -> tensor with the leading row dimension, masks left out."""
+        return {
+            f"{side}.{place}.{part}": getattr(given, part)
+            for side, place, given in self._places()
+            for part in PLACES[place]
+        }
 
     @classmethod
     def from_named_tensors(
         cls, named: dict[str, Tensor], masks: dict[str, Tensor] | None = None
     ) -> PromptVectors:
-        """Builds vectors from what `named_tensors` returns (masks by `side.site`)."""
+        """Builds vectors from what `named_tensors` returns (masks by `side.place`)."""
         sides: dict[str, SideVectors] = {}
         for side in SIDES:
-            sites: dict[str, Prefix | Slots] = {}
-            for site in ("input", "attention"):
-                if f"{side}.{site}.vector" in named:
-                    mask = (masks or {}).get(f"{side}.{site}")
-                    sites[site] = Prefix(named[f"{side}.{site}.vector"], mask)
-            if f"{side}.feed_forward.key" in named:
-                parts = (named[f"{side}.feed_forward.{name}"] for name in ("key", "bias", "value"))
-                sites["feed_forward"] = Slots(*parts)
-            sides[side] = SideVectors(**sites)  # type: ignore[arg-type]
+            places = {}
+            for place, parts in PLACES.items():
+                tensors = {part: named.get(f"{side}.{place}.{part}") for part in parts}
+                if any(tensor is not None for tensor in tensors.values()):
+                    mask = (masks or {}).get(f"{side}.{place}")
+                    given = tensors if mask is None else {**tensors, "mask": mask}
+                    places[place] = _KINDS[place](**given)
+            sides[side] = SideVectors(**places)
         return cls(**sides)
+
+    def _places(self) -> Iterator[tuple[str, str, Any]]:
+        """(side, place, what stands there) of everything that is there."""
+        for side in SIDES:
+            for place in PLACES:
+                given = getattr(getattr(self, side), place)
+                if given is not None:
+                    yield side, place, given
 
     @property
     def rows(self) -> int:
@@ -104,13 +146,10 @@ class PromptVectors:
         return PromptVectors.from_named_tensors(named, masks)
 
     def _masks(self) -> dict[str, Tensor]:
-        masks = {}
-        for side in SIDES:
-            for site in ("input", "attention"):
-                part = getattr(getattr(self, side), site)
-                if part is not None and part.mask is not None:
-                    masks[f"{side}.{site}"] = part.mask
-        return masks
+        found = (
+            (side, place, getattr(given, "mask", None)) for side, place, given in self._places()
+        )
+        return {f"{side}.{place}": mask for side, place, mask in found if mask is not None}
 
 
 def stack(rows: Sequence[PromptVectors | None]) -> PromptVectors:
@@ -132,10 +171,20 @@ def stack(rows: Sequence[PromptVectors | None]) -> PromptVectors:
     for name in dict.fromkeys(name for table in tables for name in table):
         parts = [table.get(name) for table in tables]
         named[name] = _stack_padded(parts)
-        if name.endswith(".vector"):
+        place = name.rpartition(".")[0]
+        if place not in masks and not place.endswith(".feed_forward"):
             lengths = [0 if part is None else part.shape[2] for part in parts]
-            masks[name.removesuffix(".vector")] = _length_mask(lengths, named[name].device)
+            masks[place] = _length_mask(lengths, named[name].device)
     return PromptVectors.from_named_tensors(named, masks)
+
+
+def concatenate(prompts: Sequence[PromptVectors]) -> PromptVectors:
+    """Returns prompts of one row one behind the other, `[P_1; P_2; ...]`, at every place that one of them has."""
+    tables = [prompt.named_tensors() for prompt in prompts]
+    names = dict.fromkeys(name for table in tables for name in table)
+    return PromptVectors.from_named_tensors(
+        {name: torch.cat([table[name] for table in tables if name in table], 2) for name in names}
+    )
 
 
 def _stack_padded(parts: Sequence[Tensor | None]) -> Tensor:

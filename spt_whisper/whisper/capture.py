@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.config import SIDES, PromptConfig
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
@@ -16,7 +16,7 @@ from spt_whisper.whisper.loading import FrozenWhisper
 def capture_start(
     whisper: FrozenWhisper, config: PromptConfig, features: Tensor, tokens: Tensor
 ) -> dict[str, Tensor]:
-    """Returns starting vectors for the input and attention sites, taken from a few real utterances.
+    """Returns starting vectors for the input, attention and cross sites, taken from a few real utterances.
 
     Args:
         whisper: the frozen model, without prompts.
@@ -25,36 +25,64 @@ def capture_start(
         tokens: what they say, as decoder input, (B, T), filled up with the end-of-text token.
 
     Returns:
-        `side.site.vector` -> (L, N, D): encoder vectors evenly spaced over the frames of all utterances,
-        decoder vectors from as many text positions.
+        `side.place.part` -> (L, N, D): encoder vectors evenly spaced over the frames of all utterances, decoder
+        vectors from as many text positions, cross vectors over the encoder's states.
     """
-    wanted = [name for name in config.tensor_shapes(whisper.shape) if name.endswith(".vector")]
+    wanted = [
+        (side, site)
+        for side in SIDES
+        for site in config.sites_on(side)
+        if site in ("input", "attention", "cross")
+    ]
     if not wanted:
         return {}
+    pools = _pools(whisper, features, tokens)
+    start = {}
+    for side, site in wanted:
+        pool, count = pools[side, site], config.length_at(site)
+        places = torch.linspace(0, pool.shape[1] - 1, count).round().long().to(pool.device)
+        vectors = pool[:, places]
+        place = config.place_of(site)
+        parts = {"vector": vectors}
+        if place.endswith("_pairs"):
+            parts = _projected(whisper, side, site, vectors)
+        start.update({f"{side}.{place}.{part}": _plain(t) for part, t in parts.items()})
+    return start
+
+
+def _pools(
+    whisper: FrozenWhisper, features: Tensor, tokens: Tensor
+) -> dict[tuple[str, str], Tensor]:
+    """(side, site) -> what Whisper's layers saw there, (L, places, D)."""
     encoder, decoder = whisper.model.model.encoder, whisper.model.model.decoder
     with layer_inputs(encoder.layers) as seen_encoder, layer_inputs(decoder.layers) as seen_decoder:
         states = whisper.encode(features)
         decoder(input_ids=tokens, encoder_hidden_states=states, use_cache=False)
     text = tokens != whisper.tokens.end
-    captured = {
-        "encoder": torch.stack(
-            [hidden.flatten(0, 1) for hidden in seen_encoder]
-        ),  # (L, B * frames, D)
-        "decoder": torch.stack([hidden[text] for hidden in seen_decoder]),  # (L, tokens, D)
+    frames = torch.stack([hidden.flatten(0, 1) for hidden in seen_encoder])
+    embedded = decoder.embed_tokens(tokens)[text]  # an input prompt gets its positions later
+    return {
+        ("encoder", "input"): frames[:1],
+        ("encoder", "attention"): frames,
+        ("decoder", "input"): embedded[None],
+        ("decoder", "attention"): torch.stack([hidden[text] for hidden in seen_decoder]),
+        ("decoder", "cross"): states.flatten(0, 1).expand(len(decoder.layers), -1, -1),
     }
-    embedded = decoder.embed_tokens(tokens)[text][
-        None
-    ]  # a decoder input prompt gets its positions later
-    start = {}
-    for name in wanted:
-        side, site, _ = name.split(".")
-        pool = captured[side]
-        if site == "input":
-            pool = embedded if side == "decoder" else pool[:1]
-        count = config.length_at(site)
-        places = torch.linspace(0, pool.shape[1] - 1, count).round().long().to(pool.device)
-        start[name] = pool[:, places].float().cpu().clone()
-    return start
+
+
+def _projected(whisper: FrozenWhisper, side: str, site: str, vectors: Tensor) -> dict[str, Tensor]:
+    """The keys and values that the layers themselves would make of the vectors, (L, N, D) each."""
+    keys, values = [], []
+    for layer, own in zip(getattr(whisper.model.model, side).layers, vectors, strict=True):
+        attention = layer.self_attn if site == "attention" else layer.encoder_attn
+        seen = layer.self_attn_layer_norm(own) if site == "attention" else own
+        keys.append(attention.k_proj(seen))
+        values.append(attention.v_proj(seen))
+    return {"key": torch.stack(keys), "value": torch.stack(values)}
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.float().cpu().clone()
 
 
 @contextmanager

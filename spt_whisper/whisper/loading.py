@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +14,17 @@ from torch import Tensor, nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperTokenizer
 
 from spt_whisper.audio import STATES_PER_SECOND
+from spt_whisper.cache import cache_folder
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import ModelShape
 from spt_whisper.whisper import ctranslate2
+from spt_whisper.whisper.adapted import (
+    ADAPTER_CONFIG,
+    adapter_base,
+    merge_adapter,
+    read_model_card,
+)
 from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
 from spt_whisper.whisper.tokens import Tokens
 
@@ -35,6 +42,7 @@ class FrozenWhisper:
         name: str,
         files: Sequence[Path] = (),
         quantized: bool = False,
+        card: PromptCard | None = None,
     ) -> None:
         """Freezes the model.
 
@@ -44,11 +52,13 @@ class FrozenWhisper:
             name: what to call it in files and messages.
             files: the weight files, where they are known: their fingerprint is remembered.
             quantized: whether the weights were integers, and so are not quite those they were made from.
+            card: of an adapted model: what it was adapted to.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokens = Tokens(tokenizer)
         self.name = name
         self.quantized = quantized
+        self.card = card
         self._files = tuple(files)
         self._views: dict[tuple[int, torch.device, torch.dtype], nn.Module] = {}
         generation: Any = model.generation_config
@@ -73,17 +83,38 @@ class FrozenWhisper:
             InputError: there is no such model, or a file of it is damaged.
         """
         folder = _find(str(name))
+        if isinstance(folder, Path) and (folder / ADAPTER_CONFIG).is_file():
+            return cls._with_adapter(folder, device, dtype)
         quantized = False
         if isinstance(folder, Path) and (folder / "model.bin").exists():
             model, tokenizer, quantized = _load_ctranslate2(folder)
         else:
             model, tokenizer = _load_transformers(folder)
-        frozen = cls(model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized)
+        card = read_model_card(folder) if isinstance(folder, Path) else None
+        frozen = cls(
+            model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized, card
+        )
         if dtype not in (torch.float32, torch.float16):
             _ = frozen.fingerprint  # taken before the weights lose digits
         placed: Any = model
         placed.to(device=device, dtype=dtype)
         return frozen
+
+    @classmethod
+    def _with_adapter(
+        cls, folder: Path, device: str | torch.device, dtype: torch.dtype
+    ) -> FrozenWhisper:
+        """A base model with a LoRA adapter merged into its weights."""
+        card = read_model_card(folder)
+        base = cls.from_pretrained(adapter_base(folder), dtype=torch.float32)
+        if card is not None and card.fingerprint != base.fingerprint:
+            raise InputError(
+                f"model {folder}: an adapter of {card.base} (weights {card.fingerprint[:12]}), found {base.name} "
+                f"(weights {base.fingerprint[:12]}); load the adapter's own base model"
+            )
+        model: Any = merge_adapter(base.model, folder)
+        model.to(device=device, dtype=dtype)
+        return cls(model, base.tokens.tokenizer, str(folder), card=card)
 
     @property
     def config(self) -> WhisperConfig:
@@ -148,11 +179,6 @@ class FrozenWhisper:
                 f"wanted more than 0 and at most {longest / STATES_PER_SECOND:g} s"
             )
         return self.encoder(states)(features.to(self.dtype)).last_hidden_state
-
-
-def cache_folder() -> Path:
-    """Returns where fetched weights are kept: `$SPT_WHISPER_CACHE`, else `~/.cache/spt-whisper`."""
-    return Path(os.environ.get("SPT_WHISPER_CACHE") or Path.home() / ".cache" / "spt-whisper")
 
 
 def _canonical_name(name: str) -> str:

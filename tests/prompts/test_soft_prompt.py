@@ -18,6 +18,14 @@ def soft_prompt(config: PromptConfig, seed: int = 0) -> SoftPrompt:
     return SoftPrompt(config, start_vectors(config, SHAPE, generator), generator)
 
 
+def trained(prompt: SoftPrompt) -> int:
+    return sum(p.numel() for p in prompt.parameters() if p.requires_grad)
+
+
+def stored(prompt: SoftPrompt) -> int:
+    return sum(tensor.numel() for tensor in prompt.fold().named_tensors().values())
+
+
 @pytest.mark.parametrize(
     ("config", "names", "numbers"),
     [
@@ -26,6 +34,21 @@ def soft_prompt(config: PromptConfig, seed: int = 0) -> SoftPrompt:
             PromptConfig(side="entire", site="attention", length=4),
             ["encoder.attention.vector", "decoder.attention.vector"],
             (2 + 3) * 4 * 8,
+        ),
+        (
+            PromptConfig(side="entire", site=["cross", "language"], length=4),
+            ["decoder.cross.vector", "decoder.language.vector"],
+            3 * 4 * 8 + 8,
+        ),
+        (
+            PromptConfig(side="decoder", site="attention", length=4, gate=True),
+            ["decoder.attention_gated.vector", "decoder.attention_gated.gate"],
+            3 * 4 * (8 + 1),
+        ),
+        (
+            PromptConfig(side="decoder", site="cross", length=4, parameterization="key_value"),
+            ["decoder.cross_pairs.key", "decoder.cross_pairs.value"],
+            3 * 4 * (8 + 8),
         ),
         (
             PromptConfig(side="encoder", site="feed_forward", length=4),
@@ -53,15 +76,16 @@ def test_parameters_are_the_vectors_and_nothing_else(
 ) -> None:
     prompt = soft_prompt(config)
     assert list(prompt.fold().named_tensors()) == names
-    assert sorted(prompt.state_dict()) == sorted(f"vectors.{name}" for name in names)
-    assert prompt.trained_numbers == prompt.stored_numbers == numbers
+    keys = [f"vectors.{name.replace('.', '/')}" for name in names]
+    assert sorted(prompt.state_dict()) == sorted(keys)
+    assert trained(prompt) == stored(prompt) == numbers
 
 
 def test_base_size_decoder_slots_have_the_numbers_of_the_design() -> None:
     base = ModelShape(512, 6, 6)
     config = PromptConfig(side="decoder", site="feed_forward", length=64)
     prompt = SoftPrompt(config, start_vectors(config, base, torch.Generator()))
-    assert prompt.trained_numbers == 393_600
+    assert trained(prompt) == 393_600
 
 
 def test_residual_mlp_starts_as_the_identity_and_folds_away() -> None:
@@ -80,7 +104,7 @@ def test_residual_mlp_starts_as_the_identity_and_folds_away() -> None:
         for parameter in prompt.networks.parameters():
             parameter.normal_(generator=torch.Generator().manual_seed(1))
     folded, live = prompt.fold().named_tensors(), prompt().named_tensors()
-    assert prompt.stored_numbers < prompt.trained_numbers
+    assert stored(prompt) < trained(prompt)
     for name, tensor in folded.items():
         assert torch.equal(tensor, live[name].detach())
         assert not torch.equal(tensor, plain.fold().named_tensors()[name])
@@ -91,11 +115,11 @@ def test_residual_mlp_is_the_formula_of_the_paper() -> None:
         side="decoder", site="attention", length=4, parameterization="residual_mlp", bottleneck=6
     )
     prompt = soft_prompt(config)
-    network = prompt.networks["decoder_attention"]
+    network = prompt.networks["decoder/attention/vector"]
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(generator=torch.Generator().manual_seed(2))
-    x = prompt.vectors["decoder"]["attention"]["vector"][1]
+    x = prompt.vectors["decoder/attention/vector"][1]
     hidden = (
         torch.relu(x @ network.down[1] + network.down_bias[1]) @ network.up[1] + network.up_bias[1]
     )
@@ -103,6 +127,24 @@ def test_residual_mlp_is_the_formula_of_the_paper() -> None:
         hidden, (8,), network.norm_weight[1, 0], network.norm_bias[1, 0]
     )
     torch.testing.assert_close(prompt().decoder.attention.vector[0, 1], expected)  # type: ignore[union-attr]
+
+
+def test_low_rank_trains_the_factors_alone_and_folds_into_vectors() -> None:
+    config = PromptConfig(
+        side="decoder", site="feed_forward", length=4, parameterization="low_rank", rank=2
+    )
+    prompt, plain = soft_prompt(config), soft_prompt(PromptConfig(side="decoder", length=4))
+    factors = 2 * 3 * 2 * (4 + 8)  # keys and values, layers, rank, N + D
+    assert trained(prompt) == factors + 3 * 4  # the biases have no width to factor
+    assert stored(prompt) == stored(plain)
+    start = prompt.fold().named_tensors()
+    for name, tensor in plain.fold().named_tensors().items():
+        assert torch.equal(start[name], tensor)
+    with torch.no_grad():
+        prompt.networks["decoder/feed_forward/value"].left.fill_(1.0)
+    network = prompt.networks["decoder/feed_forward/value"]
+    expected = torch.ones(4, 2) @ network.right[1]
+    torch.testing.assert_close(prompt().decoder.feed_forward.value[0, 1], expected)  # type: ignore[union-attr]
 
 
 def test_captured_vectors_are_the_start() -> None:
@@ -124,6 +166,14 @@ def test_captured_vectors_are_the_start() -> None:
         ({"length": 0}, "prompt.length: found 0"),
         ({"length": {"input": 4}}, "wanted exactly the sites"),
         ({"parameterization": "residual_mlp"}, "residual_mlp needs a site"),
+        ({"parameterization": "key_value"}, "key_value needs a site attention or cross"),
+        ({"gate": True}, "prompt.gate: needs a site attention or cross"),
+        (
+            {"site": "attention", "gate": True, "parameterization": "key_value"},
+            "prompt.gate: needs",
+        ),
+        ({"side": "encoder", "site": "cross"}, "the encoder has no site cross or language"),
+        ({"rank": 0}, "wanted rank and bottleneck of at least 1"),
     ],
 )
 def test_wrong_settings_are_refused_in_the_users_words(

@@ -9,6 +9,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.vectors import PromptVectors, stack
+from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.injection import ATTENTION_NAME, prompted
@@ -16,7 +17,22 @@ from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 from tests.tiny_model import tiny_whisper
 
-SITES = ["feed_forward", "attention", "input", ["input", "attention", "feed_forward"]]
+EVERY_SITE = ["input", "attention", "cross", "feed_forward", "language"]
+KINDS = {
+    "input": {"site": "input"},
+    "attention": {"site": "attention"},
+    "gated attention": {"site": "attention", "gate": True},
+    "attention pairs": {"site": "attention", "parameterization": "key_value"},
+    "cross": {"site": "cross"},
+    "gated cross": {"site": "cross", "gate": True},
+    "cross pairs": {"site": "cross", "parameterization": "key_value"},
+    "feed_forward": {"site": "feed_forward"},
+    "language": {"site": "language"},
+    "every site": {"site": EVERY_SITE},
+    "every site, gated": {"site": EVERY_SITE, "gate": True},
+    "every site, pairs": {"site": EVERY_SITE, "parameterization": "key_value"},
+}
+ENCODER_KINDS = ["input", "attention", "gated attention", "attention pairs", "feed_forward"]
 FRAMES = 200
 SHORT = {"tokens_per_second": 5.0, "extra_tokens": 12}
 OPTIONS = {
@@ -28,10 +44,10 @@ OPTIONS = {
 
 
 def random_prompt(
-    whisper: FrozenWhisper, site: str | list[str], length: int, side: str = "entire", seed: int = 1
+    whisper: FrozenWhisper, kind: str, length: int, side: str = "entire", seed: int = 1
 ) -> tuple[PromptConfig, PromptVectors]:
     generator = torch.Generator().manual_seed(seed + length)
-    config = PromptConfig(side=side, site=site, length=length, start="normal")
+    config = PromptConfig(side=side, length=length, start="normal", **KINDS[kind])
     start = start_vectors(config, whisper.shape, generator)
     return config, start.map(lambda tensor: torch.randn(tensor.shape, generator=generator))
 
@@ -61,13 +77,13 @@ def logits(
         return whisper.model(encoder_outputs=(states,), decoder_input_ids=inputs).logits
 
 
-@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_outside_the_block_whisper_is_the_same_to_the_bit(
-    site: str | list[str], features: torch.Tensor
+    kind: str, features: torch.Tensor
 ) -> None:
     whisper = tiny_whisper()
     fingerprint = whisper.fingerprint
-    config, vectors = random_prompt(whisper, site, 3)
+    config, vectors = random_prompt(whisper, kind, 3)
     tokens = [*starts(whisper, config.decoder_positions), 5, 6, 7]
     before = logits(whisper, PromptVectors(), features, tokens)
     during = logits(whisper, vectors, features, tokens)
@@ -80,18 +96,20 @@ def test_outside_the_block_whisper_is_the_same_to_the_bit(
 
 def test_an_error_inside_the_block_takes_the_prompt_off(features: torch.Tensor) -> None:
     whisper = tiny_whisper()
-    _, vectors = random_prompt(whisper, ["attention", "feed_forward"], 2)
+    _, vectors = random_prompt(whisper, "every site", 2)
     before = logits(whisper, PromptVectors(), features, starts(whisper, 0))
     with pytest.raises(ZeroDivisionError), prompted(whisper.model, vectors):
         raise ZeroDivisionError
     assert torch.equal(before, logits(whisper, PromptVectors(), features, starts(whisper, 0)))
 
 
-@pytest.mark.parametrize("side", ["encoder", "decoder"])
-@pytest.mark.parametrize("site", ["feed_forward", "attention", "input"])
-def test_each_side_alone_changes_the_logits(side: str, site: str, features: torch.Tensor) -> None:
+@pytest.mark.parametrize(
+    ("side", "kind"),
+    [("encoder", kind) for kind in ENCODER_KINDS] + [("decoder", kind) for kind in KINDS],
+)
+def test_each_side_alone_changes_the_logits(side: str, kind: str, features: torch.Tensor) -> None:
     whisper = tiny_whisper()
-    config, vectors = random_prompt(whisper, site, 3, side)
+    config, vectors = random_prompt(whisper, kind, 3, side)
     tokens = [*starts(whisper, config.decoder_positions), 5, 6]
     assert (
         logits(whisper, vectors, features, tokens)
@@ -110,13 +128,13 @@ def test_slots_at_their_start_leave_whisper_as_it_was_to_the_bit(features: torch
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_row_does_not_depend_on_its_neighbors(
-    site: str | list[str], name: str, features: torch.Tensor
+    kind: str, name: str, features: torch.Tensor
 ) -> None:
     """Encoder states to 1e-4, and the tokens of greedy and beam search, for prompts of two lengths and none."""
     whisper, options = tiny_whisper(), OPTIONS[name]
-    prompts = [random_prompt(whisper, site, 3), random_prompt(whisper, site, 5), None]
+    prompts = [random_prompt(whisper, kind, 3), random_prompt(whisper, kind, 5), None]
     vectors = [prompt[1] if prompt else None for prompt in prompts]
     first = [
         starts(whisper, prompt[0].decoder_positions if prompt else 0, options) for prompt in prompts
@@ -132,12 +150,10 @@ def test_a_row_does_not_depend_on_its_neighbors(
         assert mixed[row].tokens == alone[0].tokens
 
 
-@pytest.mark.parametrize("site", ["feed_forward", "attention", ["attention", "feed_forward"]])
-def test_mixed_rows_have_the_logits_of_rows_alone(
-    site: str | list[str], features: torch.Tensor
-) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "input" not in KINDS[kind]["site"]])
+def test_mixed_rows_have_the_logits_of_rows_alone(kind: str, features: torch.Tensor) -> None:
     whisper = tiny_whisper()
-    rows = [random_prompt(whisper, site, 3)[1], random_prompt(whisper, site, 5)[1], None]
+    rows = [random_prompt(whisper, kind, 3)[1], random_prompt(whisper, kind, 5)[1], None]
     tokens = [*starts(whisper, 0), 9, 8, 7]
     mixed = logits(whisper, stack(rows), features, tokens)
     for row in range(3):
@@ -145,12 +161,82 @@ def test_mixed_rows_have_the_logits_of_rows_alone(
         torch.testing.assert_close(mixed[row : row + 1], alone, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("site", SITES)
-def test_cached_decoding_equals_the_uncached_pass(
-    site: str | list[str], features: torch.Tensor
-) -> None:
+def test_rows_of_every_kind_share_a_batch(features: torch.Tensor) -> None:
+    """Twelve kinds of prompts side by side; each row has the logits that it has alone."""
     whisper = tiny_whisper()
-    config, vectors = random_prompt(whisper, site, 4)
+    rows = [random_prompt(whisper, kind, 2 + index)[1] for index, kind in enumerate(KINDS)]
+    longest = max(sum(row.decoder_positions) for row in rows)
+    many = torch.randn(len(rows), 80, FRAMES, generator=torch.Generator().manual_seed(4))
+    options = DecodingOptions(**SHORT)
+    first = [starts(whisper, sum(row.decoder_positions)) for row in rows]
+    assert longest > 0
+    with prompted(whisper.model, stack(rows)):
+        mixed = decode(whisper, whisper.encode(many), first, [1.0] * len(rows), options)
+    for index, row in enumerate(rows):
+        with prompted(whisper.model, row):
+            states = whisper.encode(many[index : index + 1])
+            alone = decode(whisper, states, [first[index]], [1.0], options)
+        assert mixed[index].tokens == alone[0].tokens
+
+
+def test_a_gate_at_its_start_leaves_whisper_as_it_was(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config = PromptConfig(site=["attention", "cross"], length=8, gate=True, start_deviation=3.0)
+    start = start_vectors(config, whisper.shape, torch.Generator().manual_seed(0))
+    tokens = starts(whisper, 0)
+    plain = logits(whisper, PromptVectors(), features, tokens)
+    torch.testing.assert_close(logits(whisper, start, features, tokens), plain, atol=1e-4, rtol=0)
+
+
+def test_a_cross_prompt_is_kept_once_in_the_cache(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "cross", 5)
+    projection = whisper.model.model.decoder.layers[0].encoder_attn.k_proj
+    with torch.no_grad(), prompted(whisper.model, vectors):
+        states = whisper.encode(features[:1])
+        cache = whisper.model(
+            encoder_outputs=(states,),
+            decoder_input_ids=torch.tensor([starts(whisper, 0)]),
+            use_cache=True,
+        ).past_key_values
+        kept = cache.cross_attention_cache.layers[0].keys
+        expected = projection.forward(vectors.decoder.cross.vector[:, 0])  # type: ignore[union-attr]
+    assert kept.shape[2] == 5 + FRAMES // 2
+    torch.testing.assert_close(kept[:, :, :5].transpose(1, 2).flatten(2), expected)
+
+
+def test_pairs_of_projected_vectors_equal_the_vectors(features: torch.Tensor) -> None:
+    """key_value holds what attention makes of its vectors, so that both forms can say the same."""
+    whisper = tiny_whisper()
+    tokens = torch.tensor([[*starts(whisper, 0), 5, 6, 7]] * 3)
+    for site in ("attention", "cross"):
+        found = []
+        for parameterization in ("none", "key_value"):
+            config = PromptConfig(site=site, length=4, parameterization=parameterization)
+            captured = capture_start(whisper, config, features, tokens)
+            start = start_vectors(config, whisper.shape, torch.Generator(), captured)
+            found.append(logits(whisper, start, features, starts(whisper, 0)))
+        torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-4)
+
+
+def test_a_soft_language_token_equals_the_embedding_put_in_by_hand(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    embedding = whisper.model.model.decoder.embed_tokens.weight
+    italian = embedding[whisper.tokens.language("it")]
+    vectors = PromptVectors.from_named_tensors(
+        {"decoder.language.vector": italian[None, None, None].clone()}
+    )
+    spanish, plain = whisper.tokens.start(["es"]), whisper.tokens.start(["it"])
+    torch.testing.assert_close(
+        logits(whisper, vectors, features, spanish),
+        logits(whisper, PromptVectors(), features, plain),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cached_decoding_equals_the_uncached_pass(kind: str, features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    config, vectors = random_prompt(whisper, kind, 4)
     first = starts(whisper, config.decoder_positions)
     options = DecodingOptions(**SHORT)
     with torch.no_grad(), prompted(whisper.model, vectors):

@@ -1,0 +1,253 @@
+"""A bank on disk: prompts of many languages in one folder, over one shared part or each for itself.
+
+    <bank>/shared/       the shared vectors: a folder like any prompt's (`prompts/files.py`), method `lapt`
+    <bank>/<language>/   either part.safetensors, part.json, README.md: what the language adds to the shared vectors
+                         part.json: {"format_version", "library_version", "aware": LanguageAwareConfig,
+                         "shared": SHA-256 of shared/prompt.safetensors, "card": PromptCard}
+                         or a whole prompt of that language
+
+There is no list of languages: adding one writes one new folder, and every older file stays the same to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.card import PromptCard, read_card, render_readme
+from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
+from spt_whisper.prompts.files import SETTINGS_FILE, TENSOR_FILE, Prompt
+from spt_whisper.prompts.folders import read_settings, read_tensors, write_folder
+from spt_whisper.prompts.language_aware import combine
+from spt_whisper.prompts.vectors import concatenate
+
+SHARED_FOLDER = "shared"
+SHARED_METHOD = "lapt"
+PART_METHOD = "lapt_language"
+PART_KIND = "part"
+MIX = "+"  # of languages in one utterance: zh+en
+
+
+@dataclass(frozen=True)
+class LanguagePart:
+    """What one language adds to the shared vectors of its bank."""
+
+    aware: LanguageAwareConfig
+    tensors: Mapping[str, Tensor]
+    card: PromptCard
+
+    @property
+    def language(self) -> str:
+        """The language, as the corpus names it."""
+        return self.card.languages[0]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the part holds."""
+        return sum(tensor.numel() for tensor in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The prompts of many languages; `prompt(language)` is what `transcribe` takes."""
+
+    folder: Path
+    shared: Prompt | None
+    parts: Mapping[str, LanguagePart]
+    prompts: Mapping[str, Prompt]
+    _made: dict[str, Prompt] = field(default_factory=dict)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Bank:
+        """Reads a bank, all of it.
+
+        Raises:
+            InputError: there is no bank, or a part of it is missing, twice there, damaged, or of another base.
+        """
+        root = Path(folder)
+        if not root.is_dir():
+            raise InputError(
+                f"bank {root}: no such folder; wanted one that `spt-whisper fit` wrote"
+            )
+        shared: dict[str, Prompt] = {}
+        whole: dict[str, Prompt] = {}
+        parts: dict[str, LanguagePart] = {}
+        for member in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
+            if (member / f"{PART_KIND}.json").is_file():
+                part = _read_part(member, root / SHARED_FOLDER)
+                _add_once(root, {**parts, **whole}, part.language, member)
+                parts[part.language] = part
+            elif (member / SETTINGS_FILE).is_file():
+                prompt = Prompt.from_pretrained(member)
+                if prompt.card.method == SHARED_METHOD:
+                    shared[member.name] = prompt
+                else:
+                    language = MIX.join(prompt.card.languages)
+                    _add_once(root, {**parts, **whole}, language, member)
+                    whole[language] = prompt
+        bank = cls(root, next(iter(shared.values()), None), parts, whole)
+        _check(bank, list(shared))
+        return bank
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages, in order of their names."""
+        return tuple(sorted({**self.parts, **self.prompts}))
+
+    def card(self, language: str) -> PromptCard:
+        """Returns the card of one language."""
+        return (self.parts.get(language) or self.prompts[language]).card
+
+    def prompt(self, languages: str | Sequence[str]) -> Prompt:
+        """Returns the whole prompt of a language, the same object each time.
+
+        Args:
+            languages: the language, or those of mixed speech (`zh+en`): whole prompts stand one behind the other, and
+                of parts over one shared prompt the main language's is taken, as in training.
+
+        Raises:
+            InputError: the bank has no such language.
+        """
+        names = languages.split(MIX) if isinstance(languages, str) else list(languages)
+        names = names[:1] if self.parts else names
+        key = MIX.join(names)
+        if key not in self._made:
+            self._made[key] = self._whole(key) if len(names) == 1 else self._mixed(key, names)
+        return self._made[key]
+
+    def add(self, part: LanguagePart) -> Path:
+        """Writes the part of a new language into the bank; returns its folder.
+
+        Raises:
+            InputError: the language is there already, or its name is no folder's name.
+        """
+        target = language_folder(self.folder, part.language)
+        if part.language in self.languages or target.exists():
+            raise InputError(
+                f"bank {self.folder}: has {part.language} already; remove {target} to learn it anew"
+            )
+        return write_part(target, part, self.folder / SHARED_FOLDER, self._shared().config)
+
+    def _shared(self) -> Prompt:
+        if self.shared is None:
+            raise InputError(
+                f"bank {self.folder}: its prompts share nothing; wanted a bank of method lapt"
+            )
+        return self.shared
+
+    def _whole(self, language: str) -> Prompt:
+        if language not in self.languages:
+            raise InputError(
+                f"bank {self.folder}: no language {language!r}; wanted one of {', '.join(self.languages)}"
+            )
+        if language in self.prompts:
+            return self.prompts[language]
+        part, shared = self.parts[language], self._shared()
+        return Prompt(
+            part.aware.combined_config(shared.config),
+            combine(shared.vectors, part.tensors, part.aware),
+            part.card,
+            f"{self.folder}/{language}",
+        )
+
+    def _mixed(self, key: str, names: Sequence[str]) -> Prompt:
+        if key in self.prompts:
+            return self.prompts[key]
+        return join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
+
+
+def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
+    """Returns the prompts of several languages one behind the other, for speech that mixes them.
+
+    Raises:
+        InputError: a member takes decoder positions, of which the first tokens have one place only.
+    """
+    first = members[0]
+    if any(member.config.decoder_positions for member in members):
+        raise InputError(f"{name}: decoder input prompts cannot stand one behind the other")
+    lengths = {
+        site: sum(member.config.length_at(site) for member in members)
+        for site in first.config.sites
+    }
+    card = replace(
+        first.card,
+        languages=tuple(code for member in members for code in member.card.languages),
+        language_tokens=tuple(code for member in members for code in member.card.language_tokens),
+        key=None,
+    )
+    vectors = concatenate([member.vectors for member in members])
+    return Prompt(replace(first.config, length=lengths), vectors, card, name)
+
+
+def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptConfig) -> Path:
+    """Writes a language's part beside the shared folder that it belongs to."""
+    settings = {
+        "aware": asdict(part.aware),
+        "shared": _digest(shared / TENSOR_FILE),
+        "card": asdict(part.card),
+    }
+    readme = render_readme(part.aware.combined_config(config), part.card)
+    return write_folder(target, PART_KIND, part.tensors, settings, readme)
+
+
+def language_folder(bank: Path, language: str) -> Path:
+    """Returns the folder of a language.
+
+    Raises:
+        InputError: the name would lead elsewhere.
+    """
+    if Path(language).name != language or language.startswith(".") or language == SHARED_FOLDER:
+        raise InputError(f"language {language!r}: cannot name a folder of bank {bank}")
+    return bank / language
+
+
+def _read_part(folder: Path, shared: Path) -> LanguagePart:
+    path = folder / f"{PART_KIND}.json"
+    settings = read_settings(path)
+    if not (shared / SETTINGS_FILE).is_file():
+        raise InputError(f"bank {folder.parent}: the shared part {shared} is missing; restore it")
+    try:
+        aware = LanguageAwareConfig(**settings["aware"])
+        card, digest = read_card(settings["card"]), settings["shared"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a field is missing or unknown ({error})") from error
+    if digest != _digest(shared / TENSOR_FILE):
+        raise InputError(f"{path}: belongs to another shared part than {shared}; restore that one")
+    config = PromptConfig(**read_settings(shared / SETTINGS_FILE)["config"])
+    tensors = read_tensors(
+        folder / f"{PART_KIND}.safetensors", aware.part_shapes(config, card.shape)
+    )
+    return LanguagePart(aware, tensors, card)
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: missing; restore the file")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _add_once(root: Path, known: Mapping[str, object], language: str, member: Path) -> None:
+    if language in known:
+        raise InputError(f"bank {root}: language {language} is there twice, once in {member}")
+
+
+def _check(bank: Bank, shared: Sequence[str]) -> None:
+    if len(shared) > 1:
+        raise InputError(f"bank {bank.folder}: two shared parts, {' and '.join(shared)}; keep one")
+    if not bank.languages:
+        raise InputError(f"bank {bank.folder}: no language in it; wanted one that `fit` wrote")
+    cards = {language: bank.card(language) for language in bank.languages}
+    if bank.shared is not None:
+        cards = {SHARED_FOLDER: bank.shared.card, **cards}
+    base = next(iter(cards.values()))
+    for name, card in cards.items():
+        if (card.fingerprint, card.shape) != (base.fingerprint, base.shape):
+            raise InputError(
+                f"bank {bank.folder}: {name} is for {card.base} (weights {card.fingerprint[:12]}), the others for "
+                f"{base.base} (weights {base.fingerprint[:12]}); keep prompts of one base"
+            )

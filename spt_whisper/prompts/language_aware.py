@@ -1,0 +1,126 @@
+"""Language-aware prompts: vectors that all languages share, and a small part of each language.
+
+After LAPT (Yang et al., Interspeech 2025, arXiv 2506.21577), whose formulas were not available to us; `hadamard` is the
+decomposition of Multitask Prompt Tuning (Wang et al., ICLR 2023). P is the matrix of all shared vectors, (M, D), with M
+the sum over sides, layers, positions and parts:
+
+    hadamard   P * (1 + A B)      A (M, r), B (r, D)
+    add        P + A B
+    concat     [P; Q]             Q: vectors of the language's own at every place
+
+A starts at 0 and B does not, so that a new part changes nothing and still learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from spt_whisper.prompts.config import (
+    LANGUAGE_VECTOR,
+    LanguageAwareConfig,
+    ModelShape,
+    PromptConfig,
+)
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
+
+_LOW_RANK: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "hadamard": lambda shared, delta: shared * (1 + delta),
+    "add": lambda shared, delta: shared + delta,
+}
+
+
+def start_part(
+    config: PromptConfig,
+    aware: LanguageAwareConfig,
+    shape: ModelShape,
+    generator: torch.Generator,
+    language_vector: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Returns the part of a new language: one that changes nothing, but for its token.
+
+    Args:
+        config: the shared prompt.
+        aware: what a language has of its own.
+        shape: the sizes of Whisper.
+        generator: the source of randomness.
+        language_vector: start of the language token, (1, 1, D).
+    """
+    shapes = aware.part_shapes(config, shape)
+    if aware.combine == "concat":
+        own = replace(config, length=aware.length)
+        start = start_vectors(own, shape, generator).named_tensors()
+        part = {name: tensor[0] for name, tensor in start.items()}
+    else:
+        part = {
+            "left": torch.zeros(shapes["left"]),
+            "right": torch.randn(shapes["right"], generator=generator) * shape.width**-0.5,
+        }
+    if aware.soft_token:
+        token = language_vector if language_vector is not None else torch.zeros(1, 1, shape.width)
+        part[LANGUAGE_VECTOR] = token.detach().clone()
+    return part
+
+
+def combine(
+    shared: PromptVectors, part: Mapping[str, Tensor], aware: LanguageAwareConfig
+) -> PromptVectors:
+    """Returns the whole prompt of a language (R = 1) from the shared vectors and its part."""
+    token = {name: part[name][None] for name in part if name == LANGUAGE_VECTOR}
+    if aware.combine == "concat":
+        own = {name: tensor[None] for name, tensor in part.items() if name not in token}
+        whole = concatenate([shared, PromptVectors.from_named_tensors(own)]).named_tensors()
+        return PromptVectors.from_named_tensors({**whole, **token})
+    named = shared.named_tensors()
+    wide = [name for name, tensor in named.items() if tensor.dim() == 4]
+    rows = [named[name].shape[1] * named[name].shape[2] for name in wide]
+    operation = _LOW_RANK[aware.combine]
+    for name, delta in zip(wide, (part["left"] @ part["right"]).split(rows), strict=True):
+        named[name] = operation(named[name], delta.view_as(named[name]))
+    return PromptVectors.from_named_tensors({**named, **token})
+
+
+class LanguageAwarePrompt(nn.Module):
+    """Shared vectors and the parts of the languages that train."""
+
+    def __init__(
+        self,
+        shared: SoftPrompt,
+        aware: LanguageAwareConfig,
+        parts: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
+        """Takes the shared prompt, and for each language the part from which it starts."""
+        super().__init__()
+        self.shared, self.aware = shared, aware
+        self.parts = nn.ModuleDict(
+            {
+                f"language {language}": nn.ParameterDict(
+                    {_key(name): nn.Parameter(tensor.clone()) for name, tensor in part.items()}
+                )
+                for language, part in parts.items()
+            }
+        )
+
+    def part(self, language: str) -> dict[str, Tensor]:
+        """Returns the tensors of a language's part."""
+        own = self.parts[f"language {language}"]
+        assert isinstance(own, nn.ParameterDict)
+        return {key.replace("/", "."): tensor for key, tensor in own.items()}
+
+    def forward(self, languages: Sequence[str]) -> PromptVectors:
+        """Returns the vectors of a batch (R = its rows, or 1 where all speak one language) with gradient."""
+        shared = self.shared()
+        whole = {
+            language: combine(shared, self.part(language), self.aware)
+            for language in dict.fromkeys(languages)
+        }
+        return stack([whole[language] for language in languages])
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "/")  # torch takes no dots in names of parameters

@@ -1,0 +1,204 @@
+"""A bank on disk: whole again after a round trip, older files untouched, and every damage refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import (
+    PART_METHOD,
+    SHARED_FOLDER,
+    SHARED_METHOD,
+    Bank,
+    LanguagePart,
+    join_prompts,
+    write_part,
+)
+from spt_whisper.prompts.card import LanguageKey, PromptCard
+from spt_whisper.prompts.config import LanguageAwareConfig, ModelShape, PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.language_aware import combine, start_part
+
+SHAPE = ModelShape(8, 2, 2)
+CONFIG = PromptConfig(site="feed_forward", length=3)
+AWARE = LanguageAwareConfig()
+
+
+def card(language: str, method: str = PART_METHOD, fingerprint: str = "f" * 64) -> PromptCard:
+    key = LanguageKey((-0.5, -1.5), (0.25,) * 8)
+    return PromptCard(
+        "openai/whisper-tiny", fingerprint, SHAPE, (language,), ("tr",), 5.0, method, key=key
+    )
+
+
+def prompt(language: str, method: str, seed: int = 0, fingerprint: str = "f" * 64) -> Prompt:
+    generator = torch.Generator().manual_seed(seed)
+    vectors = start_vectors(CONFIG, SHAPE, generator).map(
+        lambda tensor: torch.randn(tensor.shape, generator=generator)
+    )
+    return Prompt(CONFIG, vectors, card(language, method, fingerprint))
+
+
+def part(language: str, seed: int = 0, fingerprint: str = "f" * 64) -> LanguagePart:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {
+        name: torch.randn(tensor.shape, generator=generator)
+        for name, tensor in start_part(CONFIG, AWARE, SHAPE, generator).items()
+    }
+    return LanguagePart(AWARE, tensors, card(language, fingerprint=fingerprint))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "turkic"
+    prompt("ky", SHARED_METHOD).save_pretrained(root / SHARED_FOLDER)
+    for seed, language in enumerate(("ky", "sah")):
+        write_part(root / language, part(language, seed), root / SHARED_FOLDER, CONFIG)
+    return root
+
+
+def digests(root: Path) -> dict[str, str]:
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def test_a_bank_gives_whole_prompts_by_language(folder: Path) -> None:
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("ky", "sah")
+    whole = bank.prompt("sah")
+    assert bank.prompt(("sah",)) is whole
+    assert bank.shared is not None
+    expected = combine(bank.shared.vectors, part("sah", 1).tensors, AWARE).named_tensors()
+    for name, tensor in whole.vectors.named_tensors().items():
+        assert torch.equal(tensor, expected[name])
+    assert whole.card == bank.parts["sah"].card == card("sah")
+    with pytest.raises(InputError, match="no language 'cv'; wanted one of ky, sah"):
+        bank.prompt("cv")
+
+
+def test_a_languages_prompt_can_be_taken_out_as_a_plain_one(folder: Path, tmp_path: Path) -> None:
+    whole = Bank.from_pretrained(folder).prompt("ky")
+    read = Prompt.from_pretrained(whole.save_pretrained(tmp_path / "ky"))
+    for name, tensor in whole.vectors.named_tensors().items():
+        assert torch.equal(tensor, read.vectors.named_tensors()[name])
+
+
+def test_adding_writes_one_folder_and_leaves_every_older_file(folder: Path) -> None:
+    before = digests(folder)
+    bank = Bank.from_pretrained(folder)
+    assert bank.add(part("cv", 3)) == folder / "cv"
+    after = digests(folder)
+    assert {name: after[name] for name in before} == before
+    assert sorted(set(after) - set(before)) == [
+        "cv/README.md",
+        "cv/part.json",
+        "cv/part.safetensors",
+    ]
+    again = Bank.from_pretrained(folder)
+    assert again.languages == ("cv", "ky", "sah")
+    with pytest.raises(InputError, match="has cv already"):
+        again.add(part("cv"))
+    with pytest.raises(InputError, match="cannot name a folder"):
+        again.add(part("../cv"))
+
+
+def test_whole_prompts_of_several_languages_stand_one_behind_the_other(tmp_path: Path) -> None:
+    root = tmp_path / "mix"
+    for seed, language in enumerate(("zh", "en")):
+        prompt(language, "language_prompts", seed).save_pretrained(root / language)
+    bank = Bank.from_pretrained(root)
+    mixed = bank.prompt("zh+en")
+    assert mixed.card.languages == ("zh", "en")
+    keys = mixed.vectors.decoder.feed_forward.key  # type: ignore[union-attr]
+    assert keys.shape == (1, 2, 6, 8)
+    assert torch.equal(keys[:, :, 3:], bank.prompt("en").vectors.decoder.feed_forward.key)  # type: ignore[union-attr]
+    joined = join_prompts([bank.prompt("zh"), bank.prompt("en")], "both")
+    assert joined.config.length == {"feed_forward": 6}
+
+
+def drop_shared(root: Path) -> None:
+    shutil.rmtree(root / SHARED_FOLDER)
+
+
+def copy_language(root: Path) -> None:
+    shutil.copytree(root / "ky", root / "kyrgyz")
+
+
+def second_shared(root: Path) -> None:
+    shutil.copytree(root / SHARED_FOLDER, root / "shared2")
+
+
+def other_base(root: Path) -> None:
+    other = part("cv", fingerprint="e" * 64)
+    write_part(root / "cv", other, root / SHARED_FOLDER, CONFIG)
+
+
+def other_prompt(root: Path) -> None:
+    prompt("cv", "prompt", fingerprint="e" * 64).save_pretrained(root / "cv")
+
+
+def other_shared(root: Path) -> None:
+    prompt("ky", SHARED_METHOD, seed=7).save_pretrained(root / SHARED_FOLDER)
+
+
+def truncated(root: Path) -> None:
+    path = root / "sah" / "part.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def unknown_field(root: Path) -> None:
+    path = root / "sah" / "part.json"
+    settings = json.loads(path.read_text())
+    settings["aware"]["depth"] = 2
+    path.write_text(json.dumps(settings))
+
+
+def no_language(root: Path) -> None:
+    for language in ("ky", "sah"):
+        shutil.rmtree(root / language)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (drop_shared, "the shared part .*shared is missing"),
+        (copy_language, "language ky is there twice, once in .*kyrgyz"),
+        (second_shared, "two shared parts, shared and shared2"),
+        (other_base, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
+        (other_prompt, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
+        (other_shared, r"ky/part\.json: belongs to another shared part"),
+        (truncated, r"sah/part\.safetensors: is damaged"),
+        (unknown_field, r"sah/part\.json: a field is missing or unknown .*depth"),
+        (no_language, "no language in it"),
+    ],
+)
+def test_a_corrupt_bank_is_refused_by_name(
+    damage: Callable[[Path], None], message: str, folder: Path
+) -> None:
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        Bank.from_pretrained(folder)
+
+
+def test_a_missing_bank_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        Bank.from_pretrained(tmp_path / "none")
+
+
+def test_prompts_with_decoder_positions_do_not_join() -> None:
+    config = replace(CONFIG, site="input")
+    vectors = start_vectors(config, SHAPE, torch.Generator())
+    member = Prompt(config, vectors, card("zh", "prompt"))
+    with pytest.raises(InputError, match="cannot stand one behind the other"):
+        join_prompts([member, member], "mix")

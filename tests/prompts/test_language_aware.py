@@ -1,0 +1,139 @@
+"""Shared vectors and small parts: identity at the start, the formulas, and who gets gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import (
+    LANGUAGE_VECTOR,
+    LanguageAwareConfig,
+    ModelShape,
+    PromptConfig,
+)
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.language_aware import LanguageAwarePrompt, combine, start_part
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.vectors import PromptVectors
+
+SHAPE = ModelShape(width=8, encoder_layers=2, decoder_layers=3)
+CONFIGS = {
+    "attention": PromptConfig(site="attention", length=4, start="normal"),
+    "feed_forward": PromptConfig(site="feed_forward", length=4),
+}
+
+
+def shared_prompt(config: PromptConfig, seed: int = 0) -> SoftPrompt:
+    generator = torch.Generator().manual_seed(seed)
+    start = start_vectors(config, SHAPE, generator)
+    random = start.map(lambda tensor: torch.randn(tensor.shape, generator=generator))
+    return SoftPrompt(config, random)
+
+
+def part(
+    config: PromptConfig, aware: LanguageAwareConfig, seed: int = 1
+) -> dict[str, torch.Tensor]:
+    return start_part(config, aware, SHAPE, torch.Generator().manual_seed(seed))
+
+
+def assert_same(found: PromptVectors, expected: PromptVectors) -> None:
+    assert set(found.named_tensors()) == set(expected.named_tensors())
+    for name, tensor in expected.named_tensors().items():
+        assert torch.equal(found.named_tensors()[name], tensor), name
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("operation", ["hadamard", "add"])
+def test_one_language_with_an_identity_part_is_the_plain_prompt(kind: str, operation: str) -> None:
+    config = CONFIGS[kind]
+    aware = LanguageAwareConfig(combine=operation, soft_token=False)  # type: ignore[arg-type]
+    shared = shared_prompt(config)
+    bank = LanguageAwarePrompt(shared, aware, {"ky": part(config, aware)})
+    assert_same(bank(["ky", "ky"]), shared())
+
+
+def test_concat_slots_start_as_no_slots() -> None:
+    """[P; Q]: P as it is, and behind it slots whose values are 0."""
+    config, aware = CONFIGS["feed_forward"], LanguageAwareConfig("concat", length=2)
+    shared = shared_prompt(config)
+    whole = LanguageAwarePrompt(shared, aware, {"ky": part(config, aware)})(["ky"])
+    slots, own = whole.encoder.feed_forward, shared().encoder.feed_forward
+    assert slots is not None
+    assert own is not None
+    assert torch.equal(slots.key[:, :, :4], own.key)
+    assert slots.key.shape[2] == 6
+    assert slots.value[:, :, 4:].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("operation", ["hadamard", "add"])
+def test_one_pair_of_factors_serves_all_sides_layers_and_parts(operation: str) -> None:
+    config = CONFIGS["feed_forward"]
+    aware = LanguageAwareConfig(combine=operation, rank=3)  # type: ignore[arg-type]
+    vectors = shared_prompt(config)()
+    own = part(config, aware)
+    rows = 2 * 4 * (2 + 3)  # keys and values, N, layers of both sides
+    assert own["left"].shape == (rows, 3)
+    assert own["right"].shape == (3, 8)
+    own["left"] = torch.randn(rows, 3, generator=torch.Generator().manual_seed(5))
+    whole = combine(vectors, own, aware)
+    delta = own["left"] @ own["right"]
+    last = vectors.decoder.feed_forward.value[0, 2, 3]  # type: ignore[union-attr]
+    expected = last * (1 + delta[-1]) if operation == "hadamard" else last + delta[-1]
+    torch.testing.assert_close(whole.decoder.feed_forward.value[0, 2, 3], expected)  # type: ignore[union-attr]
+    assert torch.equal(whole.decoder.feed_forward.bias, vectors.decoder.feed_forward.bias)  # type: ignore[union-attr]
+
+
+def test_base_size_part_has_the_numbers_of_the_design() -> None:
+    base, config = ModelShape(512, 6, 6), PromptConfig(site="attention", length=16)
+    shapes = LanguageAwareConfig(rank=4, soft_token=False).part_shapes(config, base)
+    assert sum(rows * columns for rows, columns in shapes.values()) == 704 * 4
+
+
+@pytest.mark.parametrize("operation", ["hadamard", "add", "concat"])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_new_part_learns_and_nothing_older_gets_gradient(kind: str, operation: str) -> None:
+    config = CONFIGS[kind]
+    aware = LanguageAwareConfig(combine=operation)  # type: ignore[arg-type]
+    shared = shared_prompt(config).requires_grad_(False)
+    bank = LanguageAwarePrompt(shared, aware, {"sah": part(config, aware)})
+    sum(t.square().sum() for t in bank(["sah"]).named_tensors().values()).backward()  # type: ignore[union-attr]
+    assert all(parameter.grad is None for parameter in bank.shared.parameters())
+    grown = [name for name, p in bank.parts.named_parameters() if p.grad is not None]
+    assert len(grown) == len(list(bank.parts.parameters()))
+
+
+def test_rows_of_two_languages_get_their_own_vectors_and_both_feed_the_shared_ones() -> None:
+    config, aware = CONFIGS["feed_forward"], LanguageAwareConfig()
+    parts = {code: part(config, aware, seed) for seed, code in enumerate(("to", "rm-sursilv"))}
+    for own in parts.values():
+        own["left"].normal_(generator=torch.Generator().manual_seed(9))
+    bank = LanguageAwarePrompt(shared_prompt(config), aware, parts)
+    mixed = bank(["to", "rm-sursilv", "to"])
+    assert mixed.rows == 3
+    for row, code in enumerate(("to", "rm-sursilv", "to")):
+        alone = bank([code]).named_tensors()
+        for name, tensor in mixed.named_tensors().items():
+            assert torch.equal(tensor[row], alone[name][0])
+    sum(t.sum() for t in mixed.named_tensors().values()).backward()  # type: ignore[union-attr]
+    assert all(p.grad is not None for p in bank.parameters())
+
+
+def test_the_combined_configuration_has_the_combined_shapes() -> None:
+    for operation in ("add", "hadamard", "concat"):
+        for config in CONFIGS.values():
+            aware = LanguageAwareConfig(combine=operation, length=3)  # type: ignore[arg-type]
+            whole = combine(shared_prompt(config)(), part(config, aware), aware)
+            expected = aware.combined_config(config).tensor_shapes(SHAPE)
+            found = {name: tuple(t.shape[1:]) for name, t in whole.named_tensors().items()}
+            assert found == expected
+            assert LANGUAGE_VECTOR in found
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="lapt: wanted rank"):
+        LanguageAwareConfig(rank=0)
+    with pytest.raises(InputError, match="leave language out"):
+        LanguageAwareConfig().check(PromptConfig(site=["attention", "language"]))
+    with pytest.raises(InputError, match="concat cannot lengthen a decoder input prompt"):
+        LanguageAwareConfig(combine="concat").check(PromptConfig(site="input", length=3))
