@@ -9,10 +9,10 @@ import torch
 
 from spt_whisper import FrozenWhisper, Prompt, PromptConfig, Whisper
 from spt_whisper.audio import load_audio
+from spt_whisper.cache import cache_folder
 from spt_whisper.prompts.files import PromptCard
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from spt_whisper.whisper.loading import cache_folder
 from spt_whisper.whisper.options import DecodingOptions
 
 pytestmark = pytest.mark.real_weights

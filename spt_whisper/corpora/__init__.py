@@ -7,41 +7,47 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from spt_whisper.audio import audio_duration
-from spt_whisper.corpora.manifest import PARSERS, read_manifest
+from spt_whisper.corpora.common_voice import read_common_voice
+from spt_whisper.corpora.fleurs import read_fleurs
+from spt_whisper.corpora.huggingface import read_huggingface
+from spt_whisper.corpora.kaldi import read_kaldi
+from spt_whisper.corpora.manifest import read_manifest, read_manifest_split
+from spt_whisper.corpora.seame import read_seame
+from spt_whisper.corpora.source import Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
-__all__ = ["READERS", "CorpusConfig", "Reader", "Split", "Utterance", "read_manifest", "read_split"]
+__all__ = [
+    "READERS", "CorpusConfig", "Reader", "Source", "Split", "Utterance", "read_manifest",
+    "read_split",
+]  # fmt: skip
 
-Reader = Callable[[Path, str], list[Utterance]]  # (root, split name) -> its utterances
 Split = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A way to read corpora, and which of the settings below it takes."""
+
+    read: Callable[[Source], list[Utterance]]
+    settings: tuple[str, ...] = ()  # of "subset" and "text_column"
+
+
+READERS: dict[str, Reader] = {
+    "manifest": Reader(read_manifest_split, ("text_column",)),
+    "kaldi": Reader(read_kaldi),
+    "fleurs": Reader(read_fleurs, ("subset", "text_column")),
+    "common_voice": Reader(read_common_voice, ("subset", "text_column")),
+    "huggingface": Reader(read_huggingface, ("subset", "text_column")),
+    "seame": Reader(read_seame),
+    "asru2019": Reader(read_kaldi),  # no layout of its own is public: convert it to Kaldi's
+}
 
 logger = logging.getLogger(__name__)
 _NAMED_AT_MOST = 10  # ids in one log line
-
-
-def _read_manifest_split(root: Path, split: str) -> list[Utterance]:
-    """The manifest `root/<split>.jsonl` or `.csv`; or `root` itself, where it is a file."""
-    if root.is_file():
-        return read_manifest(root)
-    candidates = [root / f"{split}{suffix}" for suffix in PARSERS]
-    found = [path for path in candidates if path.is_file()]
-    if not found:
-        names = " nor ".join(path.name for path in candidates)
-        raise InputError(
-            f"{root}: no split {split!r}, neither {names}; add it or name another split"
-        )
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise InputError(f"{root}: both {names} are there; keep one of them")
-    return read_manifest(found[0])
-
-
-READERS: dict[str, Reader] = {"manifest": _read_manifest_split}
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,18 @@ class CorpusConfig:
     """Which utterances to read."""
 
     root: str
-    """Folder of the corpus; for the reader `manifest` also one manifest file, for every split."""
+    """Folder of the corpus; for the reader `manifest` also one manifest file, for every split; for
+    `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
     reader: str = "manifest"
     """How the corpus is laid out on disk: a name in the table of readers."""
+    subset: str | None = None
+    """Part of a corpus that keeps several side by side: the folder of a language in FLEURS (`ky_kg`)
+    and Common Voice (`ky`), the configuration on the hub."""
+    text_column: str | None = None
+    """Column with the text, where the corpus has columns; none: the usual one."""
     language: str | None = None
-    """Language code of all utterances, in place of the corpus's own; none: the corpus's own."""
+    """Language code of all utterances, or several joined by `+`, the main one first, in place of
+    the corpus's own; none: the corpus's own."""
     train: str = "train"
     """Name of the split to train on."""
     dev: str | None = "dev"
@@ -74,6 +87,9 @@ class CorpusConfig:
             raise InputError(
                 f"reader {self.reader!r} is unknown; give one of: {', '.join(READERS)}"
             )
+        for name in ("subset", "text_column"):
+            if getattr(self, name) is not None and name not in READERS[self.reader].settings:
+                raise InputError(f"{name}: reader {self.reader!r} does not take it; leave it out")
         for name in ("max_seconds", "limit", "test_limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -87,26 +103,26 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
         InputError: the corpus or the split is missing or broken, an utterance has no language,
             or nothing is left.
     """
-    root = Path(config.root)
-    if not root.exists():
-        raise InputError(f"{root}: no such corpus; give an existing folder or manifest")
-    utterances = READERS[config.reader](root, getattr(config, split))
-    utterances = [_with_language(utterance, config, root) for utterance in utterances]
+    source = Source(config.root, getattr(config, split), config.subset, config.text_column)
+    utterances = READERS[config.reader].read(source)
+    utterances = [_with_language(utterance, config) for utterance in utterances]
     if config.max_seconds is not None:
         utterances = _no_longer_than(config.max_seconds, utterances)
     if not utterances:
         limit = "" if config.max_seconds is None else f" of at most {config.max_seconds} s"
-        raise InputError(f"{root}: split {split!r} has no utterances{limit}; raise max_seconds")
+        raise InputError(
+            f"{config.root}: split {split!r} has no utterances{limit}; raise max_seconds"
+        )
     limits = {"train": config.limit, "test": config.test_limit}
     return _draw(utterances, limits.get(split), config.seed)
 
 
-def _with_language(utterance: Utterance, config: CorpusConfig, root: Path) -> Utterance:
+def _with_language(utterance: Utterance, config: CorpusConfig) -> Utterance:
     if config.language is not None:
-        return dataclasses.replace(utterance, languages=(config.language,))
+        return dataclasses.replace(utterance, languages=tuple(config.language.split("+")))
     if not utterance.languages:
         raise InputError(
-            f"{root}: utterance {utterance.id!r} has no language; "
+            f"{config.root}: utterance {utterance.id!r} has no language; "
             "set the corpus's language or add a column 'language'"
         )
     return utterance

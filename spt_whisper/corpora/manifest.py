@@ -15,19 +15,39 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from spt_whisper.corpora.rows import open_text, path_below, row_error, unique
+from spt_whisper.corpora.source import Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
 Row = dict[str, Any]
 
 
-def read_manifest(path: Path) -> list[Utterance]:
+def read_manifest_split(source: Source) -> list[Utterance]:
+    """Utterances of `<root>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
+    text_column = source.text_column or "text"
+    root = source.path
+    if root.is_file():
+        return read_manifest(root, text_column)
+    candidates = [root / f"{source.split}{suffix}" for suffix in PARSERS]
+    found = [path for path in candidates if path.is_file()]
+    if not found:
+        names = " nor ".join(path.name for path in candidates)
+        raise InputError(
+            f"{root}: no split {source.split!r}, neither {names}; add it or name another split"
+        )
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise InputError(f"{root}: both {names} are there; keep one of them")
+    return read_manifest(found[0], text_column)
+
+
+def read_manifest(path: Path, text_column: str = "text") -> list[Utterance]:
     """Utterances of a `.jsonl` or `.csv` manifest, in its order.
 
     Raises:
@@ -36,24 +56,11 @@ def read_manifest(path: Path) -> list[Utterance]:
     path = Path(path)
     if path.suffix.lower() not in PARSERS:
         raise InputError(f"{path}: unknown kind of manifest; give {' or '.join(PARSERS)}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such manifest; give an existing {path.suffix} file")
-    utterances: dict[str, Utterance] = {}
-    try:
-        # newline="": the csv module wants line ends untouched, and JSON does not mind them
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in PARSERS[path.suffix.lower()](path, file):
-                utterance = _utterance(path, number, row)
-                if utterance.id in utterances:
-                    raise _error(
-                        path, number, f"id {utterance.id!r} is there twice; make ids unique"
-                    )
-                utterances[utterance.id] = utterance
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    if not utterances:
-        raise InputError(f"{path}: has no utterances; give a manifest with one a line")
-    return list(utterances.values())
+    with open_text(path) as file:
+        rows = PARSERS[path.suffix.lower()](path, file)
+        return unique(
+            path, ((number, _utterance(path, number, row, text_column)) for number, row in rows)
+        )
 
 
 def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
@@ -63,9 +70,13 @@ def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise _error(path, number, f"broken JSON ({error}); give one object a line") from error
+            raise row_error(
+                path, number, f"broken JSON ({error}); give one object a line"
+            ) from error
         if not isinstance(row, dict):
-            raise _error(path, number, f"found {type(row).__name__}; give one JSON object a line")
+            raise row_error(
+                path, number, f"found {type(row).__name__}; give one JSON object a line"
+            )
         yield number, row
 
 
@@ -75,25 +86,23 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
     try:
         for number, row in enumerate(csv.DictReader(file, strict=True), start=2):
             if None in row:
-                raise _error(path, number, "more values than columns; quote values with commas")
+                raise row_error(path, number, "more values than columns; quote values with commas")
             # a value missing at the end of a short row is None, an empty optional one is ""
             yield number, {key: value for key, value in row.items() if value is not None}
     except csv.Error as error:
-        raise _error(path, number + 1, f"broken CSV ({error}); quote values with commas") from error
+        raise row_error(
+            path, number + 1, f"broken CSV ({error}); quote values with commas"
+        ) from error
 
 
 PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
 
 
-def _error(path: Path, number: int, problem: str) -> InputError:
-    return InputError(f"{path} row {number}: {problem}")
-
-
-def _utterance(path: Path, number: int, row: Row) -> Utterance:
+def _utterance(path: Path, number: int, row: Row, text_column: str) -> Utterance:
     fields = _Fields(path, number, row)
     start, end = fields.seconds("start"), fields.seconds("end")
     if end is not None and end <= (start or 0.0):
-        raise _error(path, number, f"end {end} is not behind start {start or 0.0}; give seconds")
+        raise row_error(path, number, f"end {end} is not behind start {start or 0.0}; give seconds")
     duration = fields.seconds("duration")
     if duration is None and end is not None:
         duration = end - (start or 0.0)
@@ -101,7 +110,7 @@ def _utterance(path: Path, number: int, row: Row) -> Utterance:
     return Utterance(
         id=fields.text("id"),
         audio=fields.audio(),
-        text=fields.text("text", empty=True),
+        text=fields.text(text_column, empty=True),
         languages=fields.names("languages", "language", separator=r"[+,\s]+"),
         duration=duration,
         start=start,
@@ -120,7 +129,7 @@ class _Fields:
     def text(self, column: str, empty: bool = False) -> str:
         if column not in self.row:
             found = ", ".join(str(name) for name in self.row) or "nothing"
-            raise _error(self.path, self.number, f"no column {column!r}; found: {found}")
+            raise row_error(self.path, self.number, f"no column {column!r}; found: {found}")
         value = self.row[column]
         if isinstance(value, int) and not isinstance(value, bool) and column == "id":
             value = str(value)
@@ -164,16 +173,7 @@ class _Fields:
         return tuple(value or ())
 
     def audio(self) -> Path:
-        audio = Path(self.text("audio"))
-        if audio.is_absolute():
-            return audio
-        # by the letter, not by resolve(): a corpus may keep its audio behind a link
-        if Path(os.path.normpath(audio)).parts[0] == "..":
-            problem = f"audio {str(audio)!r} leads out of the manifest's folder"
-            raise _error(
-                self.path, self.number, f"{problem}; give a path below it or an absolute one"
-            )
-        return self.path.parent / audio
+        return path_below(self.path.parent, self.text("audio"), self.path, self.number)
 
     def _wrong(self, column: str, value: object, wanted: str) -> InputError:
-        return _error(self.path, self.number, f"column {column!r} is {value!r}; give {wanted}")
+        return row_error(self.path, self.number, f"column {column!r} is {value!r}; give {wanted}")

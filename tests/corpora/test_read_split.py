@@ -13,8 +13,9 @@ import pytest
 import soundfile
 
 from spt_whisper.audio import load_audio
-from spt_whisper.corpora import READERS, CorpusConfig, read_split
+from spt_whisper.corpora import READERS, CorpusConfig, Reader, read_split
 from spt_whisper.errors import InputError
+from tests.corpora.tones import write_lines, write_tone
 
 
 def write_corpus(root: Path, split: str = "train", number: int = 20, **more: Any) -> str:
@@ -88,6 +89,8 @@ def test_the_draw_is_the_same_on_every_machine(tmp_path: Path) -> None:
 def test_languages(tmp_path: Path) -> None:
     config = CorpusConfig(write_corpus(tmp_path, number=1))
     assert read_split(config, "train")[0].languages == ("qug",)
+    config = dataclasses.replace(config, language="zh+en")
+    assert read_split(config, "train")[0].languages == ("zh", "en")
     config = dataclasses.replace(config, language="es")
     assert read_split(config, "train")[0].languages == ("es",)
     write_corpus(tmp_path, number=1, language=None)
@@ -112,6 +115,8 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"reader": "kaldy"}, "reader 'kaldy' is unknown; give one of: manifest"),
+        ({"reader": "kaldi", "subset": "ky"}, "subset: reader 'kaldi' does not take it"),
+        ({"reader": "seame", "text_column": "x"}, "text_column: reader 'seame' does not take it"),
         ({"max_seconds": 0}, "max_seconds is 0; give a number above 0"),
         ({"limit": 0}, "limit is 0"),
         ({"test_limit": -1}, "test_limit is -1"),
@@ -124,8 +129,26 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 
 def test_a_reader_is_a_row_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_corpus(tmp_path, "other", 1)
-    monkeypatch.setitem(READERS, "mine", lambda root, split: READERS["manifest"](root, "other"))
+    manifest = READERS["manifest"].read
+    other = Reader(lambda source: manifest(dataclasses.replace(source, split="other")))
+    monkeypatch.setitem(READERS, "mine", other)
     assert ids(CorpusConfig(str(tmp_path), reader="mine")) == ["other0"]
+
+
+def test_subset_and_text_column_reach_the_reader(tmp_path: Path) -> None:
+    write_tone(tmp_path / "ky/clips/a.mp3")
+    write_lines(tmp_path / "ky/train.tsv", "path\tsentence\tnote", "a.mp3\tbir\teki")
+    config = CorpusConfig(str(tmp_path), "common_voice", subset="ky", text_column="note")
+    utterance = read_split(config, "train")[0]
+    assert (utterance.text, utterance.languages) == ("eki", ("ky",))
+
+
+def test_asru2019_is_read_from_kaldi_folders(tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav")
+    write_lines(tmp_path / "test/wav.scp", "u1 a.wav")
+    write_lines(tmp_path / "test/text", "u1 我 有 idea")
+    config = CorpusConfig(str(tmp_path), "asru2019", language="zh+en")
+    assert read_split(config, "test")[0].languages == ("zh", "en")
 
 
 def test_real_corpora(shared_data: Path) -> None:
