@@ -1,4 +1,4 @@
-"""`spt-whisper evaluate`: score a corpus without and with a prompt, and write the report."""
+"""`spt-whisper evaluate`: score a corpus with bare Whisper and with a prompt, a bank or an adapted model."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(config: EvaluateConfig) -> None:
-    """Scores bare Whisper and the prompt on the same utterances under the same guards."""
+    """Scores bare Whisper and what was learned on the same utterances under the same guards."""
     from rich.console import Console
 
+    from spt_whisper.evaluation.detail_tables import detail_tables
     from spt_whisper.evaluation.evaluate import evaluate
     from spt_whisper.evaluation.picture import draw_report
     from spt_whisper.evaluation.table import report_table
 
     report = evaluate(config)
-    output = Path(config.output) if config.output else _default_output(config.prompt)
+    output = Path(config.output) if config.output else _default_output(config)
     report.write(output)
     draw_report(report, output.with_suffix(".png"))
     console = Console()
     console.print(report_table(report))
+    for table in detail_tables(report):
+        console.print(table)
     console.print(f"report: {output}, picture: {output.with_suffix('.png')}", soft_wrap=True)
 
 
-def _default_output(prompt: str | None) -> Path:
-    if prompt and Path(prompt).is_dir():
-        return Path(prompt).parent / "report.json"
+def _default_output(config: EvaluateConfig) -> Path:
+    scored = config.prompt or config.bank or config.model
+    if scored and Path(scored).is_dir():
+        return Path(scored).parent / "report.json"
     return Path("report.json")

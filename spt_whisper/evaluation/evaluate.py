@@ -6,20 +6,22 @@ import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from spt_whisper.audio import WINDOW_SECONDS, load_audio
 from spt_whisper.corpora import read_split
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.report import Report, SystemScore, score_system
+from spt_whisper.evaluation.learned import Learned, read_learned
+from spt_whisper.evaluation.paired import compare_with_first
+from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.settings import EvaluateConfig
-from spt_whisper.prompts.files import Prompt
+from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
 
 ZERO_SHOT = "zero_shot"
-PROMPT = "prompt"
 
 logger = logging.getLogger(__name__)
 
@@ -36,49 +38,64 @@ class ZeroShot:
 
 
 def evaluate(config: EvaluateConfig) -> Report:
-    """Scores bare Whisper and the prompt, as far as the settings want them, on the same utterances.
+    """Scores bare Whisper and what was learned, as far as the settings want them, on the same utterances.
 
     Raises:
         InputError: there is nothing to score with, or nothing to score.
     """
-    prompt = Prompt.from_pretrained(config.prompt) if config.prompt else None
-    if prompt is None and not config.zero_shot:
+    learned = read_learned(config.prompt, config.bank, config.model)
+    if learned is None and not config.zero_shot:
         raise InputError(
-            "evaluate: neither a prompt nor zero_shot to score; give --prompt, or --zero_shot true"
+            "evaluate: nothing to score; give --prompt, --bank, an adapted --model, or --zero_shot true"
         )
     utterances = _fitting(read_split(config.corpus, config.split), config.split)
-    scorer = _Scorer(config, prompt)
-    rows = [Row(load_audio(u.audio, u.start, u.end), prompt) for u in utterances]
+    scorer = _Scorer(config, learned)
+    rows = [Row(load_audio(u.audio, u.start, u.end)) for u in utterances]
     systems, used = [], {}
     if config.zero_shot:
         way = scorer.best_zero_shot()
         used[ZERO_SHOT] = str(way)
         systems.append(scorer.score_bare(ZERO_SHOT, utterances, rows, way))
-    if prompt:
-        used[PROMPT] = prompt.name
-        systems.append(scorer.score(PROMPT, utterances, rows))
+    if learned:
+        used[learned.system] = learned.name
+        systems.append(scorer.score_learned(learned, utterances, rows))
     settings = {
         "systems": used,
-        "model": scorer.whisper.frozen.name,
+        "model": scorer.name,
         "decoding": asdict(config.decoding),
         "resamples": config.resamples,
         "seed": config.seed,
     }
-    return Report(
-        f"{config.corpus.root} ({config.split})", scorer.normalizer.name, systems, settings
-    )
+    comparisons = compare_with_first(systems, config.resamples, config.seed)
+    corpus = f"{config.corpus.root} ({config.split})"
+    return Report(corpus, scorer.normalizer.name, systems, settings, comparisons)
 
 
 class _Scorer:
-    """What all systems of one report share: the model, the normalizer, the guards."""
+    """What all systems of one report share: the models, the normalizer, the guards."""
 
-    def __init__(self, config: EvaluateConfig, prompt: Prompt | None) -> None:
-        self.config, self.prompt = config, prompt
+    def __init__(self, config: EvaluateConfig, learned: Learned | None) -> None:
+        self.config = config
+        self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
-        self.text = TextProcessing(**prompt.card.text) if prompt else TextProcessing()
-        self.whisper = Whisper.from_pretrained(
-            config.model or (prompt.card.base if prompt else "base")
-        )
+        self.text = TextProcessing(**self.card.text) if self.card else TextProcessing()
+        # an adapted model is no bare Whisper: that is its base
+        given = None if learned and learned.adapted else config.model
+        self.name = given or (self.card.base if self.card else "base")
+
+    @cached_property
+    def whisper(self) -> Whisper:
+        """The frozen Whisper, loaded where something is scored with it."""
+        return Whisper.from_pretrained(self.name)
+
+    def score_learned(
+        self, learned: Learned, utterances: Sequence[Utterance], rows: Sequence[Row]
+    ) -> SystemScore:
+        """Scores a prompt, a bank or an adapted model."""
+        own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
+        whisper = learned.adapted or self.whisper
+        window = learned.card.window_seconds if learned.adapted else None
+        return self.score(learned.system, utterances, own, window, whisper)
 
     def score(
         self,
@@ -86,10 +103,11 @@ class _Scorer:
         utterances: Sequence[Utterance],
         rows: Sequence[Row],
         window: float | None = None,
+        whisper: Whisper | None = None,
     ) -> SystemScore:
         """Decodes rows of audio and scores them against the utterances' texts."""
         config = self.config
-        results = self.whisper.decode(rows, config.decoding, window, config.batch_size)
+        results = (whisper or self.whisper).decode(rows, config.decoding, window, config.batch_size)
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
@@ -102,12 +120,12 @@ class _Scorer:
     ) -> SystemScore:
         """Scores Whisper without a prompt."""
         codes = (way.language,) if way.language else None
-        bare = [replace(row, prompt=None, languages=codes) for row in rows]
+        bare = [replace(row, languages=codes) for row in rows]
         return self.score(name, utterances, bare, way.window_seconds)
 
     def best_zero_shot(self) -> ZeroShot:
-        """Returns the way of asking bare Whisper that has the lowest WER on dev; without a dev part, the first."""
-        config, card = self.config, self.prompt.card if self.prompt else None
+        """Returns the way of asking bare Whisper that has the lowest error rate on dev; without a dev part, the first."""
+        config, card = self.config, self.card
         languages = dict.fromkeys([*config.languages, *(card.language_tokens[:1] if card else ())])
         windows = dict.fromkeys(
             [float(WINDOW_SECONDS), *config.windows, *([card.window_seconds] if card else [])]
@@ -119,9 +137,9 @@ class _Scorer:
             return ways[0]
         dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
         rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]
-        rates = {way: self.score_bare(str(way), dev, rows, way).wer for way in ways}
+        rates = {way: self.score_bare(str(way), dev, rows, way).rate for way in ways}
         for way, rate in rates.items():
-            logger.info("zero-shot on dev, %s: WER %.1f %%", way, 100 * rate)
+            logger.info("zero-shot on dev, %s: error rate %.1f %%", way, 100 * rate)
         return min(ways, key=lambda way: rates[way])
 
 

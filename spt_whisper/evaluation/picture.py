@@ -1,4 +1,4 @@
-"""A report as a picture: word error rate of each system, with its interval."""
+"""A report as a picture: the main error rate of each system, with its interval."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import replacing
-from spt_whisper.evaluation.report import Report, SystemScore
+from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.system_score import SystemScore
+from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes
@@ -16,6 +18,11 @@ _BEST_BAR = "#2a9d76"
 _INK = "#222222"
 _FAINT = "#8a8a8a"
 _DOTS_PER_INCH = 160
+_RATE_NAMES: dict[RateName, str] = {
+    "wer": "Word error rate",
+    "cer": "Character error rate",
+    "mixed_error_rate": "Mixed error rate",
+}
 
 
 def draw_report(report: Report, path: str | Path) -> None:
@@ -34,17 +41,17 @@ def draw_report(report: Report, path: str | Path) -> None:
 
 
 def _draw_bars(axes: Axes, systems: list[SystemScore]) -> None:
-    best = min((system.wer for system in systems), default=0.0)
-    furthest = max((max(system.wer, system.wer_interval[1]) for system in systems), default=0.0)
+    best = min((system.rate for system in systems), default=0.0)
+    furthest = max((max(system.rate, system.interval[1]) for system in systems), default=0.0)
     for row, system in enumerate(systems):
-        color = _BEST_BAR if system.wer == best and len(systems) > 1 else _BAR
-        low, high = system.wer_interval
-        axes.barh(row, 100 * system.wer, height=0.62, color=color)
+        color = _BEST_BAR if system.rate == best and len(systems) > 1 else _BAR
+        low, high = system.interval
+        axes.barh(row, 100 * system.rate, height=0.62, color=color)
         axes.hlines(row, 100 * low, 100 * high, color=_INK, linewidth=1.4)
         axes.vlines([100 * low, 100 * high], row - 0.1, row + 0.1, color=_INK, linewidth=1.4)
         axes.annotate(
-            f"{100 * system.wer:.1f}",
-            (100 * max(system.wer, high), row),
+            f"{100 * system.rate:.1f}",
+            (100 * max(system.rate, high), row),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
@@ -64,7 +71,9 @@ def _dress(axes: Axes, report: Report) -> None:
     axes.spines["bottom"].set_color(_FAINT)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_xlabel("Word error rate (%), with 95 % interval; lower is better", color=_INK)
+    names = dict.fromkeys(_RATE_NAMES[system.main_rate] for system in systems)
+    rate = " or ".join(names) or "Error rate"
+    axes.set_xlabel(f"{rate} (%), with 95 % interval; lower is better", color=_INK)
     axes.set_title(_escaped(report.corpus), loc="left", fontsize=13, color=_INK, pad=22)
     axes.annotate(
         _subtitle(report),

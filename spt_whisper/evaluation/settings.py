@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
 from spt_whisper.whisper.options import DecodingOptions
 
 
@@ -15,9 +16,11 @@ class EvaluateConfig:
 
     corpus: CorpusConfig
     prompt: str | None = None
-    """Folder or hub id of a prompt; without one only bare Whisper is scored."""
+    """Folder or hub id of a prompt; without prompt, bank or adapted model only bare Whisper is scored."""
+    bank: str | None = None
+    """Folder of a bank; each utterance gets the prompt of its language."""
     model: str | None = None
-    """Whisper to use; by default the prompt's base."""
+    """Whisper to use, by default the prompt's base; or the model that method lora or full made, which is then scored."""
     split: Literal["train", "dev", "test"] = "test"
     """Part of the corpus that is scored."""
     zero_shot: bool = True
@@ -29,13 +32,17 @@ class EvaluateConfig:
     dev_limit: int = 40
     """Dev utterances on which the way of asking bare Whisper is chosen."""
     normalizer: str = "basic"
-    """Text normalizer before scoring: basic or raw."""
+    """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     batch_size: int = 8
     """Utterances decoded together."""
     output: str | None = None
-    """File for the report; by default report.json in the folder above the prompt's."""
+    """File for the report; by default report.json beside the prompt, bank or model."""
     resamples: int = 1000
     """Bootstrap resamples of the 95 % intervals."""
     seed: int = 0
     """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        if self.prompt and self.bank:
+            raise InputError("evaluate: a prompt and a bank given; wanted one of them")

@@ -1,35 +1,81 @@
-"""A report as a table for the terminal."""
+"""A report as a table for the terminal; `detail_tables.py` shows where the errors are."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spt_whisper.evaluation.report import Interval, Report
+from spt_whisper.evaluation.bootstrap import REMARKS, Interval
+from spt_whisper.evaluation.paired import Comparison
+from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.system_score import UNIT_OF_RATE, SystemScore
+from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table
 
+RATE_TITLES: dict[RateName, str] = {"wer": "WER", "cer": "CER", "mixed_error_rate": "mixed"}
+
+SHOWN: dict[RateName, tuple[RateName, ...]] = {
+    "wer": ("wer", "cer"),
+    "cer": ("cer",),  # without blanks between words, there is no word error rate to speak of
+    "mixed_error_rate": ("mixed_error_rate", "cer"),
+}
+"""The rates of the table by the main one."""
+
 
 def report_table(report: Report) -> Table:
-    """One row a system: error rates in per cent with 95 % intervals, word errors, utterances."""
+    """One row a system: error rates in per cent with 95 % intervals, the main one first, then raw.
+
+    Below it: what was done to the text, what the intervals are of, each system against the first.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    rates = SHOWN[report.systems[0].main_rate if report.systems else "wer"]
     table = Table(title=Text(f"{report.corpus} (text: {report.normalizer})"))
     table.add_column("system")
-    for heading in ("WER %", "CER %", "sub / ins / del", "utterances"):
+    counts = ("sub / ins / del", "hallucinated", "utterances")
+    for heading in (*(f"{RATE_TITLES[rate]} %" for rate in rates), "raw %", *counts):
         table.add_column(heading, justify="right")
     for system in report.systems:
+        errors = getattr(system.errors, UNIT_OF_RATE[rates[0]])
         table.add_row(
             Text(system.name),  # not a string, in which rich would read [...] as a style
-            Text(_rate(system.wer, system.wer_interval)),
-            Text(_rate(system.cer, system.cer_interval)),
-            f"{system.substitutions} / {system.insertions} / {system.deletions}",
+            *(Text(_rate(system, rate)) for rate in rates),
+            f"{100 * getattr(system.raw, rates[0]):.1f}" if system.raw else "-",
+            f"{errors.substitutions} / {errors.insertions} / {errors.deletions}",
+            str(system.hallucination.utterances),
             str(system.utterances),
         )
+    table.caption = Text("\n".join(_remarks(report)))
+    table.caption_justify = "left"
     return table
 
 
-def _rate(rate: float, interval: Interval) -> str:
+def _rate(system: SystemScore, rate: RateName) -> str:
+    low, high = _per_cent(getattr(system, f"{rate}_interval"))
+    return f"{100 * getattr(system, rate):.1f} [{low}, {high}]"
+
+
+def _per_cent(interval: Interval) -> tuple[str, str]:
     low, high = interval
-    return f"{100 * rate:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * low:.1f}", f"{100 * high:.1f}"
+
+
+def _remarks(report: Report) -> list[str]:
+    steps = dict.fromkeys(system.steps for system in report.systems if system.steps)
+    units = dict.fromkeys(system.interval_unit for system in report.systems)
+    return [
+        *(f"text: {', '.join(each)}" for each in steps),
+        *(f"95 % intervals: {REMARKS[unit]}" for unit in units),
+        *(_comparison(each) for each in report.comparisons),
+    ]
+
+
+def _comparison(comparison: Comparison) -> str:
+    low, high = _per_cent(comparison.interval)
+    return (
+        f"{comparison.second} against {comparison.first}: {RATE_TITLES[comparison.rate]} "
+        f"{100 * comparison.difference:+.1f} [{low}, {high}], "
+        f"better with probability {comparison.probability:.3f}"
+    )

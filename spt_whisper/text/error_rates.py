@@ -1,13 +1,20 @@
-"""Errors of a hypothesis against a reference, counted by jiwer in words and in characters.
+"""Errors of a hypothesis against a reference: in words, in characters, and in both mixed.
 
-Counts add up, rates do not: the rate of a corpus is that of the sum of its utterances' counts.
+jiwer aligns. Counts add up, rates do not: the rate of a corpus is that of the sum of its
+utterances' counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import jiwer
+
+from spt_whisper.text.units import characters, mixed_units, words
+
+_SEPARATOR = "\x1f"  # Unicode's unit separator: white space to Python, so it is inside no unit
+_SPLIT = jiwer.ReduceToListOfListOfWords(_SEPARATOR)
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class ErrorCounts:
 
     @property
     def reference_length(self) -> int:
-        """Words or characters in the reference."""
+        """Units (words or characters) in the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
@@ -49,15 +56,48 @@ class ErrorCounts:
 
 def count_word_errors(reference: str, hypothesis: str) -> ErrorCounts:
     """Word errors; words stand between white space."""
-    output = jiwer.process_words(_single_blanks(reference), _single_blanks(hypothesis))
-    return ErrorCounts(output.hits, output.substitutions, output.insertions, output.deletions)
+    return _count(words(reference), words(hypothesis))
 
 
 def count_character_errors(reference: str, hypothesis: str) -> ErrorCounts:
-    """Character errors (Unicode code points); the single blank between two words is one too."""
-    output = jiwer.process_characters(_single_blanks(reference), _single_blanks(hypothesis))
+    """Character errors, see `units.characters` for the blanks that count."""
+    return _count(characters(reference), characters(hypothesis))
+
+
+def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCounts:
+    """Errors in characters of the scripts without blanks and in words of all others.
+
+    Their rate is the mixed error rate of code-switching. jiwer's `mer` is the match error rate,
+    which is something else.
+    """
+    return _count(mixed_units(reference), mixed_units(hypothesis))
+
+
+def aligned(
+    reference: Sequence[str], hypothesis: Sequence[str]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Positions of the units that an alignment with the fewest errors puts side by side.
+
+    None stands in the hypothesis for a deletion, in the reference for an insertion.
+    """
+    for chunk in _align(reference, hypothesis).alignments[0]:
+        spoken = range(chunk.ref_start_idx, chunk.ref_end_idx)
+        recognized = range(chunk.hyp_start_idx, chunk.hyp_end_idx)
+        match chunk.type:
+            case "delete":
+                yield from ((position, None) for position in spoken)
+            case "insert":
+                yield from ((None, position) for position in recognized)
+            case _:
+                yield from zip(spoken, recognized, strict=True)
+
+
+def _count(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+    output = _align(reference, hypothesis)
     return ErrorCounts(output.hits, output.substitutions, output.insertions, output.deletions)
 
 
-def _single_blanks(text: str) -> str:
-    return " ".join(text.split())  # jiwer splits words at blanks only, not at tabs
+def _align(reference: Sequence[str], hypothesis: Sequence[str]) -> jiwer.WordOutput:
+    return jiwer.process_words(
+        _SEPARATOR.join(reference), _SEPARATOR.join(hypothesis), _SPLIT, _SPLIT
+    )

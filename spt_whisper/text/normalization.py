@@ -1,79 +1,56 @@
-"""Text normalization: named steps, the normalizers for scoring, and what is done to targets.
-
-Nothing here removes a combining mark (Unicode category M): in Indic scripts, Thai or Arabic the
-marks are the vowels, and a normalizer that strips them tears words apart.
-"""
+"""Text normalization: the normalizers for scoring, and what is done to training targets."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from spt_whisper.errors import InputError
-
-Step = Callable[[str], str]
-
-_APOSTROPHES = "'\u2019"
-
-
-def nfc(text: str) -> str:
-    """Composed form: the same letters always as the same code points."""
-    return unicodedata.normalize("NFC", text)
-
-
-def nfkc(text: str) -> str:
-    """Compatibility form: full-width letters, ligatures and circled digits as the plain ones."""
-    return unicodedata.normalize("NFKC", text)
-
-
-def lowercase(text: str) -> str:
-    """Lower case, composed again (a lowered J with caron has a code point, the capital has none).
-
-    Not `casefold`, which is for matching: it spells ß as ss and final ς as σ, and a prompt that
-    is trained on such targets would write them so.
-    """
-    return nfc(text.lower())
-
-
-def remove_punctuation(text: str) -> str:
-    """Punctuation and symbols (categories P and S) as blanks; marks, digits and joiners stay.
-
-    An apostrophe between two letters belongs to the word (don't, l'acqua, p'unchaw) and is
-    written '. A hyphen becomes a blank, since writers disagree on it: well-known, well known.
-    """
-    return "".join(_kept(text, position) for position in range(len(text)))
-
-
-def collapse_whitespace(text: str) -> str:
-    """Single blanks between words and none at the ends."""
-    return " ".join(text.split())
-
+from spt_whisper.text.english import (
+    english_numbers,
+    expand_english_contractions,
+    remove_english_fillers,
+    remove_punctuation_around_numbers,
+)
+from spt_whisper.text.steps import (
+    Step,
+    collapse_whitespace,
+    decimal_digits,
+    join_digit_groups,
+    lowercase,
+    nfc,
+    nfkc,
+    remove_punctuation,
+    remove_tags,
+    simplify_chinese,
+)
 
 STEPS: dict[str, Step] = {
     "nfc": nfc,
     "nfkc": nfkc,
     "lowercase": lowercase,
+    "remove_tags": remove_tags,
+    "simplify_chinese": simplify_chinese,
+    "decimal_digits": decimal_digits,
+    "join_digit_groups": join_digit_groups,
+    "remove_english_fillers": remove_english_fillers,
+    "expand_english_contractions": expand_english_contractions,
+    "remove_punctuation_around_numbers": remove_punctuation_around_numbers,
+    "english_numbers": english_numbers,
     "remove_punctuation": remove_punctuation,
     "collapse_whitespace": collapse_whitespace,
 }
 
 
-def _kept(text: str, position: int) -> str:
-    character = text[position]
-    if character in _APOSTROPHES and 0 < position < len(text) - 1:
-        inside = _in_word(text[position - 1]) and _in_word(text[position + 1])
-        return "'" if inside else " "
-    return " " if unicodedata.category(character)[0] in "PS" else character
-
-
-def _in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+_MOST_ROUNDS = 10  # two are enough for the normalizers here; steps in an order of the user's own may never agree
 
 
 @dataclass(frozen=True)
 class Normalizer:
-    """Named steps, applied in order; the name stands beside every number scored with it."""
+    """Named steps, applied in order; the name stands beside every number scored with it.
+
+    All of them run again until nothing changes, so that a text normalized twice is the same:
+    one step may make work for an earlier one (薴 is simplified to 苧, and that to 苎).
+    """
 
     name: str
     steps: tuple[str, ...]
@@ -85,6 +62,13 @@ class Normalizer:
 
     def __call__(self, text: str) -> str:
         """`text` after all steps."""
+        for _ in range(_MOST_ROUNDS):
+            before, text = text, self._run(text)
+            if text == before:
+                break
+        return text
+
+    def _run(self, text: str) -> str:
         for step in self.steps:
             text = STEPS[step](text)
         return text
@@ -95,19 +79,50 @@ NORMALIZERS: dict[str, Normalizer] = {
     for normalizer in (
         Normalizer("raw", ("collapse_whitespace",)),  # the letters as they are written
         Normalizer("basic", ("nfkc", "lowercase", "remove_punctuation", "collapse_whitespace")),
+        Normalizer(
+            "english",  # close to Whisper's own, see english.py
+            (
+                "nfkc",
+                "lowercase",
+                "remove_tags",
+                "remove_english_fillers",
+                "expand_english_contractions",
+                "join_digit_groups",
+                "remove_punctuation_around_numbers",
+                "english_numbers",
+                "collapse_whitespace",
+            ),
+        ),
+        Normalizer(
+            "code_switching",  # Mandarin with another language
+            (
+                "nfkc",
+                "lowercase",
+                "remove_tags",
+                "simplify_chinese",
+                "decimal_digits",
+                "remove_punctuation",
+                "collapse_whitespace",
+            ),
+        ),
     )
 }
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """The normalizer of that name.
+    """The normalizer of that name, or one of the steps given: `nfkc,lowercase`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or an unknown step.
     """
-    if name not in NORMALIZERS:
-        raise InputError(f"normalizer {name!r} is unknown; give one of: {', '.join(NORMALIZERS)}")
-    return NORMALIZERS[name]
+    if name in NORMALIZERS:
+        return NORMALIZERS[name]
+    if "," in name or name in STEPS:
+        return Normalizer(name, tuple(step.strip() for step in name.split(",")))
+    raise InputError(
+        f"normalizer {name!r} is unknown; give one of: {', '.join(NORMALIZERS)}; "
+        f"or some of these steps, with commas between: {', '.join(STEPS)}"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,24 @@ import matplotlib.image
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.table import Table
 
+from spt_whisper.evaluation.detail_tables import detail_tables
+from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.picture import draw_report
-from spt_whisper.evaluation.report import Report, SystemScore
+from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.evaluation.table import report_table
+from spt_whisper.evaluation.utterance_score import UnitErrors
+from spt_whisper.text.error_rates import ErrorCounts
+from spt_whisper.text.normalization import get_normalizer
+from tests.evaluation.said import Said
 
 
 def system(name: str, wer: float) -> SystemScore:
     return SystemScore(
         name, wer, wer / 3, (wer - 0.05, wer + 0.07), (wer / 4, wer / 2), 12, 3, 4, 100,
-        "utterance", (),
+        "utterance", (), errors=UnitErrors(words=ErrorCounts(81, 12, 3, 4)),
     )  # fmt: skip
 
 
@@ -29,14 +37,25 @@ REPORT = Report(
 )
 
 
-def lines_of(report: Report) -> list[str]:
+def lines_of(*tables: Table) -> list[str]:
     screen = io.StringIO()
-    Console(file=screen, width=120).print(report_table(report))
+    for table in tables:
+        Console(file=screen, width=120).print(table)
     return screen.getvalue().splitlines()
 
 
+def switching_report() -> Report:
+    said = [Said("1", "我想 check email", duration=1.0), Said("2", "好 [a]", duration=3.0)]
+    mixed = get_normalizer("nfkc,lowercase")
+    systems = [
+        score_system("bare", said, ["我想 吃", "好 [b]"], mixed, 20),
+        score_system("prompt", said, ["我想 check mail", "好 [a]"], mixed, 20),
+    ]
+    return Report("SEAME", mixed.name, systems, {}, compare_with_first(systems, 20))
+
+
 def test_table_has_a_row_a_system() -> None:
-    lines = lines_of(REPORT)
+    lines = lines_of(report_table(REPORT))
     assert "Kichwa [test] $5 (text: basic)" in lines[0]
     row = next(line for line in lines if "zero-shot [es]" in line)
     assert "168.6 [163.6, 175.6]" in row
@@ -45,6 +64,28 @@ def test_table_has_a_row_a_system() -> None:
     row = next(line for line in lines if "kichwa" in line)
     assert "38.9 [33.9, 45.9]" in row
     assert "100" in row
+
+
+def test_table_of_code_switching_says_what_ran_and_what_is_better() -> None:
+    lines = lines_of(report_table(switching_report()))
+    assert "mixed %" in "".join(lines[:4])
+    assert "WER %" not in "".join(lines[:4])
+    row = next(line for line in lines if line.startswith("│ bare"))
+    assert "2 / 0 / 1" in row  # mixed units
+    assert "text: nfkc, lowercase" in "\n".join(lines)
+    assert "too narrow" in "\n".join(lines)
+    assert any("prompt against bare: mixed -33.3" in line for line in lines)
+
+
+def test_detail_tables_show_where_the_errors_are() -> None:
+    lines = lines_of(*detail_tables(switching_report()))
+    rows = {tuple(part.strip() for part in line.split("│")[1:-1]) for line in lines if "│" in line}
+    assert ("bare", "Han", "3", "0.0") in rows
+    assert ("bare", "Latin", "3", "100.0") in rows
+    assert ("prompt", "Latin", "3", "33.3") in rows
+    assert ("bare", "Latin, heard as Han", "1", "") in rows
+    assert ("bare", "duration: under 2 s", "1", "50.0 mixed") in rows
+    assert detail_tables(REPORT) == []
 
 
 @pytest.mark.parametrize("systems", [[], REPORT.systems[:1], REPORT.systems, REPORT.systems * 6])

@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spt_whisper.corpora.manifest import read_manifest
-from spt_whisper.text.error_rates import ErrorCounts, count_character_errors, count_word_errors
+from spt_whisper.text.error_rates import (
+    ErrorCounts,
+    aligned,
+    count_character_errors,
+    count_mixed_errors,
+    count_word_errors,
+)
+from spt_whisper.text.units import default_rate
 
-SENTENCES = st.lists(st.sampled_from(["a", "b", "ab", "我"]), max_size=6).map(" ".join)
+SENTENCES = st.lists(st.sampled_from(["a", "b", "ab", "ñ"]), max_size=6).map(" ".join)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,9 @@ def test_words(
         ("a b", "ab", 2, 0, 0, 1, 1 / 3),
         ("kitten", "sitting", 4, 2, 1, 0, 0.5),
         ("a   b", "a b", 3, 0, 0, 0, 0.0),
+        ("你好 世界", "你好世界", 4, 0, 0, 0, 0.0),  # a blank between characters is no speech
+        ("ดี มาก", "ดีมาก", 5, 0, 0, 0, 0.0),
+        ("我 check 了", "我check了", 7, 0, 0, 0, 0.0),
     ],
 )
 def test_characters(
@@ -63,6 +73,48 @@ def test_characters(
     counts = count_character_errors(reference, hypothesis)
     assert counts == ErrorCounts(hits, substitutions, insertions, deletions)
     assert counts.rate == rate
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "hits", "substitutions", "insertions", "deletions", "rate"),
+    [
+        ("", "", 0, 0, 0, 0, 0.0),
+        ("我想 check email 了", "我想check email了", 5, 0, 0, 0, 0.0),
+        ("我想 check email 了", "我像 check mail", 2, 2, 0, 1, 3 / 5),
+        ("我想 check email 了", "i want to check email", 2, 2, 1, 1, 4 / 5),
+        ("okay 我们 走吧", "okay 走吧 走吧", 3, 2, 0, 0, 2 / 5),
+        ("the cat", "the bat", 1, 1, 0, 0, 0.5),  # one language: words
+        ("你好", "你们好", 2, 0, 1, 0, 0.5),  # or characters
+        ("สวัสดี hello", "สวัสดี", 4, 0, 0, 1, 0.2),  # a vowel sign stays with its letter
+    ],
+)
+def test_mixed(
+    reference: str, hypothesis: str, hits: int, substitutions: int, insertions: int,
+    deletions: int, rate: float,
+) -> None:  # fmt: skip
+    counts = count_mixed_errors(reference, hypothesis)
+    assert counts == ErrorCounts(hits, substitutions, insertions, deletions)
+    assert counts.rate == rate
+
+
+@given(SENTENCES, SENTENCES)
+def test_mixed_errors_of_spaced_scripts_are_word_errors(reference: str, hypothesis: str) -> None:
+    assert count_mixed_errors(reference, hypothesis) == count_word_errors(reference, hypothesis)
+
+
+@given(st.text("我你好了", max_size=8), st.text("我你好了", max_size=8))
+def test_mixed_errors_of_mandarin_are_character_errors(reference: str, hypothesis: str) -> None:
+    mixed = count_mixed_errors(reference, hypothesis)
+    assert mixed == count_character_errors(reference, hypothesis)
+    if reference:
+        assert mixed.rate == pytest.approx(jiwer.cer(reference, hypothesis))
+
+
+def test_aligned_positions() -> None:
+    assert list(aligned(list("abc"), list("xbcd"))) == [(0, 0), (1, 1), (2, 2), (None, 3)]
+    assert list(aligned(["a", "b"], ["b"])) == [(0, None), (1, 0)]
+    assert list(aligned([], ["a"])) == [(None, 0)]
+    assert list(aligned([], [])) == []
 
 
 def test_a_corpus_is_the_sum_of_counts_not_the_mean_of_rates() -> None:
@@ -87,6 +139,7 @@ def test_real_text_damaged_on_purpose_agrees_with_jiwer(shared_data: Path) -> No
         utterance.text
         for manifest in sorted((shared_data / "tiny").rglob("test.jsonl"))
         for utterance in read_manifest(manifest)
+        if default_rate([utterance.text]) == "wer"  # no blanks are dropped there
     ]
     hypotheses = ["".join(each for each in text if dice.random() < 0.9) for text in references]
     pairs = list(zip(references, hypotheses, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import unicodedata
 
@@ -53,6 +54,29 @@ def test_basic(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
+    [
+        ("我們 Check 一下 EMAIL，好嗎？", "我们 check 一下 email 好吗"),
+        ("<v-noise> 好 (ppl) okay [oh] (really) <unk>", "好 okay really"),
+        ("Ｏｋ，１２３ ٣", "ok 123 3"),
+        ("乾隆頭髮乾燥", "乾隆头发干燥"),  # by phrase: the emperor keeps his character
+        ("薴", "苎"),  # by way of 苧, which is simplified again
+        ("don’t go", "don't go"),
+        ("ဒီမှာ", "ဒီမှာ"),
+    ],
+)
+def test_code_switching(text: str, expected: str) -> None:
+    assert get_normalizer("code_switching")(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1,000,000 and 1,2", "1000000 and 1,2"), ("12,3456", "12,3456")]
+)
+def test_digit_groups(text: str, expected: str) -> None:
+    assert STEPS["join_digit_groups"](text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
     [("  Hello,\tWORLD! ", "Hello, WORLD!"), ("ﬁn n\u0303", "ﬁn n\u0303"), (" ", "")],
 )
 def test_raw_collapses_white_space_only(text: str, expected: str) -> None:
@@ -80,10 +104,15 @@ def test_twice_is_once(normalize: Normalizer, text: str) -> None:
     assert normalize(once) == once
 
 
+FILLERS_AND_TAGS = re.compile(r"[<\[({＜（［｛]|(?i:hmm|mm|mhm|mmm|uh|um)")
+
+
 @pytest.mark.parametrize("normalize", ALL)
 @given(text=TEXTS)
 def test_no_word_of_letters_vanishes(normalize: Normalizer, text: str) -> None:
     for word in text.split():
+        if FILLERS_AND_TAGS.search(unicodedata.normalize("NFKC", word)):
+            continue
         if any(unicodedata.category(character)[0] == "L" for character in word):
             assert normalize(word)
 
@@ -111,8 +140,17 @@ def test_every_letter_and_mark_survives_basic_normalization() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(InputError, match="normalizer 'basics' is unknown; give one of: raw, basic"):
         get_normalizer("basics")
+    with pytest.raises(InputError, match="text step 'stem' is unknown"):
+        get_normalizer("nfkc,stem")
     with pytest.raises(InputError, match="text step 'stem' is unknown; give some of: nfc, nfkc"):
         Normalizer("mine", ("nfc", "stem"))
+
+
+def test_steps_may_be_named_instead_of_a_normalizer() -> None:
+    mine = get_normalizer("nfkc, remove_tags,lowercase,collapse_whitespace")
+    assert mine.steps == ("nfkc", "remove_tags", "lowercase", "collapse_whitespace")
+    assert mine("Ａ <noise> B!") == "a b!"
+    assert get_normalizer("lowercase")(" A ") == " a "
 
 
 def test_a_normalizer_is_its_steps_in_order() -> None:

@@ -1,0 +1,75 @@
+"""Tables for the terminal that show where the errors of a report are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.system_score import SystemScore
+from spt_whisper.evaluation.table import RATE_TITLES
+from spt_whisper.text.error_rates import ErrorCounts
+
+if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
+    from rich.table import Table
+
+_LISTED = ("duration", "language", "switching")  # groupings; speakers are many: in report.json
+
+
+def detail_tables(report: Report) -> list[Table]:
+    """Errors by language and at switches, then by group of utterances, where there are several."""
+    from rich.table import Table
+    from rich.text import Text
+
+    tables = []
+    for title, first, rows in (
+        ("errors by language", "said", _switching_rows(report)),
+        ("errors by group of utterances", "group", _group_rows(report)),
+    ):
+        table = Table(title=title)
+        for heading in ("system", first):
+            table.add_column(heading)
+        for heading in ("number", "errors %"):
+            table.add_column(heading, justify="right")
+        for row in rows:
+            table.add_row(*map(Text, row))  # not strings, in which rich would read [...] as a style
+        if rows:
+            tables.append(table)
+    return tables
+
+
+Row = tuple[str, str, str, str]
+
+
+def _switching_rows(report: Report) -> list[Row]:
+    switched = [system for system in report.systems if len(system.switching.by_language) > 1]
+    return [row for system in switched for row in _language_rows(system)]
+
+
+def _language_rows(system: SystemScore) -> list[Row]:
+    switching = system.switching
+    return [
+        *(_count_row(system, name, counts) for name, counts in switching.by_language.items()),
+        _count_row(system, f"at {switching.switches} switches", switching.at_switches),
+        *(
+            (system.name, f"{row.spoken}, heard as {row.recognized}", str(row.units), "")
+            for row in switching.confusions
+        ),
+    ]
+
+
+def _count_row(system: SystemScore, name: str, counts: ErrorCounts) -> Row:
+    return (system.name, name, str(counts.reference_length), f"{100 * counts.rate:.1f}")
+
+
+def _group_rows(report: Report) -> list[Row]:
+    return [
+        (
+            system.name,
+            f"{group.by}: {group.group}",
+            str(group.utterances),
+            f"{100 * getattr(group.rates, system.main_rate):.1f} {RATE_TITLES[system.main_rate]}",
+        )
+        for system in report.systems
+        for group in system.breakdown
+        if group.by in _LISTED
+    ]

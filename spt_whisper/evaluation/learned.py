@@ -1,0 +1,59 @@
+"""What `fit` made, as it is scored: a prompt, a bank, or an adapted model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spt_whisper.corpora.utterance import Utterance
+from spt_whisper.engines.engine import Row
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.adapted import read_model_card
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Something learned, and how it gets onto the audio of an utterance."""
+
+    system: str  # prompt, bank or adapted: its name in the report
+    name: str
+    card: PromptCard
+    row: Callable[[Row, Utterance], Row]
+    adapted: Whisper | None = None  # a model of its own, in place of frozen Whisper
+
+
+def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Learned | None:
+    """Returns what is to be scored; None where only bare Whisper is.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if prompt:
+        return _prompt(Prompt.from_pretrained(prompt))
+    if bank:
+        return _bank(Bank.from_pretrained(bank))
+    card = read_model_card(Path(model)) if model else None
+    return _adapted(str(model), card) if card else None
+
+
+def _prompt(prompt: Prompt) -> Learned:
+    return Learned("prompt", prompt.name, prompt.card, lambda row, _: replace(row, prompt=prompt))
+
+
+def _bank(bank: Bank) -> Learned:
+    def with_own_prompt(row: Row, utterance: Utterance) -> Row:
+        return replace(row, prompt=bank.prompt(utterance.languages))
+
+    card = bank.shared.card if bank.shared else bank.card(bank.languages[0])
+    return Learned("bank", str(bank.folder), card, with_own_prompt)
+
+
+def _adapted(model: str, card: PromptCard) -> Learned:
+    def with_own_tokens(row: Row, utterance: Utterance) -> Row:
+        return replace(row, languages=card.language_tokens)
+
+    return Learned("adapted", model, card, with_own_tokens, Whisper.from_pretrained(model))

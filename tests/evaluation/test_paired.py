@@ -1,0 +1,100 @@
+"""Two systems on the same utterances: the difference, its interval, who is better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation.paired import compare, compare_with_first
+from spt_whisper.evaluation.system_score import SystemScore, score_system
+from spt_whisper.text.error_rates import ErrorCounts
+from spt_whisper.text.normalization import get_normalizer
+from tests.evaluation.said import Said, corpus
+
+BASIC = get_normalizer("basic")
+
+
+def systems(number: int, speakers: int = 0) -> tuple[SystemScore, SystemScore, SystemScore]:
+    """One with errors, one with an eighth of them mended, one without."""
+    said, recognized = corpus(number, speakers)
+    mended = [
+        each.text if n % 8 == 0 else text
+        for n, (each, text) in enumerate(zip(said, recognized, strict=True))
+    ]
+    hypotheses = (recognized, mended, [each.text for each in said])
+    first, second, third = (
+        score_system(name, said, texts, BASIC, 50)
+        for name, texts in zip(("bare", "mended", "right"), hypotheses, strict=True)
+    )
+    return first, second, third
+
+
+def test_a_small_steady_gain_is_seen_where_single_intervals_overlap() -> None:
+    bare, mended, _ = systems(80)
+    found = compare(bare, mended)
+    assert found.difference == mended.wer - bare.wer < 0
+    assert found.interval[0] < found.difference < found.interval[1] < 0
+    assert found.probability > 0.99
+    assert mended.wer_interval[1] > bare.wer_interval[0]
+    assert (found.first, found.second, found.rate) == ("bare", "mended", "wer")
+
+
+def test_agrees_with_a_paired_bootstrap_written_out() -> None:
+    bare, mended, _ = systems(60)
+    dice = np.random.default_rng(1)
+    drawn = []
+    for _ in range(3000):
+        picked = dice.integers(60, size=60)
+        rates = [
+            sum((system.details[n].words for n in picked), ErrorCounts()).rate
+            for system in (bare, mended)
+        ]
+        drawn.append(rates[1] - rates[0])
+    expected = np.percentile(drawn, [2.5, 97.5])
+    assert compare(bare, mended, 3000).interval == pytest.approx(expected, abs=0.01)
+
+
+def test_the_order_turns_the_sign() -> None:
+    bare, mended, _ = systems(40)
+    there, back = compare(bare, mended), compare(mended, bare)
+    assert there.difference == -back.difference
+    assert there.probability + back.probability == pytest.approx(1)
+
+
+def test_equal_systems_are_even() -> None:
+    bare, _, _ = systems(20)
+    found = compare(bare, bare)
+    assert (found.difference, found.interval, found.probability) == (0.0, (0.0, 0.0), 0.5)
+
+
+@pytest.mark.parametrize(("recognized", "probability"), [("a", 1.0), ("b", 0.5), ("b b", 0.0)])
+def test_one_utterance(recognized: str, probability: float) -> None:
+    said = [Said("1", "a")]
+    before = score_system("x", said, ["b"], BASIC)
+    found = compare(before, score_system("y", said, [recognized], BASIC))
+    assert found.probability == probability
+    assert found.interval == (found.difference, found.difference)
+
+
+def test_speakers_are_drawn_where_there_are_enough() -> None:
+    assert compare(*systems(30, speakers=6)[:2], resamples=50).interval_unit == "speaker"
+
+
+def test_everyone_against_the_first_in_its_unit() -> None:
+    found = compare_with_first(systems(10), resamples=50)
+    assert [(each.first, each.second) for each in found] == [("bare", "mended"), ("bare", "right")]
+    assert compare_with_first([]) == ()
+    said = [Said("1", "你好"), Said("2", "走 吧")]
+    mandarin = [score_system(n, said, ["你好", n], BASIC, 10) for n in ("走 啊", "走吧")]
+    assert compare(*mandarin, resamples=20).rate == "cer"
+    assert compare(*mandarin, resamples=20).difference == -1 / 4
+
+
+def test_other_utterances_are_refused() -> None:
+    bare, _, _ = systems(5)
+    other = score_system("y", [Said("9", "a")], ["a"], BASIC)
+    with pytest.raises(
+        InputError, match="systems 'bare' and 'y': 5 and 1 utterances, not the same"
+    ):
+        compare(bare, other)
