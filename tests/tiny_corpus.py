@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,14 @@ def write_model(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_corpus(folder: Path, train: int = 6, dev: int = 2, test: int = 3) -> Path:
-    """Writes noise of different colors with a word each, and its manifests."""
+def write_corpus(
+    folder: Path,
+    train: int = 6,
+    dev: int = 2,
+    test: int = 3,
+    languages: Sequence[str] = ("qug",),
+) -> Path:
+    """Writes noise of different colors with a word each, and its manifests; languages in turn (`zh+en`: both)."""
     generator = np.random.default_rng(0)
     (folder / "audio").mkdir(parents=True)
     for split, count in (("train", train), ("dev", dev), ("test", test)):
@@ -33,9 +40,10 @@ def write_corpus(folder: Path, train: int = 6, dev: int = 2, test: int = 3) -> P
             samples = 0.3 * tone + 0.05 * generator.standard_normal(tone.size)
             name = f"audio/{split}{index}.wav"
             soundfile.write(folder / name, samples.astype(np.float32), 16_000)
+            language = languages[index % len(languages)]
             row = {"id": f"{split}{index}", "audio": name, "text": WORDS[index % len(WORDS)]}
             lines.append(
-                json.dumps({**row, "language": "qug", "duration": seconds}, ensure_ascii=False)
+                json.dumps({**row, "language": language, "duration": seconds}, ensure_ascii=False)
             )
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder

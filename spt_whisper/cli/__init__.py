@@ -13,8 +13,10 @@ from spt_whisper.errors import InputError
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
-    "fit": "train a prompt as a recipe says",
-    "evaluate": "score a corpus without and with a prompt",
+    "fit": "train a prompt, a bank or a baseline as a recipe says",
+    "add-language": "teach a bank one more language, and leave the others as they are",
+    "evaluate": "score a corpus with bare Whisper and with a prompt, a bank or an adapted model",
+    "data": "check a corpus, or prepare one as a manifest",
     "transcribe": "turn audio into text, with any prompt",
 }
 
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        command = importlib.import_module(f"spt_whisper.cli.{chosen.command}")
+        command = importlib.import_module(f"spt_whisper.cli.{chosen.command.replace('-', '_')}")
         return int(command.main(chosen.rest))
     except InputError as error:
         print(f"spt-whisper {chosen.command}: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`spt-whisper fit`: train a prompt as a recipe says."""
+"""`spt-whisper fit`: train a prompt, a bank or a baseline as a recipe says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from spt_whisper.cli.parser import command_parser, instantiate, recipe_first, sh
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Trains and prints where the prompt is."""
+    """Trains and prints where the result is."""
     from spt_whisper.training.recipe import Recipe
 
     parser = command_parser(
-        "fit", "Train a prompt: spt-whisper fit RECIPE.yaml [--section.key value ...]"
+        "fit",
+        "Train a prompt, a bank or a baseline: spt-whisper fit RECIPE.yaml [--section.key value ...]",
     )
     parser.add_class_arguments(Recipe, None)
     parser.add_argument(
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     result = fit(Recipe(**values), settings.resume)
     numbers = result.numbers
     Console().print(
-        f"prompt: {result.folder} ({result.prompt.numbers:,} numbers), {numbers.epochs} epochs in "
+        f"{result.artifact}: {result.folder} ({numbers.stored_numbers:,} numbers), {numbers.epochs} epochs in "
         f"{numbers.seconds:.0f} s, last loss {numbers.last_loss:.3f}, peak memory {numbers.peak_memory_gigabytes} GiB",
         soft_wrap=True,
     )

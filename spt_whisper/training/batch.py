@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,6 +27,7 @@ class Example:
     utterance: Utterance
     text: tuple[int, ...]
     duration: float  # seconds
+    codes: tuple[str, ...]  # Whisper's language tokens in front of the text
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ExampleBuilder:
     """How texts become decoder tokens; the same for every utterance of a run."""
 
     tokens: Tokens
-    languages: tuple[str, ...]
+    codes: Mapping[str, tuple[str, ...]]  # corpus language -> the Whisper tokens that stand for it
     placeholders: int
     window_seconds: float
     timestamps_share: float = 0.0
@@ -49,10 +50,11 @@ class ExampleBuilder:
             InputError: nothing is left.
         """
         kept, too_long, too_many = [], [], []
-        overhead = len(self.tokens.start(self.languages, placeholders=self.placeholders)) + 2
         for utterance, text in zip(utterances, texts, strict=True):
             duration = utterance.duration or _measured(utterance)
-            example = Example(utterance, tuple(self.tokens.encode(text)), duration)
+            codes = self._codes(utterance, split)
+            overhead = len(self.tokens.start(codes, placeholders=self.placeholders)) + 2
+            example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes)
             if duration > self.window_seconds:
                 too_long.append(utterance.id)
             elif overhead + len(example.text) > MAX_POSITIONS:
@@ -67,20 +69,42 @@ class ExampleBuilder:
             )
         return kept
 
-    def inputs_and_labels(self, example: Example, epoch: int) -> tuple[list[int], list[int]]:
+    def inputs_and_labels(
+        self, example: Example, epoch: int, speed: float = 1.0
+    ) -> tuple[list[int], list[int]]:
         """Returns decoder input and what is to follow each position, both (T,).
 
         Whether an example carries timestamps depends on seed, epoch and utterance id alone.
+
+        Args:
+            example: the utterance and its text.
+            epoch: the epoch.
+            speed: how much faster its audio is played.
         """
         draw = random.Random(f"{self.seed}/{epoch}/{example.utterance.id}").random()
         timed = draw < self.timestamps_share
-        start = self.tokens.start(self.languages, placeholders=self.placeholders, timestamps=timed)
+        start = self.tokens.start(example.codes, placeholders=self.placeholders, timestamps=timed)
         text = list(example.text)
         if timed:
-            text = [self.tokens.timestamp(0.0), *text, self.tokens.timestamp(example.duration)]
+            text = [
+                self.tokens.timestamp(0.0),
+                *text,
+                self.tokens.timestamp(example.duration / speed),
+            ]
         inputs = [*start, *text]
         labels = [IGNORED] * (len(start) - 1) + text + [self.tokens.end]
         return inputs, labels
+
+    def _codes(self, utterance: Utterance, split: str) -> tuple[str, ...]:
+        """The tokens of all languages of an utterance, each once."""
+        unknown = [language for language in utterance.languages if language not in self.codes]
+        if unknown:
+            raise InputError(
+                f"corpus, {split}: utterance {utterance.id} is in {', '.join(unknown)}, which has no token; "
+                "name one in the recipe's languages"
+            )
+        found = (code for language in utterance.languages for code in self.codes[language])
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -88,10 +112,12 @@ class Batch:
     """What one step learns from."""
 
     ids: tuple[str, ...]
+    languages: tuple[tuple[str, ...], ...]  # of each utterance, as its corpus names them
     inputs: Tensor  # (B, T) decoder tokens, filled up with the end token
     labels: Tensor  # (B, T), IGNORED where nothing is learned
     waveforms: tuple[Tensor | None, ...]  # 16 kHz mono; None where states are at hand
     states: tuple[Tensor | None, ...]  # (S, D) encoder states, float16; None where there is audio
+    mask_seeds: tuple[int | None, ...]  # of each row's SpecAugment; None: no mask
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Returns the batch with tokens and labels on a device (Lightning calls this)."""
@@ -103,10 +129,12 @@ class Item:
     """One example as the data set hands it out."""
 
     id: str
+    languages: tuple[str, ...]
     inputs: list[int]
     labels: list[int]
     waveform: Tensor | None
     states: Tensor | None
+    mask_seed: int | None = None
 
 
 def collate(items: Sequence[Item], fill: int) -> Batch:
@@ -116,10 +144,12 @@ def collate(items: Sequence[Item], fill: int) -> Batch:
     labels = [item.labels + [IGNORED] * (longest - len(item.labels)) for item in items]
     return Batch(
         ids=tuple(item.id for item in items),
+        languages=tuple(item.languages for item in items),
         inputs=torch.tensor(inputs),
         labels=torch.tensor(labels),
         waveforms=tuple(item.waveform for item in items),
         states=tuple(item.states for item in items),
+        mask_seeds=tuple(item.mask_seed for item in items),
     )
 
 

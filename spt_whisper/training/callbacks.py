@@ -11,6 +11,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
+from spt_whisper.training.methods.learner import Learner
+
 LAST = "last"
 BEST = "best"
 _MONITORED = "dev_token_error"
@@ -24,6 +26,9 @@ class RunNumbers:
     epochs: int
     last_loss: float  # mean training loss of the last epoch
     peak_memory_gigabytes: float
+    utterances: int
+    trained_numbers: int
+    stored_numbers: int
 
 
 class RunWatch(Callback):
@@ -42,15 +47,16 @@ class RunWatch(Callback):
         """Stops the clock."""
         self.seconds = time.perf_counter() - self._started
 
-    def numbers(self, trainer: lightning.Trainer) -> RunNumbers:
-        """Returns the run's numbers after it ended."""
+    def numbers(self, trainer: lightning.Trainer, learner: Learner, utterances: int) -> RunNumbers:
+        """Returns the run's numbers after it ended, for a learner trained on so many utterances."""
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
         if trainer.strategy.root_device.type == "cuda":
             memory = torch.cuda.max_memory_allocated() / 2**30
         loss = trainer.callback_metrics.get("train_loss_epoch", torch.tensor(float("nan")))
         return RunNumbers(
-            round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2)
-        )
+            round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2),
+            utterances, learner.trained_numbers, learner.stored_numbers,
+        )  # fmt: skip
 
 
 def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:

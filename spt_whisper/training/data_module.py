@@ -10,9 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from spt_whisper.training.augmentation import (
+    augment_waveform,
+    draw_for,
+    draw_speed,
+)
 from spt_whisper.training.batch import Example, ExampleBuilder, Item, collate
 from spt_whisper.training.encoder_states import load_example
-from spt_whisper.training.recipe import DataConfig
+from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -41,10 +46,14 @@ class ExampleSet(Dataset[Item]):
     """Examples, with their encoder states where these are kept and their audio where not."""
 
     def __init__(
-        self, examples: Sequence[Example], builder: ExampleBuilder, states: Mapping[str, Tensor]
+        self,
+        examples: Sequence[Example],
+        builder: ExampleBuilder,
+        states: Mapping[str, Tensor],
+        augment: AugmentConfig = NO_AUGMENTATION,
     ) -> None:
-        """Takes the examples, how their tokens are made, and utterance id -> states."""
-        self.examples, self.builder, self.states = examples, builder, states
+        """Takes the examples, how their tokens are made, utterance id -> states, and what is done to audio."""
+        self.examples, self.builder, self.states, self.augment = examples, builder, states, augment
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -53,10 +62,17 @@ class ExampleSet(Dataset[Item]):
         """Returns an item by (epoch, index)."""
         epoch, index = key
         example = self.examples[index]
-        inputs, labels = self.builder.inputs_and_labels(example, epoch)
-        states = self.states.get(example.utterance.id)
-        waveform = load_example(example, self.builder.window_seconds) if states is None else None
-        return Item(example.utterance.id, inputs, labels, waveform, states)
+        builder, name = self.builder, example.utterance.id
+        draw = draw_for(builder.seed, epoch, name)
+        speed = draw_speed(self.augment, draw, example.duration, builder.window_seconds)
+        inputs, labels = builder.inputs_and_labels(example, epoch, speed)
+        spoken, states = example.utterance.languages, self.states.get(name)
+        if states is not None:
+            return Item(name, spoken, inputs, labels, None, states)
+        waveform = load_example(example, builder.window_seconds)
+        waveform = augment_waveform(waveform, speed, self.augment, draw)
+        mask_seed = draw.getrandbits(32) if self.augment.masks else None
+        return Item(name, spoken, inputs, labels, waveform, None, mask_seed)
 
 
 class SpeechDataModule(lightning.LightningDataModule):
@@ -82,15 +98,20 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled batches."""
-        return self._loader(self.train, shuffle=True)
+        return self._loader(self.train, shuffle=True, augment=self.config.augment)
 
     def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
         """Batches of the dev part, in order; none where the corpus has no dev part."""
         return self._loader(self.dev, shuffle=False) if self.dev else []
 
-    def _loader(self, examples: Sequence[Example], shuffle: bool) -> DataLoader[Item]:
+    def _loader(
+        self,
+        examples: Sequence[Example],
+        shuffle: bool,
+        augment: AugmentConfig = NO_AUGMENTATION,
+    ) -> DataLoader[Item]:
         return DataLoader(
-            ExampleSet(examples, self.builder, self.states),
+            ExampleSet(examples, self.builder, self.states, augment),
             batch_size=self.config.batch_size,
             sampler=EpochSampler(len(examples), self.builder.seed, shuffle),
             num_workers=self.config.workers,

@@ -1,7 +1,8 @@
-"""The Lightning module: a soft prompt that learns, around a Whisper that does not."""
+"""The Lightning module: a learner (a prompt, a bank, a baseline) around Whisper, one loop for all methods."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -10,49 +11,47 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional
 
+from spt_whisper.audio import HOP_LENGTH
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
-from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.training.augmentation import mask_log_mel
 from spt_whisper.training.batch import IGNORED, Batch
-from spt_whisper.training.recipe import OptimizerConfig
+from spt_whisper.training.methods.learner import Learner
+from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, OptimizerConfig
 from spt_whisper.training.schedules import SCHEDULES
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
 class PromptTuner(lightning.LightningModule):
-    """Trains exactly the parameters of a `SoftPrompt`; checkpoints hold these and nothing of Whisper."""
+    """Trains exactly the parameters of a `Learner`; checkpoints hold these and nothing else of Whisper."""
 
     def __init__(
         self,
         whisper: FrozenWhisper,
-        prompt: SoftPrompt,
+        learner: Learner,
         optimizer: OptimizerConfig,
         window_seconds: float,
+        augment: AugmentConfig = NO_AUGMENTATION,
     ) -> None:
-        """Takes the frozen model and the prompt at its start."""
+        """Takes the model and what is learned, at its start."""
         super().__init__()
         self.whisper = whisper
         self.model = whisper.model
-        self.prompt = prompt
+        self.learner = learner
         self.optimizer = optimizer
         self.window_seconds = window_seconds
+        self.augment = augment
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
-    @property
-    def prompt_config(self) -> PromptConfig:
-        """Where the prompt stands."""
-        return self.prompt.config
-
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
-        """Only the prompt's parameters."""
-        return {f"prompt.{name}": tensor for name, tensor in self.prompt.state_dict().items()}
+        """Only the learner's parameters."""
+        return {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Loads exactly the prompt's parameters: a missing or left-over one is an error."""
-        own = {name.removeprefix("prompt."): tensor for name, tensor in state_dict.items()}
-        return self.prompt.load_state_dict(own, strict=True, assign=assign)
+        """Loads exactly the learner's parameters: a missing or left-over one is an error."""
+        own = {name.removeprefix("learner."): tensor for name, tensor in state_dict.items()}
+        return self.learner.load_state_dict(own, strict=True, assign=assign)
 
     def train(self, mode: bool = True) -> PromptTuner:
         """Whisper stays in evaluation mode: no dropout, no layer drop."""
@@ -78,9 +77,14 @@ class PromptTuner(lightning.LightningModule):
         self.log("dev_loss", loss, batch_size=len(batch.ids))
         self.log("dev_token_error", wrong, prog_bar=True, batch_size=len(batch.ids))
 
+    @torch.no_grad()
+    def loss_on(self, batch: Batch) -> float:
+        """Returns the mean cross entropy over the tokens of a batch, without gradient."""
+        return float(self._loss(batch)[0])
+
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Cross entropy, and the share of tokens that are not the most probable one."""
-        with prompted(self.model, self.prompt()):
+        with prompted(self.model, self.learner.vectors(batch.languages)):
             states = self._states(batch)
             hidden = self.model.model.decoder(
                 input_ids=batch.inputs, encoder_hidden_states=states, use_cache=False
@@ -90,9 +94,9 @@ class PromptTuner(lightning.LightningModule):
             hidden[learned]
         ).float()  # (tokens, vocabulary): only where there are labels
         wanted = batch.labels[learned]
-        return functional.cross_entropy(logits, wanted), (
-            logits.argmax(dim=-1) != wanted
-        ).float().mean()
+        smoothing = self.optimizer.label_smoothing if self.training else 0.0
+        loss = functional.cross_entropy(logits, wanted, label_smoothing=smoothing)
+        return loss, (logits.argmax(dim=-1) != wanted).float().mean()
 
     def _states(self, batch: Batch) -> Tensor:
         """Encoder states (B, S, D): kept ones, or from audio (with gradient where the encoder carries a prompt)."""
@@ -102,12 +106,8 @@ class PromptTuner(lightning.LightningModule):
         ]
         if missing:
             waveforms = [waveform for waveform in batch.waveforms if waveform is not None]
-            features = log_mel(
-                waveforms, self.window_seconds, self.whisper.config.num_mel_bins, self.device
-            )
-            with torch.set_grad_enabled(
-                torch.is_grad_enabled() and "encoder" in self.prompt_config.sides
-            ):
+            features = self._features(batch, waveforms)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.learner.on_encoder):
                 encoded = self.whisper.encode(features)
             if len(missing) == len(rows):
                 return encoded
@@ -115,12 +115,37 @@ class PromptTuner(lightning.LightningModule):
                 rows[row] = states
         return torch.stack([states.to(self.whisper.dtype) for states in rows])
 
+    def _features(self, batch: Batch, waveforms: Sequence[Tensor]) -> Tensor:
+        """Log-mel of the rows that have audio, masked as drawn."""
+        features = log_mel(
+            waveforms, self.window_seconds, self.whisper.config.num_mel_bins, self.device
+        )
+        seeds = [
+            seed
+            for seed, waveform in zip(batch.mask_seeds, batch.waveforms, strict=True)
+            if waveform is not None
+        ]
+        for row, (seed, waveform) in enumerate(zip(seeds, waveforms, strict=True)):
+            if seed is not None:
+                frames = waveform.shape[0] // HOP_LENGTH
+                features[row] = mask_log_mel(features[row], frames, self.augment, seed)
+        return features
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW without weight decay over the prompt's parameters, warm-up and fall."""
+        """AdamW over what the learner trains, warm-up and fall; Whisper's own weights have a rate of their own."""
         config = self.optimizer
+        own_ids = {id(parameter) for parameter in self.learner.model_weights()}
+        trained = self.learner.trained()
+        groups = [
+            ([p for p in trained if id(p) not in own_ids], config.learning_rate),
+            ([p for p in trained if id(p) in own_ids], config.model_learning_rate),
+        ]
+        groups = [(parameters, rate) for parameters, rate in groups if parameters]
         optimizer = torch.optim.AdamW(
-            self.prompt.parameters(), lr=config.learning_rate, weight_decay=0.0
+            [{"params": parameters, "lr": rate} for parameters, rate in groups],
+            weight_decay=config.weight_decay,
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = SCHEDULES[config.schedule](optimizer, config.learning_rate, config.warmup, steps)
+        rates = [rate for _, rate in groups]
+        schedule = SCHEDULES[config.schedule](optimizer, rates, config.warmup, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -7,13 +7,17 @@ from typing import Any, Literal
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.text.normalization import TextProcessing
+
+Method = Literal[
+    "prompt", "slct", "language_prompts", "lapt", "spt4asr", "zero_shot", "lora", "full", "full_with_prompts"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How the prompt is learned: AdamW without weight decay."""
+    """How a method is learned: AdamW."""
 
     learning_rate: float = 2e-3
     """Highest learning rate. 2e-3 suits feed-forward slots; attention and input prompts want 5e-3 to 5e-2."""
@@ -22,9 +26,74 @@ class OptimizerConfig:
     warmup: float = 0.3
     """Share of all steps in which the learning rate rises."""
 
+    model_learning_rate: float = 1e-5
+    """Highest learning rate of Whisper's own weights, for methods full and full_with_prompts."""
+    weight_decay: float = 0.0
+    """Decay of AdamW."""
+    label_smoothing: float = 0.0
+    """Share of each token's probability that is spread over all tokens."""
+
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or not 0 <= self.warmup < 1:
-            raise InputError("optimizer: wanted learning_rate above 0 and warmup from 0 to below 1")
+        if min(self.learning_rate, self.model_learning_rate) <= 0 or not 0 <= self.warmup < 1:
+            raise InputError(
+                "optimizer: wanted learning rates above 0 and warmup from 0 to below 1"
+            )
+        if self.weight_decay < 0 or not 0 <= self.label_smoothing < 1:
+            raise InputError(
+                "optimizer: wanted weight_decay of 0 or more and label_smoothing from 0 to below 1"
+            )
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What is done to training speech; nothing by default."""
+
+    speed: list[float] = field(default_factory=list)
+    """Speed factors, one of which is drawn for each utterance, such as [0.9, 1.0, 1.1]; 1.1 is a tenth faster and
+    higher. A factor that would make an utterance longer than the window is left out of its draw."""
+    frequency_masks: int = 0
+    """SpecAugment: bands of mel bins set to the mean (Park et al., Interspeech 2019)."""
+    frequency_width: int = 27
+    """Widest band, in mel bins."""
+    time_masks: int = 0
+    """SpecAugment: stretches of time set to the mean."""
+    time_width: float = 0.4
+    """Longest stretch, in seconds; never more than a fifth of the utterance."""
+    noise: str | None = None
+    """Folder of noise recordings, one of which is mixed in."""
+    noise_snr: tuple[float, float] = (5.0, 20.0)
+    """Lowest and highest signal-to-noise ratio, in dB."""
+    rooms: str | None = None
+    """Folder of room impulse responses, one of which is applied."""
+    share: float = 0.5
+    """Share of the utterances that get noise, and share that get a room."""
+
+    def __post_init__(self) -> None:
+        if any(not 0.5 <= factor <= 2 for factor in self.speed):
+            raise InputError(
+                f"data.augment.speed: found {self.speed}, wanted factors from 0.5 to 2"
+            )
+        if min(self.frequency_masks, self.time_masks) < 0 or not 0 <= self.share <= 1:
+            raise InputError("data.augment: wanted masks of 0 or more and share from 0 to 1")
+        if self.frequency_width < 1 or not 0 < self.time_width <= 30:
+            raise InputError(
+                "data.augment: wanted frequency_width of 1 or more and time_width from 0 to 30 s"
+            )
+        if self.noise_snr[0] > self.noise_snr[1]:
+            raise InputError("data.augment.noise_snr: wanted the lowest ratio before the highest")
+
+    @property
+    def masks(self) -> bool:
+        """Whether the log-mel is masked."""
+        return bool(self.frequency_masks or self.time_masks)
+
+    @property
+    def changes_audio(self) -> bool:
+        """Whether anything at all is done, so that encoder states differ from epoch to epoch."""
+        return bool(self.speed or self.masks or self.noise or self.rooms)
+
+
+NO_AUGMENTATION = AugmentConfig()
 
 
 @dataclass(frozen=True)
@@ -39,6 +108,7 @@ class DataConfig:
     """Share of examples that carry `<|0.00|> text <|end|>`, so that timestamps survive training."""
     encoder_cache_gigabytes: float = 4.0
     """Where the encoder carries no prompt, its states are computed once and kept in memory up to this size."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= self.timestamps_share <= 1:
@@ -48,20 +118,44 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank updates of Whisper's linear layers (method lora)."""
+
+    rank: int = 8
+    """r of the update B A."""
+    alpha: int = 16
+    """The update is scaled by alpha / rank."""
+    targets: Literal["attention", "feed_forward", "all_linear"] = "attention"
+    """Which layers: q, k, v and out of every attention; fc1 and fc2; or all of these."""
+    side: Literal["encoder", "decoder", "entire"] = "entire"
+    """Encoder, decoder, or both ("entire")."""
+
+    def __post_init__(self) -> None:
+        if min(self.rank, self.alpha) < 1:
+            raise InputError("lora: wanted rank and alpha of at least 1")
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """A training run: which Whisper, which corpus, which prompt."""
+    """A training run: which Whisper, which corpus, which method."""
 
     corpus: CorpusConfig
+    method: Method = "prompt"
+    """What is learned: one prompt; its language token alone (slct); a prompt for each language (language_prompts); shared
+    vectors and a small part of each language (lapt); prompts for code-switching (spt4asr); or a baseline."""
     model: str = "base"
     """Hub id, folder or short name of the Whisper to keep frozen."""
     output: str = "runs/prompt"
     """Folder for the prompt, its recipe, checkpoints and logs."""
-    languages: list[str] = field(default_factory=list)
-    """Whisper language tokens in front of the text: a related language's where Whisper has none. Empty: the one
-    that Whisper hears most in the training audio."""
+    languages: list[str] | dict[str, list[str]] = field(default_factory=list)
+    """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
+    utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. What is not named gets
+    the token that Whisper hears most in its training audio."""
     window_seconds: float = 30.0
     """Window of audio that is trained on; shorter is faster. Longer utterances are dropped by name."""
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    lapt: LanguageAwareConfig = field(default_factory=LanguageAwareConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     text: TextProcessing = field(default_factory=TextProcessing)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     data: DataConfig = field(default_factory=DataConfig)

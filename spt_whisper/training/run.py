@@ -1,11 +1,10 @@
-"""A training run from recipe to prompt: the steps in order."""
+"""A training run from recipe to files: the steps in order."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,51 +12,48 @@ from typing import Any
 import lightning
 import torch
 import yaml
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from spt_whisper.atomic import write_text
-from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.corpora import read_split
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.features import log_mel
-from spt_whisper.prompts.files import Prompt, PromptCard
-from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.training.batch import Example, ExampleBuilder
-from spt_whisper.training.callbacks import BEST, LAST, RunNumbers, RunWatch, callbacks
+from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
-from spt_whisper.training.encoder_states import encode_audio, encode_once, load_example
+from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.methods import LEARNERS, Artifact, Learner, Setup
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.whisper.capture import capture_start
-from spt_whisper.whisper.language import detect_languages
+from spt_whisper.training.start import hear, most_heard
+from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
-_HEARD = 32  # utterances from which the language token is chosen, and the start is captured
-
-TRAINER_DEFAULTS: dict[str, Any] = {
-    "max_epochs": 5,
-    "gradient_clip_val": 1.0,
-    "accelerator": "auto",
-    "devices": 1,
-    "num_sanity_val_steps": 0,
-    "log_every_n_steps": 5,
-    "enable_model_summary": False,
-}
 
 
 @dataclass(frozen=True)
 class FitResult:
     """What a run made."""
 
-    prompt: Prompt
-    folder: Path
+    artifact: Artifact
+    folder: Path  # what `evaluate` takes as --prompt, --bank or --model
     numbers: RunNumbers
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a run learns from, ready for the learner and the loop."""
+
+    whisper: FrozenWhisper
+    builder: ExampleBuilder
+    train: list[Example]
+    dev: list[Example]
+    key: LanguageKey  # how the training speech sounds to Whisper as it was
+
+
 def fit(recipe: Recipe, resume: bool = False) -> FitResult:
-    """Trains a prompt as the recipe says and writes it to `<output>/prompt`.
+    """Trains what the recipe says and writes it to `<output>/prompt`, `<output>/bank` or `<output>/model`.
 
     Args:
         recipe: the run.
@@ -66,29 +62,82 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     Raises:
         InputError: recipe, corpus or model are not what they should be, or the loss is no longer finite.
     """
+    if recipe.method not in LEARNERS:
+        raise InputError(
+            f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
+        )
     output = Path(recipe.output)
-    checkpoint = _checkpoint(output, recipe, resume)
+    checkpoint = checkpoint_to_resume(recipe) if resume else None
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
-    train, dev = read_split(recipe.corpus, "train"), _dev_part(recipe.corpus)
+    fingerprint = whisper.fingerprint
+    parts = prepare(recipe, whisper)
+    learner = build_learner(recipe, parts)
+    numbers = train(recipe, parts, learner, checkpoint)
+    card = make_card(recipe, parts, numbers, fingerprint)
+    return FitResult(learner.artifact, learner.write(output, card), numbers)
+
+
+def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> Parts:
+    """Reads the corpus and turns its texts into tokens.
+
+    Args:
+        recipe: the run.
+        whisper: the model.
+        language: only utterances in this language; None: all.
+    """
+    train = _spoken_in(language, read_split(recipe.corpus, "train"), "train")
+    dev = read_split(recipe.corpus, "dev") if recipe.corpus.dev else []
+    dev = _spoken_in(language, dev, "dev")
     if recipe.early_stopping is not None and not dev:
         raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
-    languages = tuple(recipe.languages) or choose_language(whisper, train, recipe.window_seconds)
     builder = ExampleBuilder(
-        whisper.tokens, languages, recipe.prompt.decoder_positions, recipe.window_seconds,
-        recipe.data.timestamps_share, recipe.seed,
+        whisper.tokens, language_codes(recipe, whisper, train), recipe.prompt.decoder_positions,
+        recipe.window_seconds, recipe.data.timestamps_share, recipe.seed,
     )  # fmt: skip
-    train_examples = builder.examples(train, [recipe.text.apply(u.text) for u in train], "train")
-    dev_examples = (
-        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    return Parts(
+        whisper,
+        builder,
+        builder.examples(train, [recipe.text.apply(u.text) for u in train], "train"),
+        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
+        hear(whisper, train, recipe.window_seconds).key(),
     )
-    tuner = _tuner(recipe, whisper, builder, train_examples)
-    trainer, watch = _trainer(recipe, output)
+
+
+def build_learner(recipe: Recipe, parts: Parts) -> Learner:
+    """Returns what the recipe's method trains, at its start."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    spoken = {language for example in parts.train for language in example.utterance.languages}
+    codes = {language: parts.builder.codes[language] for language in sorted(spoken)}
+    setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
+    return LEARNERS[recipe.method](setup)
+
+
+def train(
+    recipe: Recipe, parts: Parts, learner: Learner, checkpoint: Path | None = None
+) -> RunNumbers:
+    """Runs the training loop; the learner ends as it ended (or at its best, with early stopping).
+
+    Args:
+        recipe: the run.
+        parts: what it learns from.
+        learner: what it trains, at its start.
+        checkpoint: go on from here.
+    """
+    output, whisper = Path(recipe.output), parts.whisper
+    logger.info(
+        "%s trains %s numbers, stores %s; Whisper has %s",
+        recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
+        f"{whisper.model.num_parameters():,}",
+    )  # fmt: skip
+    tuner = PromptTuner(
+        whisper, learner, recipe.optimizer, recipe.window_seconds, recipe.data.augment
+    )
+    trainer, watch = build_trainer(recipe, output)
     whisper.model.to(trainer.strategy.root_device)
     data = SpeechDataModule(
-        train_examples, dev_examples, builder,
-        _states(recipe, whisper, [*train_examples, *dev_examples]), recipe.data,
-    )  # fmt: skip
+        parts.train, parts.dev, parts.builder, _states(recipe, parts, learner), recipe.data
+    )
     if checkpoint is None:  # of another run: resuming must never take them for this one's
         shutil.rmtree(output / "checkpoints", ignore_errors=True)
     _write_recipe(recipe, output)
@@ -98,43 +147,77 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     if recipe.early_stopping is not None:
         best = torch.load(output / "checkpoints" / f"{BEST}.ckpt", weights_only=True)
         tuner.load_state_dict(best["state_dict"])
-    numbers = watch.numbers(trainer)
-    prompt = _prompt(recipe, tuner, languages, train_examples, numbers)
-    return FitResult(prompt, prompt.save_pretrained(output / "prompt"), numbers)
+    return watch.numbers(trainer, learner, len(parts.train))
 
 
-def choose_language(
-    whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float
-) -> tuple[str]:
-    """Returns the language token that Whisper hears most in the first utterances."""
-    heard: Counter[str] = Counter()
-    builder = ExampleBuilder(whisper.tokens, ("en",), 0, window_seconds)
-    examples = builder.examples(utterances[:_HEARD], [u.text for u in utterances[:_HEARD]], "train")
-    for example in examples:
-        heard.update(
-            detect_languages(
-                whisper,
-                encode_audio(whisper, [load_example(example, window_seconds)], window_seconds),
+def language_codes(
+    recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
+) -> Mapping[str, tuple[str, ...]]:
+    """Returns the Whisper tokens of each language of the corpus: the recipe's, else the one that is heard most."""
+    spoken = sorted({language for utterance in utterances for language in utterance.languages})
+    if isinstance(recipe.languages, list) and recipe.languages:
+        named = dict.fromkeys(spoken, tuple(recipe.languages))
+    else:
+        given = {} if isinstance(recipe.languages, list) else recipe.languages
+        named = {language: tuple(codes) for language, codes in given.items()}
+    for codes in named.values():
+        for code in codes:
+            whisper.tokens.language(code)
+    for language in spoken:
+        if not named.get(language):
+            own = [utterance for utterance in utterances if language in utterance.languages]
+            heard = hear(whisper, own, recipe.window_seconds)
+            named[language] = (most_heard(whisper, heard),)
+            logger.info(
+                "language token of %s: <|%s|>, which Whisper hears most in it",
+                language,
+                *named[language],
             )
-        )
-    language = heard.most_common(1)[0][0]
-    logger.info(
-        "language token: <|%s|>, heard in %d of %d utterances",
-        language,
-        heard[language],
-        len(examples),
+    return named
+
+
+def make_card(recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: str) -> PromptCard:
+    """Returns the card of what a run made."""
+    whisper, train = parts.whisper, parts.train
+    spoken = sorted({code for example in train for code in example.utterance.languages})
+    return PromptCard(
+        base=whisper.name,
+        fingerprint=fingerprint,
+        shape=whisper.shape,
+        languages=tuple(spoken),
+        language_tokens=train[0].codes,
+        window_seconds=recipe.window_seconds,
+        method=recipe.method,
+        text=asdict(recipe.text),
+        key=parts.key,
+        recipe=_plain(recipe),
+        training={
+            "hours": round(sum(example.duration for example in train) / 3600, 3),
+            **asdict(numbers),
+        },
     )
-    return (language,)
 
 
-def _dev_part(corpus: CorpusConfig) -> list[Utterance]:
-    """The dev split; a corpus without one trains without watching."""
-    return read_split(corpus, "dev") if corpus.dev else []
+def _spoken_in(language: str | None, utterances: list[Utterance], split: str) -> list[Utterance]:
+    if language is None or not utterances:
+        return utterances
+    kept = [utterance for utterance in utterances if language in utterance.languages]
+    if not kept:
+        found = sorted({code for utterance in utterances for code in utterance.languages})
+        raise InputError(
+            f"corpus, {split}: nothing in {language}, only in {', '.join(found)}; "
+            f"if it is in {language}, say so with corpus.language"
+        )
+    return kept
 
 
-def _checkpoint(output: Path, recipe: Recipe, resume: bool) -> Path | None:
-    if not resume:
-        return None
+def checkpoint_to_resume(recipe: Recipe) -> Path | None:
+    """Returns the last checkpoint in the recipe's output folder; None where there is none yet.
+
+    Raises:
+        InputError: it is of a run with other settings.
+    """
+    output = Path(recipe.output)
     checkpoint, saved = output / "checkpoints" / f"{LAST}.ckpt", output / "recipe.yaml"
     if not checkpoint.is_file():
         logger.warning("resume: no checkpoint in %s yet; starting from the beginning", output)
@@ -153,79 +236,16 @@ def _checkpoint(output: Path, recipe: Recipe, resume: bool) -> Path | None:
     return checkpoint
 
 
-def _tuner(
-    recipe: Recipe, whisper: FrozenWhisper, builder: ExampleBuilder, examples: Sequence[Example]
-) -> PromptTuner:
-    generator = torch.Generator().manual_seed(recipe.seed)
-    captured = (
-        _captured(recipe, whisper, builder, examples) if recipe.prompt.start == "capture" else None
-    )
-    start = start_vectors(recipe.prompt, whisper.shape, generator, captured)
-    prompt = SoftPrompt(recipe.prompt, start, generator)
-    logger.info(
-        "trains %s numbers, stores %s; Whisper's %s stay frozen",
-        f"{prompt.trained_numbers:,}", f"{prompt.stored_numbers:,}", f"{whisper.model.num_parameters():,}",
-    )  # fmt: skip
-    return PromptTuner(whisper, prompt, recipe.optimizer, recipe.window_seconds)
-
-
-def _captured(
-    recipe: Recipe, whisper: FrozenWhisper, builder: ExampleBuilder, examples: Sequence[Example]
-) -> dict[str, torch.Tensor]:
-    """Starting vectors from training speech and its text."""
-    if recipe.prompt.sites == ("feed_forward",):
-        return {}
-    sample = examples[:_HEARD]
-    waveforms = [load_example(example, recipe.window_seconds) for example in sample]
-    features = log_mel(waveforms, recipe.window_seconds, whisper.config.num_mel_bins)
-    plain = ExampleBuilder(whisper.tokens, builder.languages, 0, recipe.window_seconds)
-    inputs = [torch.tensor(plain.inputs_and_labels(example, 0)[0]) for example in sample]
-    tokens = torch.nn.utils.rnn.pad_sequence(
-        inputs, batch_first=True, padding_value=whisper.tokens.end
-    )
-    return capture_start(whisper, recipe.prompt, features, tokens)
-
-
-def _states(
-    recipe: Recipe, whisper: FrozenWhisper, examples: Sequence[Example]
-) -> dict[str, torch.Tensor]:
-    if "encoder" in recipe.prompt.sides:
+def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[str, torch.Tensor]:
+    """Encoder states that never change; none where the encoder learns or its input is augmented."""
+    if learner.on_encoder or recipe.data.augment.changes_audio:
         return {}
     return encode_once(
-        whisper, examples, recipe.window_seconds, recipe.data.encoder_cache_gigabytes
+        parts.whisper,
+        [*parts.train, *parts.dev],
+        recipe.window_seconds,
+        recipe.data.encoder_cache_gigabytes,
     )
-
-
-def _trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]:
-    reserved = {"callbacks", "logger", "default_root_dir"} & set(recipe.trainer)
-    if reserved:
-        raise InputError(f"trainer: {', '.join(sorted(reserved))} are set by fit; leave them out")
-    watch = RunWatch()
-    loggers = [
-        CSVLogger(output, name="logs", version="csv"),
-        TensorBoardLogger(output, name="logs", version="tensorboard"),
-    ]
-    settings = {"precision": fastest_precision(), **TRAINER_DEFAULTS, **recipe.trainer}
-    try:
-        trainer = lightning.Trainer(
-            **settings,
-            callbacks=[*callbacks(output / "checkpoints", recipe.early_stopping), watch],
-            logger=loggers,
-        )
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    return trainer, watch
-
-
-def fastest_precision() -> str:
-    """Returns `bf16-mixed` where the processor or GPU multiplies bfloat16 in hardware, else `32-true`."""
-    if torch.cuda.is_available():
-        return (
-            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-        )
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16-mixed" if native else "32-true"
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
@@ -240,32 +260,3 @@ def _write_recipe(recipe: Recipe, output: Path) -> None:
     write_text(
         output / "recipe.yaml", yaml.safe_dump(_plain(recipe), allow_unicode=True, sort_keys=False)
     )
-
-
-def _prompt(
-    recipe: Recipe,
-    tuner: PromptTuner,
-    languages: tuple[str, ...],
-    examples: Sequence[Example],
-    numbers: RunNumbers,
-) -> Prompt:
-    whisper = tuner.whisper
-    spoken = sorted({code for example in examples for code in example.utterance.languages})
-    card = PromptCard(
-        base=whisper.name,
-        fingerprint=whisper.fingerprint,
-        shape=whisper.shape,
-        languages=tuple(spoken),
-        language_tokens=languages,
-        window_seconds=recipe.window_seconds,
-        text=asdict(recipe.text),
-        recipe=_plain(recipe),
-        training={
-            "utterances": len(examples),
-            "hours": round(sum(example.duration for example in examples) / 3600, 3),
-            "trained_numbers": tuner.prompt.trained_numbers,
-            "stored_numbers": tuner.prompt.stored_numbers,
-            **asdict(numbers),
-        },
-    )
-    return Prompt(recipe.prompt, tuner.prompt.fold(), card, str(Path(recipe.output) / "prompt"))

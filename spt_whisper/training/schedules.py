@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 
 def _one_cycle(
-    optimizer: Optimizer, learning_rate: float, warmup: float, steps: int
+    optimizer: Optimizer, learning_rates: Sequence[float], warmup: float, steps: int
 ) -> LRScheduler:
     # OneCycleLR divides by the length of each phase: none may be empty
     share = min(max(warmup, 2 / max(steps, 4)), 0.5)
     return OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=max(steps, 4) + 1, pct_start=share
+        optimizer, max_lr=list(learning_rates), total_steps=max(steps, 4) + 1, pct_start=share
     )
 
 
-def _cosine(optimizer: Optimizer, learning_rate: float, warmup: float, steps: int) -> LRScheduler:
+def _cosine(
+    optimizer: Optimizer, learning_rates: Sequence[float], warmup: float, steps: int
+) -> LRScheduler:
     rise = max(1, round(warmup * steps))
 
     def factor(step: int) -> float:
@@ -30,7 +32,7 @@ def _cosine(optimizer: Optimizer, learning_rate: float, warmup: float, steps: in
     return LambdaLR(optimizer, factor)
 
 
-SCHEDULES: dict[str, Callable[[Optimizer, float, float, int], LRScheduler]] = {
+SCHEDULES: dict[str, Callable[[Optimizer, Sequence[float], float, int], LRScheduler]] = {
     "one_cycle": _one_cycle,
     "cosine": _cosine,
 }

@@ -24,7 +24,7 @@ def utterance(name: str, text: str = "hi", duration: float = 1.0) -> Utterance:
 
 def builder(**settings: object) -> ExampleBuilder:
     values = {"placeholders": 0, "window_seconds": 10.0} | settings
-    return ExampleBuilder(Tokens(tiny_tokenizer()), ("es",), **values)  # type: ignore[arg-type]
+    return ExampleBuilder(Tokens(tiny_tokenizer()), {"xx": ("es",)}, **values)  # type: ignore[arg-type]
 
 
 def names(build: ExampleBuilder, tokens: list[int]) -> list[str]:
@@ -48,7 +48,10 @@ def test_prompt_and_first_tokens_are_masked_and_the_first_end_of_text_is_kept() 
     assert names(build, inputs) == [*first, "Ġ", "h", "i"]
     assert labels[:6] == [IGNORED] * 6
     assert names(build, labels[6:]) == ["Ġ", "h", "i", end]
-    items = [Item("a", inputs, labels, None, None), Item("b", inputs[:-1], labels[:-1], None, None)]
+    items = [
+        Item("a", ("xx",), inputs, labels, None, None),
+        Item("b", ("xx",), inputs[:-1], labels[:-1], None, None),
+    ]
     batch = collate(items, fill=build.tokens.end)
     assert batch.labels[1, -1] == IGNORED  # padding
     assert batch.inputs[1, -1] == build.tokens.end

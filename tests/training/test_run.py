@@ -21,6 +21,7 @@ from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import ExampleBuilder, collate
 from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
 from spt_whisper.whisper.fingerprint import fingerprint_weights
@@ -94,7 +95,7 @@ def test_a_run_leaves_prompt_recipe_checkpoint_and_logs(home: Path, tmp_path: Pa
     assert (recipe["prompt"]["length"], recipe["trainer"]["max_epochs"]) == (4, 2)
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert sorted(checkpoint["state_dict"]) == [
-        f"prompt.vectors.decoder.feed_forward.{part}" for part in ("bias", "key", "value")
+        f"learner.prompt.vectors.decoder/feed_forward/{part}" for part in ("bias", "key", "value")
     ]
     with (run / "logs" / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -179,7 +180,7 @@ def test_early_stopping_keeps_the_best_epoch(home: Path, tmp_path: Path) -> None
     best = torch.load(checkpoints / "best.ckpt", weights_only=True)["state_dict"]
     saved = Prompt.from_pretrained(tmp_path / "run" / "prompt").vectors.named_tensors()
     key = "decoder.feed_forward.key"
-    assert torch.equal(saved[key][0], best[f"prompt.vectors.{key}"])
+    assert torch.equal(saved[key][0], best["learner.prompt.vectors.decoder/feed_forward/key"])
 
 
 def test_a_loss_that_is_not_finite_leaves_the_old_prompt(
@@ -205,11 +206,11 @@ def test_exactly_the_prompts_parameters_get_gradient(side: str, home: Path) -> N
     start = start_vectors(config, whisper.shape, generator).map(
         lambda t: torch.randn(t.shape, generator=generator)
     )
-    tuner = PromptTuner(whisper, SoftPrompt(config, start), OptimizerConfig(), 2.0)
+    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig(), 2.0)
     from spt_whisper.corpora import CorpusConfig, read_split
 
     utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
-    builder = ExampleBuilder(whisper.tokens, ("es",), config.decoder_positions, 2.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, config.decoder_positions, 2.0)
     data = ExampleSet(
         builder.examples(utterances, [u.text for u in utterances], "train"), builder, {}
     )
@@ -219,10 +220,10 @@ def test_exactly_the_prompts_parameters_get_gradient(side: str, home: Path) -> N
         name for name, parameter in tuner.named_parameters() if parameter.grad is not None
     }
     assert with_gradient == {
-        name for name, _ in tuner.named_parameters() if name.startswith("prompt.")
+        name for name, _ in tuner.named_parameters() if name.startswith("learner.")
     }
     assert {name for name, p in tuner.named_parameters() if p.requires_grad} == with_gradient
-    assert all(p.grad.abs().max() > 0 for p in tuner.prompt.parameters())  # type: ignore[union-attr]
+    assert all(p.grad.abs().max() > 0 for p in tuner.learner.parameters())  # type: ignore[union-attr]
     assert fingerprint_weights(whisper.model) == fingerprint
 
 
@@ -233,9 +234,9 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
     whisper = tiny_whisper()
     config = PromptConfig(side="decoder", length=3)
     start = start_vectors(config, whisper.shape, torch.Generator())
-    tuner = PromptTuner(whisper, SoftPrompt(config, start), OptimizerConfig(), 2.0)
+    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig(), 2.0)
     utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
-    builder = ExampleBuilder(whisper.tokens, ("es",), 0, 2.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, 2.0)
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     one_row = 100 * 32 * 2  # bytes: states, width, float16
     states = encode_once(whisper, examples, 2.0, gigabytes=3.5 * one_row / 1e9)
@@ -273,5 +274,5 @@ def test_window_and_optimizer_are_checked() -> None:
 
     with pytest.raises(InputError, match="window_seconds: found 31"):
         Recipe(CorpusConfig("x"), window_seconds=31)
-    with pytest.raises(InputError, match="optimizer: wanted learning_rate above 0"):
+    with pytest.raises(InputError, match="optimizer: wanted learning rates above 0"):
         OptimizerConfig(learning_rate=0)

@@ -1,0 +1,40 @@
+"""What the addition of a language to a bank is told: one declaration for flags, YAML, help and code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.training.recipe import DataConfig, OptimizerConfig
+
+
+@dataclass(frozen=True)
+class ExpansionConfig:
+    """A language to add, the bank to which it is added, and how it is learned."""
+
+    language: str
+    """The language, as its corpus names it; its folder in the bank gets this name."""
+    bank: str
+    """Folder of a bank of method lapt."""
+    corpus: CorpusConfig
+    model: str | None = None
+    """Whisper to keep frozen; by default the bank's base."""
+    output: str | None = None
+    """Folder for the run's recipe, checkpoints and logs; by default runs/add-LANGUAGE. The bank changes only at the end."""
+    init: str = "auto"
+    """Where the language's part starts: zero (it changes nothing), nearest (the part of the language of the bank that
+    sounds most alike to bare Whisper), a language of the bank, or auto: zero or nearest, whichever has the lower loss."""
+    tokens: list[str] = field(default_factory=list)
+    """Whisper language token that a soft token replaces, or that stands for the language; by default the one that Whisper
+    hears most in the training audio."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    early_stopping: int | None = None
+    """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
+    probes: int = 4
+    """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""
+    seed: int = 0
+    """Seed of the start and of the order of utterances."""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Settings of `lightning.Trainer`, passed through."""

@@ -1,0 +1,161 @@
+"""Baselines that change Whisper's weights: methods `lora`, `full` and `full_with_prompts`."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig as PeftLoraConfig
+from peft import get_peft_model
+from torch import nn
+
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.methods.soft_prompt import prompt_for_all
+from spt_whisper.training.recipe import LoraConfig
+from spt_whisper.whisper.adapted import CARD_FILE, write_card
+from spt_whisper.whisper.fingerprint import fingerprint_weights
+from spt_whisper.whisper.loading import FrozenWhisper
+
+# the names of transformers' Whisper; fc1 and fc2 are the feed-forward layers
+LORA_TARGETS = {
+    "attention": ["q_proj", "k_proj", "v_proj", "out_proj"],
+    "feed_forward": ["fc1", "fc2"],
+    "all_linear": ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
+}
+
+
+class AdaptedModelLearner(Learner):
+    """Trains weights of the model itself."""
+
+    artifact: Artifact = "model"
+
+    def __init__(self, whisper: FrozenWhisper, on_encoder: bool) -> None:
+        """Takes the model, whose parameters that ask for a gradient are those to train."""
+        super().__init__()
+        self.on_encoder = on_encoder
+        self.weights = nn.ParameterDict(
+            {
+                name.replace(".", "/"): parameter
+                for name, parameter in whisper.model.named_parameters()
+                if parameter.requires_grad
+            }
+        )
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns no vectors."""
+        return PromptVectors()
+
+    @property
+    def stored_numbers(self) -> int:
+        """How many numbers are saved."""
+        return sum(parameter.numel() for parameter in self.weights.values())
+
+
+class LoraLearner(AdaptedModelLearner):
+    """Trains low-rank updates of linear layers with peft."""
+
+    def __init__(self, whisper: FrozenWhisper, config: LoraConfig) -> None:
+        """Puts peft's adapters into the model, in place."""
+        sides = ("encoder", "decoder") if config.side == "entire" else (config.side,)
+        names = "|".join(LORA_TARGETS[config.targets])
+        peft_config = PeftLoraConfig(
+            r=config.rank,
+            lora_alpha=config.alpha,
+            target_modules=rf".*\.({'|'.join(sides)})\.layers\..*\.({names})",
+            base_model_name_or_path=whisper.name,
+        )
+        adapted: Any = get_peft_model(whisper.model, peft_config)
+        super().__init__(whisper, "encoder" in sides)
+        self._adapted = [adapted]  # in a list: the model is no part of what is saved here
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes `<output>/model`: peft's adapter (`adapter_model.safetensors`), and the card."""
+        with _replaced(output / "model") as folder:
+            self._adapted[0].save_pretrained(folder, safe_serialization=True)
+            (folder / "README.md").unlink(missing_ok=True)  # peft's template
+            write_card(folder / CARD_FILE, card)
+        return output / "model"
+
+
+class FullLearner(AdaptedModelLearner):
+    """Trains every weight of Whisper, alone or together with a prompt."""
+
+    def __init__(self, whisper: FrozenWhisper, prompt: SoftPrompt | None = None) -> None:
+        """Thaws the model, but for the encoder's fixed positions."""
+        whisper.model.requires_grad_(True)
+        whisper.model.model.encoder.embed_positions.requires_grad_(False)
+        super().__init__(whisper, on_encoder=True)
+        self.prompt = prompt
+        self._whisper = [whisper]
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns the prompt's vectors, if there is one."""
+        return PromptVectors() if self.prompt is None else self.prompt()
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes `<output>/model`, a checkpoint of transformers, and beside it `<output>/prompt` if there is one."""
+        whisper = self._whisper[0]
+        card = replace(card, fingerprint=fingerprint_weights(whisper.model))
+        with _replaced(output / "model") as folder:
+            whisper.model.save_pretrained(folder)
+            whisper.tokens.tokenizer.save_pretrained(folder)
+            write_card(folder / CARD_FILE, card)
+        if self.prompt is None:
+            return output / "model"
+        own = replace(card, base=str((output / "model").resolve()))
+        return Prompt(self.prompt.config, self.prompt.fold(), own).save_pretrained(
+            output / "prompt"
+        )
+
+    def model_weights(self) -> list[nn.Parameter]:
+        """Returns Whisper's weights."""
+        return list(self.weights.values())
+
+    @property
+    def stored_numbers(self) -> int:
+        """How many numbers are saved."""
+        vectors = {} if self.prompt is None else self.prompt.fold().named_tensors()
+        return super().stored_numbers + sum(tensor.numel() for tensor in vectors.values())
+
+
+class FullWithPromptLearner(FullLearner):
+    """Trains every weight and a prompt; what is used then is the prompt, whose base is the new model."""
+
+    artifact: Artifact = "prompt"
+
+
+def lora(setup: Setup) -> LoraLearner:
+    """Builds LoRA (Hu et al., ICLR 2022) on the layers that the recipe names."""
+    return LoraLearner(setup.whisper, setup.recipe.lora)
+
+
+def full(setup: Setup) -> FullLearner:
+    """Builds full fine-tuning."""
+    return FullLearner(setup.whisper)
+
+
+def full_with_prompts(setup: Setup) -> FullWithPromptLearner:
+    """Builds full fine-tuning of soft prompts and the model together (as in arXiv 2506.21576)."""
+    return FullWithPromptLearner(setup.whisper, prompt_for_all(setup))
+
+
+@contextlib.contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Yields a new folder that takes the place of an older one at the end."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        made = Path(temporary) / "new"
+        made.mkdir()
+        yield made
+        if folder.exists():
+            shutil.move(folder, Path(temporary) / "older")
+        made.rename(folder)

@@ -1,0 +1,139 @@
+"""A whole prompt for each language: methods `language_prompts` and `spt4asr`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import join_prompts, language_folder
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
+from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+
+
+class LanguagePromptsLearner(Learner):
+    """Trains one prompt for each language; an utterance of several gets theirs one behind the other."""
+
+    artifact: Artifact = "bank"
+
+    def __init__(self, prompts: Mapping[str, SoftPrompt], setup: Setup) -> None:
+        """Takes the prompts at their start, by language."""
+        super().__init__()
+        self.languages = tuple(prompts)
+        self.prompts = nn.ModuleList(prompts.values())
+        self.setup = setup
+        self.on_encoder = any(prompt.config.on_encoder for prompt in prompts.values())
+
+    def prompt_of(self, language: str) -> SoftPrompt:
+        """Returns the prompt of a language."""
+        prompt = self.prompts[self.languages.index(language)]
+        assert isinstance(prompt, SoftPrompt)
+        return prompt
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns each row's prompts, one behind the other."""
+        made = {language: self.prompt_of(language)() for row in languages for language in row}
+        joined = {row: concatenate([made[language] for language in row]) for row in set(languages)}
+        return stack([joined[row] for row in languages])
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes `<output>/bank` with a folder for each language."""
+        folder = output / "bank"
+        for language in self.languages:
+            self._prompt(language, card).save_pretrained(language_folder(folder, language))
+        return folder
+
+    def _prompt(self, language: str, card: PromptCard) -> Prompt:
+        own = replace(
+            card,
+            languages=(language,),
+            language_tokens=self.setup.tokens[language],
+            key=self.setup.hear(language).key(),
+        )
+        prompt = self.prompt_of(language)
+        return Prompt(prompt.config, prompt.fold(), own, language)
+
+    @property
+    def stored_numbers(self) -> int:
+        """How many numbers the folded prompts hold."""
+        folded = [self.prompt_of(language).fold() for language in self.languages]
+        return sum(t.numel() for vectors in folded for t in vectors.named_tensors().values())
+
+
+class MixedPromptLearner(LanguagePromptsLearner):
+    """The same for code-switching: every window gets the prompts of all languages, so they end as one prompt."""
+
+    artifact: Artifact = "prompt"
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns all prompts one behind the other, R = 1."""
+        return concatenate([self.prompt_of(language)() for language in self.languages])
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes `<output>/prompt`."""
+        members = [
+            Prompt(
+                self.prompt_of(language).config,
+                self.prompt_of(language).fold(),
+                replace(card, languages=(language,), language_tokens=(language,)),
+            )
+            for language in self.languages
+        ]
+        joined = join_prompts(members, str(output / "prompt"))
+        card = replace(card, language_tokens=joined.card.language_tokens)
+        return Prompt(joined.config, joined.vectors, card).save_pretrained(output / "prompt")
+
+
+def language_prompts(setup: Setup) -> LanguagePromptsLearner:
+    """Builds a prompt for each language of the corpus (after Li et al., arXiv 2309.09443)."""
+    config = setup.recipe.prompt
+    _no_decoder_input(config, setup.recipe.method)
+    for language, codes in setup.tokens.items():
+        if len(codes) != 1 and "language" in config.sites:
+            raise InputError(
+                f"languages.{language}: {'+'.join(codes)}; a soft language token stands for one token"
+            )
+    prompts = {
+        language: setup.soft_prompt(config, setup.examples_in(language), codes)
+        for language, codes in setup.tokens.items()
+    }
+    return LanguagePromptsLearner(prompts, setup)
+
+
+def spt4asr(setup: Setup) -> MixedPromptLearner:
+    """Builds attention prompts on both sides through a residual MLP, one set for each language of the mix.
+
+    Our reading of SPT4ASR (Yang et al., Interspeech 2025, arXiv 2506.21576), "a combination of SPT variants"; both
+    language tokens stand in front of the text as in PromptingWhisper (Peng et al., Interspeech 2023).
+    """
+    recipe = setup.recipe
+    codes = recipe.languages if isinstance(recipe.languages, list) else []
+    if len(codes) < 2:
+        raise InputError(
+            f"languages: found {recipe.languages}; spt4asr wants the Whisper tokens of the mix as a list, such as [zh, en]"
+        )
+    length = recipe.prompt.length
+    config = replace(
+        recipe.prompt,
+        site="attention",
+        length=length if isinstance(length, int) else length["attention"],
+        parameterization="residual_mlp",
+    )
+    return MixedPromptLearner(
+        {code: setup.soft_prompt(config, setup.examples, codes) for code in codes}, setup
+    )
+
+
+def _no_decoder_input(config: PromptConfig, method: str) -> None:
+    if config.decoder_positions:
+        raise InputError(
+            f"method {method}: decoder input prompts of several languages have no common place; "
+            "take a site attention, cross or feed_forward"
+        )

@@ -1,0 +1,112 @@
+"""Language-aware prompt tuning: shared vectors and a small part of each language. Method `lapt`, and `add-language`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import (
+    PART_METHOD,
+    SHARED_FOLDER,
+    LanguagePart,
+    language_folder,
+    write_part,
+)
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
+from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.start import Heard, expected_embedding
+
+
+class LanguageAwareLearner(Learner):
+    """Trains shared vectors and parts of languages, or, over frozen shared vectors, one part."""
+
+    artifact: Artifact = "bank"
+
+    def __init__(self, prompt: LanguageAwarePrompt, setup: Setup, heard: dict[str, Heard]) -> None:
+        """Takes the prompt at its start, and how its languages sound to bare Whisper."""
+        super().__init__()
+        self.prompt, self.setup, self.heard = prompt, setup, heard
+        self.on_encoder = prompt.shared.config.on_encoder
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns each row's vectors; mixed speech goes by its main language."""
+        return self.prompt([row[0] for row in languages])
+
+    def part(self, language: str, card: PromptCard) -> LanguagePart:
+        """Returns what a language has learned, as it is written."""
+        own = replace(
+            card,
+            languages=(language,),
+            language_tokens=self.setup.tokens[language],
+            key=self.heard[language].key(),
+            method=PART_METHOD,
+        )
+        tensors = {
+            name: tensor.detach().float().cpu().clone()
+            for name, tensor in self.prompt.part(language).items()
+        }
+        return LanguagePart(self.prompt.aware, tensors, own)
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes `<output>/bank`, whole or not at all: the shared part, and a folder for each language."""
+        folder = output / "bank"
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".bank.", dir=output) as temporary:
+            made = Path(temporary) / "bank"
+            config = self.prompt.shared.config
+            shared = Prompt(config, self.prompt.shared.fold(), card)
+            shared.save_pretrained(made / SHARED_FOLDER)
+            for language in self.heard:
+                part = self.part(language, card)
+                write_part(language_folder(made, language), part, made / SHARED_FOLDER, config)
+            if folder.exists():
+                shutil.move(folder, Path(temporary) / "older")
+            made.rename(folder)
+        return folder
+
+    @property
+    def stored_numbers(self) -> int:
+        """How many numbers the bank holds."""
+        shared = self.prompt.shared.fold().named_tensors().values()
+        parts = [t for language in self.heard for t in self.prompt.part(language).values()]
+        return sum(tensor.numel() for tensor in [*shared, *parts])
+
+
+def language_aware(setup: Setup) -> LanguageAwareLearner:
+    """Builds shared vectors and a part for each language of the corpus (our reading of arXiv 2506.21577)."""
+    recipe = setup.recipe
+    recipe.lapt.check(recipe.prompt)
+    single_tokens(setup)
+    shared = setup.soft_prompt(recipe.prompt, setup.examples, next(iter(setup.tokens.values())))
+    heard = {language: setup.hear(language) for language in setup.tokens}
+    parts = {
+        language: start_part(
+            recipe.prompt,
+            recipe.lapt,
+            setup.whisper.shape,
+            setup.generator,
+            expected_embedding(setup.whisper, own),
+        )
+        for language, own in heard.items()
+    }
+    return LanguageAwareLearner(LanguageAwarePrompt(shared, recipe.lapt, parts), setup, heard)
+
+
+def single_tokens(setup: Setup) -> None:
+    """Refuses a language with several Whisper tokens where a soft token is to stand for it.
+
+    Raises:
+        InputError: names the language.
+    """
+    for language, codes in setup.tokens.items():
+        if setup.recipe.lapt.soft_token and len(codes) != 1:
+            raise InputError(
+                f"languages.{language}: found {'+'.join(codes)}; wanted one token, whose place the soft token takes"
+            )

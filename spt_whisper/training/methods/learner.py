@@ -1,0 +1,101 @@
+"""What a method gives to the training loop: parameters, the vectors made from them, and the files they end as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.training.batch import Example
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.start import Heard, capture_examples, hear, language_start
+from spt_whisper.whisper.loading import FrozenWhisper
+
+Artifact = Literal["prompt", "bank", "model"]
+Languages = tuple[str, ...]  # of one utterance, as its corpus names them
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a learner is built from."""
+
+    recipe: Recipe
+    whisper: FrozenWhisper
+    examples: Sequence[Example]
+    tokens: dict[str, tuple[str, ...]]
+    """Corpus language -> codes of the Whisper tokens that stand for it."""
+    generator: torch.Generator
+
+    def examples_in(self, language: str) -> list[Example]:
+        """Returns the training examples in which a language is spoken."""
+        return [example for example in self.examples if language in example.utterance.languages]
+
+    def hear(self, language: str) -> Heard:
+        """Returns how a language sounds to bare Whisper."""
+        utterances = [example.utterance for example in self.examples_in(language)]
+        return hear(self.whisper, utterances, self.recipe.window_seconds)
+
+    def start(
+        self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
+    ) -> PromptVectors:
+        """Returns the vectors from which a prompt starts, captured from examples where its recipe says so.
+
+        Args:
+            config: the prompt.
+            examples: speech and text in the language.
+            codes: Whisper's tokens for it, after which the text stands.
+        """
+        captured: dict[str, Tensor] = {}
+        if config.start == "capture":
+            captured |= capture_examples(self.whisper, config, examples, codes, self.recipe)
+        if "language" in config.sites:
+            captured |= language_start(self.whisper, examples, codes, self.recipe)
+        return start_vectors(config, self.whisper.shape, self.generator, captured)
+
+    def soft_prompt(
+        self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
+    ) -> SoftPrompt:
+        """Returns a prompt at its start."""
+        return SoftPrompt(config, self.start(config, examples, codes), self.generator)
+
+
+class Learner(nn.Module):
+    """What trains: the parameters in here that ask for a gradient, which is also what a checkpoint holds."""
+
+    artifact: Artifact = "prompt"
+    on_encoder: bool  # whether the encoder's states depend on what trains
+
+    def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
+        """Returns the vectors of a batch with gradient, one entry of `languages` a row (R = rows, or 1 for all)."""
+        raise NotImplementedError
+
+    def write(self, output: Path, card: PromptCard) -> Path:
+        """Writes what was learned into the run's folder; returns what `evaluate` takes."""
+        raise NotImplementedError
+
+    @property
+    def trained_numbers(self) -> int:
+        """How many numbers train."""
+        return sum(parameter.numel() for parameter in self.trained())
+
+    @property
+    def stored_numbers(self) -> int:
+        """How many numbers the result holds."""
+        raise NotImplementedError
+
+    def trained(self) -> list[nn.Parameter]:
+        """Returns the parameters that train."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def model_weights(self) -> list[nn.Parameter]:
+        """Returns those of the parameters that are Whisper's own, which want a lower learning rate."""
+        return []

@@ -1,0 +1,111 @@
+"""Where prompts start: from what frozen Whisper shows and hears on training speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
+from spt_whisper.corpora.utterance import Utterance
+from spt_whisper.features import log_mel
+from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.prompts.config import LANGUAGE_VECTOR, PromptConfig
+from spt_whisper.training.batch import Example
+from spt_whisper.training.encoder_states import encode_audio, load_example
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.whisper.capture import capture_start
+from spt_whisper.whisper.language import language_posterior
+from spt_whisper.whisper.loading import FrozenWhisper
+
+HEARD = 32  # utterances from which a language is heard and a start is captured
+_BATCH = 8
+_DIGITS = 5  # of a key's numbers in prompt.json
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What bare Whisper makes of a language."""
+
+    posterior: Tensor  # (languages,): mean probability of each of Whisper's languages
+    log_posterior: Tensor  # (languages,): mean of the logarithms
+    state: Tensor  # (D,): mean encoder state over the speech
+
+    def key(self) -> LanguageKey:
+        """Returns what is kept of it in a prompt's card."""
+        return LanguageKey(_rounded(self.log_posterior), _rounded(self.state))
+
+
+def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float) -> Heard:
+    """Runs bare Whisper over the first utterances of a language, each cut to the window."""
+    sample = utterances[:HEARD]
+    longest = round(window_seconds * SAMPLE_RATE)
+    posteriors, pooled = [], []
+    for first in range(0, len(sample), _BATCH):
+        group = sample[first : first + _BATCH]
+        waveforms = [load_audio(u.audio, u.start, u.end)[:longest] for u in group]
+        states = encode_audio(whisper, waveforms, window_seconds)
+        posteriors.append(language_posterior(whisper, states))
+        for row, waveform in zip(states, waveforms, strict=True):
+            spoken = max(1, waveform.shape[0] * STATES_PER_SECOND // SAMPLE_RATE)
+            pooled.append(row[:spoken].float().mean(dim=0))
+    posterior = torch.cat(posteriors).cpu()
+    return Heard(
+        posterior.mean(dim=0),
+        posterior.clamp_min(1e-10).log().mean(dim=0),
+        torch.stack(pooled).mean(dim=0).cpu(),
+    )
+
+
+def most_heard(whisper: FrozenWhisper, heard: Heard) -> str:
+    """Returns the Whisper language that is the most probable over all of the speech."""
+    return list(whisper.tokens.languages)[int(heard.posterior.argmax())]
+
+
+def expected_embedding(whisper: FrozenWhisper, heard: Heard) -> Tensor:
+    """Returns the mean of Whisper's language embeddings, weighted by what it hears, (1, 1, D).
+
+    After "Language embedding modelling for unseen languages" (arXiv 2412.16474).
+    """
+    codes = list(whisper.tokens.languages.values())
+    embeddings = whisper.model.model.decoder.embed_tokens.weight[codes].float().cpu()
+    return (heard.posterior @ embeddings)[None, None]
+
+
+def language_start(
+    whisper: FrozenWhisper, examples: Sequence[Example], codes: Sequence[str], recipe: Recipe
+) -> dict[str, Tensor]:
+    """Returns the start of soft language tokens: what Whisper hears, or for mixed speech the tokens themselves."""
+    if len(codes) == 1:
+        heard = hear(whisper, [example.utterance for example in examples], recipe.window_seconds)
+        return {LANGUAGE_VECTOR: expected_embedding(whisper, heard)}
+    ids = [whisper.tokens.language(code) for code in codes]
+    embeddings = whisper.model.model.decoder.embed_tokens.weight[ids].float().cpu()
+    return {LANGUAGE_VECTOR: embeddings[None].clone()}
+
+
+def capture_examples(
+    whisper: FrozenWhisper,
+    config: PromptConfig,
+    examples: Sequence[Example],
+    codes: Sequence[str],
+    recipe: Recipe,
+) -> dict[str, Tensor]:
+    """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D)."""
+    if not {"input", "attention", "cross"} & set(config.sites):
+        return {}
+    sample = examples[:HEARD]
+    waveforms = [load_example(example, recipe.window_seconds) for example in sample]
+    mels = whisper.config.num_mel_bins
+    features = log_mel(waveforms, recipe.window_seconds, mels, whisper.device)
+    inputs = [torch.tensor([*whisper.tokens.start(codes), *example.text]) for example in sample]
+    tokens = torch.nn.utils.rnn.pad_sequence(
+        inputs, batch_first=True, padding_value=whisper.tokens.end
+    )
+    return capture_start(whisper, config, features, tokens.to(whisper.device))
+
+
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    return tuple(round(float(value), _DIGITS) for value in values)

@@ -1,0 +1,143 @@
+"""A language is added to a bank: its own part trains, everything older stays the same to the byte and the letter."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spt_whisper.cli import main
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.training.expansion import add_language, nearest_language
+from spt_whisper.training.expansion_settings import ExpansionConfig
+from spt_whisper.training.recipe import DataConfig, OptimizerConfig
+from spt_whisper.training.start import Heard
+from spt_whisper.transcription.transcriber import Whisper
+from tests.tiny_corpus import write_corpus, write_model
+
+QUIET = {"enable_progress_bar": False, "precision": "32-true", "max_epochs": 2}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_model(tmp_path / "model")
+    write_corpus(tmp_path / "corpus", languages=("ky", "sah"))
+    write_corpus(tmp_path / "new", languages=("cv",))
+    status = main(
+        [
+            "fit", "--method", "lapt", "--corpus.root", str(tmp_path / "corpus"),
+            "--model", str(tmp_path / "model"), "--output", str(tmp_path / "run"),
+            "--window_seconds", "2", "--prompt.length", "4", "--data.batch_size", "3",
+            "--optimizer.learning_rate", "0.05", "--trainer.precision", "32-true",
+            "--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false",
+        ]
+    )  # fmt: skip
+    assert status == 0
+    return tmp_path
+
+
+def config(home: Path, **settings: object) -> ExpansionConfig:
+    plain = ExpansionConfig(
+        "cv", str(home / "run" / "bank"), CorpusConfig(str(home / "new")),
+        output=str(home / "add"), optimizer=OptimizerConfig(learning_rate=0.05),
+        data=DataConfig(batch_size=2), trainer=QUIET,
+    )  # fmt: skip
+    return replace(plain, **settings)  # type: ignore[arg-type]
+
+
+def digests(bank: Path) -> dict[str, str]:
+    files = (path for path in bank.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(bank)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def test_only_the_new_part_trains_and_everything_older_stays(home: Path) -> None:
+    folder = home / "run" / "bank"
+    before, older = digests(folder), Bank.from_pretrained(folder)
+    whisper = Whisper.from_pretrained(home / "model")
+    audio = sorted((home / "new" / "audio").iterdir())
+
+    def texts(bank: Bank) -> list[str]:
+        prompts = [bank.prompt(("ky", "sah")[index % 2]) for index in range(len(audio))]
+        return [found.text for found in whisper.transcribe(audio, prompt=prompts)]
+
+    before_texts = texts(older)
+    result = add_language(config(home))
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("cv", "ky", "sah")
+    assert result.before == result.after
+    after = digests(folder)
+    assert {name: after[name] for name in before} == before
+    assert all(name.startswith("cv/") for name in set(after) - set(before))
+    assert texts(bank) == before_texts
+    assert result.trained_numbers == bank.parts["cv"].numbers
+    rows = 2 * 4 * (2 + 2)
+    assert result.trained_numbers == (rows + 32) * 4 + 32
+    assert bank.parts["cv"].tensors["left"].abs().max() > 0
+    assert bank.parts["cv"].card.key is not None
+
+
+@pytest.mark.parametrize("init", ["zero", "nearest", "sah", "auto"])
+def test_the_start_can_be_chosen(init: str, home: Path) -> None:
+    result = add_language(config(home, init=init, probes=0))
+    expected = {"zero": {"zero"}, "nearest": {"ky", "sah"}, "sah": {"sah"}}
+    assert result.init in expected.get(init, {"zero", "ky", "sah"})
+
+
+def test_the_nearest_language_is_the_one_with_the_likeliest_key(home: Path) -> None:
+    bank = Bank.from_pretrained(home / "run" / "bank")
+    for language in ("ky", "sah"):
+        key = bank.card(language).key
+        assert key is not None
+        posterior = torch.tensor(key.log_posterior)
+        heard = Heard(posterior.exp(), posterior, torch.tensor(key.state))
+        assert nearest_language(bank, heard) == language
+
+
+def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
+    before = digests(home / "run" / "bank")
+    with pytest.raises(InputError, match="has ky already"):
+        add_language(config(home, language="ky"))
+    with pytest.raises(InputError, match="nothing in qug, only in cv"):
+        add_language(config(home, language="qug"))
+    with pytest.raises(InputError, match="init: found 'tt'; wanted auto, zero, nearest or one of"):
+        add_language(config(home, init="tt"))
+    write_model(home / "other", seed=5)
+    with pytest.raises(InputError, match="load the prompt's own base model"):
+        add_language(config(home, model=str(home / "other")))
+    assert digests(home / "run" / "bank") == before
+
+
+@pytest.mark.slow
+def test_a_killed_addition_leaves_the_bank_and_ends_the_same_when_resumed(home: Path) -> None:
+    folder = home / "run" / "bank"
+    before = digests(folder)
+    command = [
+        "add-language", "cv", "--bank", str(folder), "--corpus.root", str(home / "new"),
+        "--output", str(home / "cut"), "--data.batch_size", "2", "--trainer.max_epochs", "40",
+        "--trainer.precision", "32-true", "--trainer.enable_progress_bar", "false",
+    ]  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "spt_whisper", *command])
+    checkpoint, deadline = home / "cut" / "checkpoints" / "last.ckpt", time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert digests(folder) == before
+    assert main([*command, "--resume", "true"]) == 0
+    resumed = (folder / "cv" / "part.safetensors").read_bytes()
+    for path in (folder / "cv").iterdir():
+        path.unlink()
+    (folder / "cv").rmdir()
+    assert main([*command, "--output", str(home / "whole")]) == 0
+    assert (folder / "cv" / "part.safetensors").read_bytes() == resumed

@@ -1,0 +1,214 @@
+"""Every method trains two steps through the command line, is saved, loaded, and transcribes in a mixed batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from spt_whisper.cli import main
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.engines.engine import Row
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation.report import Report
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.training.methods import LEARNERS
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.run import build_learner, fit, prepare
+from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.fingerprint import fingerprint_weights
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import DecodingOptions
+from tests.tiny_corpus import write_corpus, write_model
+
+METHODS: dict[str, list[str]] = {
+    "prompt": ["--languages", "[es]"],
+    "prompt, cross": ["--languages", "[es]", "--prompt.site", "cross"],
+    "prompt, gated": [
+        "--languages", "[es]", "--prompt.site", "[attention, cross]", "--prompt.gate", "true",
+    ],
+    "prompt, key_value": [
+        "--languages", "[es]", "--prompt.site", "attention", "--prompt.parameterization", "key_value",
+    ],
+    "prompt, low_rank": ["--languages", "[es]", "--prompt.parameterization", "low_rank"],
+    "prompt, soft language": ["--languages", "[es]", "--prompt.site", "[feed_forward, language]"],
+    "slct": ["--languages", "[es]"],
+    "slct, heard": ["--corpus.language", "qug"],
+    "spt4asr": ["--languages", "[zh, en]"],
+    "language_prompts": ["--languages.zh", "[zh]", "--languages.en", "[en]"],
+    "lapt": ["--languages.zh", "[zh]", "--languages.en", "[en]"],
+    "lapt, attention": ["--prompt.site", "attention", "--lapt.combine", "hadamard"],
+    "lapt, concat": ["--lapt.combine", "concat", "--lapt.soft_token", "false"],
+    "lora": ["--languages", "[es]"],
+    "lora, decoder": ["--languages", "[es]", "--lora.side", "decoder", "--lora.targets", "all_linear"],
+    "full": ["--languages", "[es]"],
+    "full_with_prompts": ["--languages", "[es]"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("methods")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", train=6, dev=4, test=4, languages=("zh", "en", "zh+en"))
+    return folder
+
+
+def arguments(home: Path, output: Path, method: str) -> list[str]:
+    return [
+        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
+        "--method", method.split(",")[0], "--window_seconds", "2", "--prompt.length", "4",
+        "--data.batch_size", "3", "--optimizer.learning_rate", "0.05",
+        "--optimizer.model_learning_rate", "0.01", "--trainer.precision", "32-true",
+        "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false", *METHODS[method],
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Fits a method once, and gives the folder of its run."""
+    made: dict[str, Path] = {}
+
+    def run(method: str) -> Path:
+        if method not in made:
+            made[method] = tmp_path_factory.mktemp("run")
+            assert main(["fit", *arguments(home, made[method], method)]) == 0
+        return made[method]
+
+    return run
+
+
+def artifact(run: Path) -> tuple[str, Path]:
+    kind = next(name for name in ("prompt", "bank", "model") if (run / name).is_dir())
+    return kind, run / kind
+
+
+def test_every_method_of_the_table_is_tried_here() -> None:
+    assert {method.split(",")[0] for method in METHODS} == set(LEARNERS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_trained_saved_loaded_and_scored(
+    method: str, runs: Callable[[str], Path], home: Path
+) -> None:
+    kind, folder = artifact(runs(method))
+    status = main(
+        ["evaluate", "--corpus.root", str(home / "corpus"), f"--{kind}", str(folder), "--zero_shot", "false"]
+    )  # fmt: skip
+    assert status == 0
+    (system,) = Report.read(runs(method) / "report.json").systems
+    assert system.name == {"prompt": "prompt", "bank": "bank", "model": "adapted"}[kind]
+    assert system.utterances == 4
+
+
+@pytest.mark.slow
+def test_prompts_of_all_methods_share_a_batch(runs: Callable[[str], Path], home: Path) -> None:
+    prompts: list[Prompt | None] = [None]
+    for method in METHODS:
+        kind, folder = artifact(runs(method))
+        if kind == "prompt" and method != "full_with_prompts":  # whose Whisper is another
+            prompts.append(Prompt.from_pretrained(folder))
+        if kind == "bank":
+            bank = Bank.from_pretrained(folder)
+            prompts += [bank.prompt(language) for language in bank.languages]
+    whisper = Whisper.from_pretrained(home / "model")
+    noise = torch.randn(len(prompts), 16_000, generator=torch.Generator().manual_seed(0))
+    rows = [Row(wave * 0.1, prompt, ("es",) if prompt is None else None) for wave, prompt in zip(noise, prompts, strict=True)]  # fmt: skip
+    options = DecodingOptions(tokens_per_second=5.0)
+    together = whisper.decode(rows, options, 2.0, batch_size=len(rows))
+    for row, found in zip(rows, together, strict=True):
+        alone = whisper.decode([row], options, 2.0)[0]
+        assert found.hypothesis.tokens == alone.hypothesis.tokens
+
+
+@pytest.mark.parametrize(
+    "method", ["prompt", "slct", "spt4asr", "language_prompts", "lapt", "lora", "full"]
+)
+def test_exactly_what_the_method_trains_gets_gradient(method: str, home: Path) -> None:
+    languages = {"spt4asr": ["zh", "en"], "language_prompts": [], "lapt": []}.get(method, ["es"])
+    recipe = Recipe(
+        CorpusConfig(str(home / "corpus")), method=method, model=str(home / "model"),  # type: ignore[arg-type]
+        languages=languages, window_seconds=2.0,
+    )  # fmt: skip
+    whisper = FrozenWhisper.from_pretrained(home / "model")
+    frozen_before = {name for name, p in whisper.model.named_parameters() if p.requires_grad}
+    assert not frozen_before
+    learner = build_learner(recipe, prepare(recipe, whisper))
+    trained = {id(parameter) for parameter in learner.trained()}
+    of_whisper = {id(p) for p in whisper.model.parameters() if p.requires_grad}
+    assert of_whisper <= trained
+    assert bool(of_whisper) == (method in ("lora", "full"))
+    assert learner.trained_numbers == sum(p.numel() for p in learner.parameters() if p.requires_grad)  # fmt: skip
+    if method == "slct":
+        assert learner.trained_numbers == whisper.shape.width
+    if method == "full":
+        fixed = whisper.model.model.encoder.embed_positions.weight.numel()
+        assert learner.trained_numbers == whisper.model.num_parameters() - fixed
+
+
+def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str], Path]) -> None:
+    """In training and in decoding, whatever languages an utterance's own tag names."""
+    recipe = Recipe(
+        CorpusConfig(str(home / "corpus")), method="spt4asr", model=str(home / "model"),
+        languages=["zh", "en"], window_seconds=2.0,
+    )  # fmt: skip
+    whisper = FrozenWhisper.from_pretrained(home / "model")
+    parts = prepare(recipe, whisper)
+    both = [whisper.tokens.language("zh"), whisper.tokens.language("en")]
+    for example in parts.train:
+        inputs, _ = parts.builder.inputs_and_labels(example, 0)
+        start = inputs.index(whisper.tokens.start_of_transcript)
+        assert inputs[start + 1 : start + 3] == both
+    prompt = Prompt.from_pretrained(runs("spt4asr") / "prompt")
+    assert prompt.card.language_tokens == ("zh", "en")
+    found = Whisper(whisper).decode([Row(torch.zeros(8000), prompt)], DecodingOptions())
+    assert found[0].languages == ("zh", "en")
+
+
+def test_a_lora_adapter_is_peft_own_and_changes_the_model(
+    runs: Callable[[str], Path], home: Path
+) -> None:
+    folder = runs("lora") / "model"
+    assert {path.name for path in folder.iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors", "spt_whisper.json",
+    }  # fmt: skip
+    base = FrozenWhisper.from_pretrained(home / "model")
+    adapted = FrozenWhisper.from_pretrained(folder)
+    assert fingerprint_weights(adapted.model) != base.fingerprint
+    assert adapted.card is not None
+    assert adapted.card.fingerprint == base.fingerprint
+    (folder / "adapter_model.safetensors").rename(folder / "gone")
+    with pytest.raises(InputError, match="no adapter_model.safetensors in it"):
+        FrozenWhisper.from_pretrained(folder)
+    (folder / "gone").rename(folder / "adapter_model.safetensors")
+
+
+def test_the_prompt_of_full_with_prompts_belongs_to_the_new_model(
+    runs: Callable[[str], Path], home: Path
+) -> None:
+    run = runs("full_with_prompts")
+    prompt = Prompt.from_pretrained(run / "prompt")
+    adapted = FrozenWhisper.from_pretrained(run / "model")
+    prompt.check_base(adapted.name, adapted.fingerprint, adapted.shape)
+    base = FrozenWhisper.from_pretrained(home / "model")
+    with pytest.raises(InputError, match="load the prompt's own base model"):
+        prompt.check_base(base.name, base.fingerprint, base.shape)
+
+
+def test_wrong_pairs_of_method_and_settings_are_refused(home: Path, tmp_path: Path) -> None:
+    def recipe(**settings: object) -> Recipe:
+        values = {"model": str(home / "model"), "output": str(tmp_path), "window_seconds": 2.0}
+        return Recipe(CorpusConfig(str(home / "corpus")), **{**values, **settings})  # type: ignore[arg-type]
+
+    with pytest.raises(InputError, match="method zero_shot: trains nothing"):
+        fit(recipe(method="zero_shot"))
+    with pytest.raises(InputError, match="spt4asr wants the Whisper tokens of the mix"):
+        fit(recipe(method="spt4asr", languages=["zh"]))
+    with pytest.raises(InputError, match="have different language tokens"):
+        fit(recipe(languages={"zh": ["zh"], "en": ["en"]}))
+    with pytest.raises(InputError, match=r"languages.zh: found zh\+es; wanted one token"):
+        fit(recipe(method="lapt", languages={"zh": ["zh", "es"], "en": ["en"]}))
+    assert not list(tmp_path.iterdir())
