@@ -1,0 +1,86 @@
+"""`spt-whisper data`: check whether a corpus is fit to train on, or prepare one as a manifest."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from spt_whisper.cli import DONE, SOME_FAILED
+from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.corpora import CorpusConfig
+
+if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
+    from spt_whisper.evaluation.data_check import CheckConfig
+    from spt_whisper.evaluation.data_prepare import PrepareConfig
+
+Config = TypeVar("Config", "CheckConfig", "PrepareConfig")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a sub-command and returns its exit status."""
+    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in ACTIONS.items())
+    parser = argparse.ArgumentParser(
+        prog="spt-whisper data",
+        description="Look at a corpus before training, or bring it into shape.",
+        epilog=f"actions:\n{table}\n\nspt-whisper data ACTION --help tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="one of those below")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
+    chosen = parser.parse_args(arguments)
+    return ACTIONS[chosen.action](chosen.rest)
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Say what a corpus holds and what is wrong with it; status 1 where it is unfit to train on."""
+    from rich.console import Console
+
+    from spt_whisper.evaluation.data_check import CheckConfig, check_corpus
+    from spt_whisper.evaluation.data_table import check_tables
+
+    config = _parse("check", check.__doc__, CheckConfig, arguments)
+    result = check_corpus(config)
+    console = Console()
+    for table in check_tables(result):
+        console.print(table)
+    if config.output:
+        result.write(config.output)
+        console.print(f"report: {config.output}", soft_wrap=True)
+    return DONE if result.fit_to_train else SOME_FAILED
+
+
+def prepare(arguments: Sequence[str]) -> int:
+    """Write a split of any corpus as a manifest, with its audio as 16 kHz FLAC or Opus if wanted."""
+    from rich.console import Console
+
+    from spt_whisper.evaluation.data_prepare import PrepareConfig, prepare_manifest
+
+    config = _parse("prepare", prepare.__doc__, PrepareConfig, arguments)
+    result = prepare_manifest(config)
+    Console().print(
+        f"manifest: {config.out}, {result.utterances:,} utterances; audio: {result.converted:,} "
+        f"converted, {result.kept:,} kept as they were, {result.failed:,} failed and left out",
+        soft_wrap=True,
+    )
+    return SOME_FAILED if result.failed else DONE
+
+
+ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {"check": check, "prepare": prepare}
+
+
+def _parse(
+    action: str, description: str | None, settings: type[Config], arguments: Sequence[str]
+) -> Config:
+    """Builds `settings` of a corpus folder, flags for the rest of `CorpusConfig`, and its own flags."""
+    parser = command_parser(f"data {action}", description or "")
+    parser.add_argument("root", metavar="CORPUS", type=str, help="folder of the corpus")
+    parser.add_class_arguments(CorpusConfig, None, skip={"root"})
+    parser.add_class_arguments(settings, None, skip={"corpus"})
+    values = vars(instantiate(parser, arguments))
+    show_progress()
+    names = [field.name for field in dataclasses.fields(CorpusConfig)]
+    corpus = CorpusConfig(**{name: values.pop(name) for name in names})
+    values.pop("config")
+    return settings(corpus=corpus, **values)
