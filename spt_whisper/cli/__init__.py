@@ -15,6 +15,7 @@ DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "fit": "train a prompt, a bank or a baseline as a recipe says",
     "add-language": "teach a bank one more language, and leave the others as they are",
+    "compare": "fit and score recipes side by side, and go on where an earlier call stopped",
     "evaluate": "score a corpus with bare Whisper and with a prompt, a bank or an adapted model",
     "data": "check a corpus, or prepare one as a manifest",
     "transcribe": "turn audio into text, with any prompt",

@@ -1,0 +1,279 @@
+"""Fit and score recipes side by side, each with several seeds, and go on where an earlier call stopped."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, astuple, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation.bootstrap import drawn_units
+from spt_whisper.evaluation.compare_summary import RecipeSummary, summarize
+from spt_whisper.evaluation.machine import this_machine
+from spt_whisper.evaluation.run_key import RunParts, hash_corpus, hashed_settings
+from spt_whisper.evaluation.run_store import (
+    FitNumbers,
+    RunScores,
+    RunStore,
+    StoredRun,
+    UnitCounts,
+)
+from spt_whisper.evaluation.settings import EvaluateConfig
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.whisper.options import DecodingOptions
+
+if TYPE_CHECKING:  # torch and Lightning, loaded only where something is fitted or scored
+    from spt_whisper.evaluation.system_score import SystemScore
+    from spt_whisper.training.run import FitResult
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+logger = logging.getLogger(__name__)
+
+ZERO_SHOT = "zero_shot"  # the method that fits nothing, and so does not depend on the seed
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How every run is scored; another scoring is another run."""
+
+    normalizer: str = "basic"
+    """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    dev_limit: int = 40
+    """Dev utterances on which the way of asking bare Whisper is chosen."""
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """What is done with the recipes, and where it is kept."""
+
+    store: str = "runs/compare"
+    """Folder for a JSON of each finished run, the table and the picture."""
+    seeds: int = 3
+    """Number of seeds for each recipe: 0, 1, 2, ...; zero-shot takes the first alone."""
+    fit_again: bool = False
+    """Whether runs that the store has already are fitted and scored again."""
+    scoring: Scoring = field(default_factory=Scoring)
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds: found {self.seeds}, wanted 1 or more")
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe as one row of the comparison; its own seed is not used."""
+
+    name: str
+    recipe: Recipe
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):  # it is part of files' names
+            raise InputError(
+                f"recipe name {self.name!r}: wanted letters, digits and any of _ . + - only; rename it"
+            )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run, or all runs of a recipe, that could not be made."""
+
+    name: str  # "lora", "lora seed 1"
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it."""
+
+    rows: list[RecipeSummary]  # of the recipes with a finished run, in their order
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One recipe with one seed, to be fitted and scored."""
+
+    name: str
+    recipe: Recipe
+    parts: RunParts
+    scoring: Scoring
+
+    def __str__(self) -> str:
+        return f"{self.name} seed {self.recipe.seed}"
+
+
+def compare(
+    recipes: Sequence[NamedRecipe],
+    config: CompareConfig,
+    prepare: Callable[[], None] | None = None,
+) -> Comparison:
+    """Fits and scores what the store does not have yet, one run after the other, and sums up all.
+
+    Args:
+        recipes: what to compare.
+        config: seeds, store and scoring.
+        prepare: called first in the process of each run, to set up its log; importable by name.
+
+    Raises:
+        InputError: two recipes have one name, or a file of the store is broken.
+    """
+    twice = [name for name, count in Counter(named.name for named in recipes).items() if count > 1]
+    if twice:
+        raise InputError(f"recipe {twice[0]!r} is there twice; give each one file name")
+    store = RunStore(Path(config.store))
+    runs, failures = _planned(recipes, config, prepare)
+    # all are read before the first is fitted, so that a broken file is told at once
+    found = {} if config.fit_again else {run.parts.key: store.find(run.parts.key) for run in runs}
+    finished = {key: stored for key, stored in found.items() if stored}
+    for number, run in enumerate(runs, start=1):
+        if run.parts.key in finished:
+            continue
+        logger.info("run %d of %d: %s", number, len(runs), run)
+        try:
+            finished[run.parts.key] = _in_fresh_process(_fit_and_score, run, prepare)
+            store.write(finished[run.parts.key])
+        except Exception as error:  # whatever a run dies of, the others go on
+            failures.append(_failure(str(run), error))
+    return Comparison(_rows(recipes, runs, finished), failures)
+
+
+def _planned(
+    recipes: Sequence[NamedRecipe], config: CompareConfig, prepare: Callable[[], None] | None
+) -> tuple[list[_Run], list[Failure]]:
+    """All runs, every recipe's first seed before the second, and the recipes that cannot be run."""
+    fingerprint = cache(lambda model: _in_fresh_process(_fingerprint, model, prepare))
+    planned: list[_Run] = []
+    failures: list[Failure] = []
+    for named in recipes:
+        try:
+            planned += _runs(named, config, fingerprint(named.recipe.model))
+        except Exception as error:  # a corpus or model that cannot be read stops its recipe alone
+            failures.append(_failure(named.name, error))
+    return sorted(planned, key=lambda run: run.recipe.seed), failures
+
+
+def _fingerprint(model: str) -> str:
+    from spt_whisper.whisper.loading import FrozenWhisper
+
+    return FrozenWhisper.from_pretrained(model).fingerprint
+
+
+def _runs(named: NamedRecipe, config: CompareConfig, fingerprint: str) -> Iterator[_Run]:
+    """One recipe with each seed, in an output folder of its own."""
+    parts = RunParts(
+        recipe=hashed_settings(asdict(named.recipe)),
+        seed=0,
+        scoring=asdict(config.scoring),
+        model=fingerprint,
+        data=hash_corpus(named.recipe.corpus),
+    )
+    for seed in range(1 if named.recipe.method == ZERO_SHOT else config.seeds):
+        seeded = replace(parts, seed=seed)
+        output = Path(named.recipe.output) / f"{named.name}-{seed}-{seeded.key[:12]}"
+        recipe = replace(named.recipe, seed=seed, output=str(output))
+        yield _Run(named.name, recipe, seeded, config.scoring)
+
+
+def _failure(name: str, error: Exception) -> Failure:
+    expected = isinstance(error, InputError)
+    reason = str(error) if expected else f"{type(error).__name__}: {error}"
+    logger.error("%s failed: %s", name, reason, exc_info=None if expected else error)
+    return Failure(name, " ".join(reason.split()))
+
+
+def _in_fresh_process(
+    work: Callable[[_Argument], _Result], argument: _Argument, prepare: Callable[[], None] | None
+) -> _Result:
+    """Calls `work` in a process of its own: peak memory is measured per process, and a crash ends only that one.
+
+    A pool of one process, not a call of `spt-whisper fit`: settings, results and errors come and go as objects. Spawned,
+    not forked: a fork of a process with torch's threads may hang. On Linux a process starts with its parent's peak
+    memory, so this one never loads a model.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare) as pool:
+        return pool.submit(work, argument).result()
+
+
+def _fit_and_score(run: _Run) -> StoredRun:
+    from spt_whisper.training.run import fit
+
+    fitted = None if run.recipe.method == ZERO_SHOT else fit(run.recipe)
+    return StoredRun(
+        key=run.parts.key,
+        name=run.name,
+        seed=run.recipe.seed,
+        recipe={**run.parts.recipe, "model": Path(run.recipe.model).name},
+        machine=this_machine(),
+        scores=_score(run, fitted),
+        numbers=FitNumbers(**asdict(fitted.numbers)) if fitted else None,
+        file_size=_size(fitted.folder) if fitted else 0,
+        timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _score(run: _Run, fitted: FitResult | None) -> RunScores:
+    """Scores what was fitted on the test part, or bare Whisper, by the same `evaluate` as the command's."""
+    from spt_whisper.evaluation.evaluate import evaluate
+
+    recipe = run.recipe
+    codes = recipe.languages
+    config = EvaluateConfig(
+        corpus=recipe.corpus,
+        model=recipe.model,
+        languages=codes if isinstance(codes, list) else sorted({*chain(*codes.values())}),
+        windows=[recipe.window_seconds],
+        **vars(run.scoring),
+    )
+    if fitted:
+        # an artifact is called like the setting that takes its folder: prompt, bank or model
+        made: dict[str, Any] = {fitted.artifact: str(fitted.folder)}
+        config = replace(config, zero_shot=False, **made)
+    report = evaluate(config)
+    (system,) = report.systems
+    return _run_scores(system, report.normalizer)
+
+
+def _run_scores(system: SystemScore, normalizer: str) -> RunScores:
+    _, units = drawn_units(system.details)
+    return RunScores(
+        normalizer=normalizer,
+        wer=system.wer,
+        cer=system.cer,
+        wer_interval=system.wer_interval,
+        cer_interval=system.cer_interval,
+        substitutions=system.substitutions,
+        insertions=system.insertions,
+        deletions=system.deletions,
+        utterances=system.utterances,
+        interval_unit=system.interval_unit,
+        units=tuple(UnitCounts(astuple(unit.words), astuple(unit.characters)) for unit in units),
+    )
+
+
+def _rows(
+    recipes: Sequence[NamedRecipe], runs: Sequence[_Run], finished: dict[str, StoredRun]
+) -> list[RecipeSummary]:
+    rows = []
+    for named in recipes:
+        keys = [run.parts.key for run in runs if run.name == named.name]
+        own = [finished[key] for key in keys if key in finished]
+        if own:
+            rows.append(summarize(named.name, own))
+    return rows

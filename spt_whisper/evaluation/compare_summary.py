@@ -1,0 +1,87 @@
+"""The runs of one recipe under several seeds, as one row of a comparison."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spt_whisper.evaluation.bootstrap import Interval, rate_interval
+from spt_whisper.evaluation.machine import Machine
+from spt_whisper.evaluation.run_store import Counts, FitNumbers, StoredRun
+from spt_whisper.text.error_rates import ErrorCounts
+
+_RESAMPLES, _SEED = 1000, 0  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class SeedRates:
+    """One error rate under several seeds, in fractions."""
+
+    rates: tuple[float, ...]  # one a seed
+    interval: Interval
+    """95 % bootstrap interval of the mean: test units drawn, each with its errors of all seeds. It tells how sure
+    the mean is of other test speech, not of other seeds."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return statistics.fmean(self.rates)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation over the seeds; none for a single seed."""
+        return statistics.stdev(self.rates) if len(self.rates) > 1 else None
+
+
+@dataclass(frozen=True)
+class RecipeSummary:
+    """One recipe: error rates over its seeds, and what it took."""
+
+    name: str
+    seeds: tuple[int, ...]  # those that are finished
+    wer: SeedRates
+    cer: SeedRates
+    last_loss: float | None  # mean over seeds; as the three below none where nothing is fitted
+    seconds_per_utterance: float | None  # of training, mean over seeds
+    peak_memory_gigabytes: float | None  # highest
+    trained_numbers: int
+    stored_numbers: int
+    file_size: int  # bytes
+    normalizer: str
+    utterances: int  # scored
+    machines: tuple[Machine, ...]
+
+
+def summarize(name: str, runs: Sequence[StoredRun]) -> RecipeSummary:
+    """Puts the finished runs of one recipe, at least one, into a row."""
+    fits = [run.numbers for run in runs if run.numbers]
+    scores = [run.scores for run in runs]
+    words = [[unit.words for unit in score.units] for score in scores]
+    characters = [[unit.characters for unit in score.units] for score in scores]
+    return RecipeSummary(
+        name=name,
+        seeds=tuple(run.seed for run in runs),
+        wer=SeedRates(tuple(score.wer for score in scores), _pooled_interval(words)),
+        cer=SeedRates(tuple(score.cer for score in scores), _pooled_interval(characters)),
+        last_loss=statistics.fmean(fit.last_loss for fit in fits) if fits else None,
+        seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
+        peak_memory_gigabytes=max((fit.peak_memory_gigabytes for fit in fits), default=None),
+        trained_numbers=max((fit.trained_numbers for fit in fits), default=0),
+        stored_numbers=max((fit.stored_numbers for fit in fits), default=0),
+        file_size=max(run.file_size for run in runs),
+        normalizer=scores[0].normalizer,
+        utterances=scores[0].utterances,
+        machines=tuple(dict.fromkeys(run.machine for run in runs)),
+    )
+
+
+def _pooled_interval(seeds: Iterable[Iterable[Counts]]) -> Interval:
+    """95 % interval over units, each with its counts of all seeds together."""
+    counts = ((ErrorCounts(*one) for one in seed) for seed in seeds)
+    pooled = [sum(unit, ErrorCounts()) for unit in zip(*counts, strict=True)]
+    return rate_interval(pooled, _RESAMPLES, _SEED)
+
+
+def _seconds_per_utterance(fit: FitNumbers) -> float:
+    return fit.seconds / max(1, fit.utterances * fit.epochs)

@@ -1,0 +1,90 @@
+"""A comparison as a table: for the terminal, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spt_whisper.atomic import write_text
+from spt_whisper.evaluation.compare_summary import RecipeSummary, SeedRates
+
+if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
+    from rich.table import Table
+
+Cell = Callable[[RecipeSummary], str]
+
+COLUMNS: dict[str, Cell] = {
+    "recipe": lambda row: row.name,
+    "seeds": lambda row: str(len(row.seeds)),
+    "WER % [95 %]": lambda row: _rate(row.wer),
+    "WER spread (sd)": lambda row: _spread(row.wer),
+    "CER % [95 %]": lambda row: _rate(row.cer),
+    "CER spread (sd)": lambda row: _spread(row.cer),
+    "last loss": lambda row: _optional(row.last_loss, ".4f"),
+    "trained": lambda row: f"{row.trained_numbers:,}",
+    "stored": lambda row: f"{row.stored_numbers:,}",
+    "file MB": lambda row: f"{row.file_size / 1e6:.2f}",
+    "s / utterance": lambda row: _optional(row.seconds_per_utterance, ".3f"),
+    "peak GiB": lambda row: _optional(row.peak_memory_gigabytes, ".2f"),
+}
+
+
+def comparison_table(rows: Sequence[RecipeSummary]) -> Table:
+    """One row a recipe, in the given order."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in COLUMNS:
+        table.add_column(heading, justify="left" if heading == "recipe" else "right")
+    for row in rows:
+        # Text, not a string, in which rich would read [...] as a style
+        table.add_row(*(Text(cell(row)) for cell in COLUMNS.values()))
+    return table
+
+
+def write_markdown(rows: Sequence[RecipeSummary], failed: Sequence[str], path: Path) -> None:
+    """Writes the table with what its numbers mean and what is missing, whole or not at all.
+
+    Args:
+        rows: the recipes.
+        failed: the runs that are not in the table, by name.
+        path: the Markdown file.
+    """
+    cells: list[list[str]] = [list(COLUMNS), ["---"] * len(COLUMNS)]
+    cells += [[cell(row).replace("|", r"\|") for cell in COLUMNS.values()] for row in rows]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in cells)
+    write_text(path, table + "\n" + "".join(f"- {note}\n" for note in _notes(rows, failed)))
+
+
+def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
+    scored = dict.fromkeys(
+        f"{row.utterances} utterances, normalizer {row.normalizer}" for row in rows
+    )
+    machines = dict.fromkeys(str(machine) for row in rows for machine in row.machines)
+    return [
+        "Rates are means over the seeds. The 95 % interval is a bootstrap over the test speech, all seeds together; "
+        "the spread is lowest to highest seed, with the standard deviation.",
+        f"Scored on {'; '.join(scored)}.",
+        "Seconds are those of training, for each utterance and epoch; peak memory is that of training.",
+        f"Made on {'; '.join(machines)}.",
+        *(f"Not finished: {name}." for name in failed),
+    ]
+
+
+def _rate(rates: SeedRates) -> str:
+    low, high = rates.interval
+    return f"{100 * rates.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _spread(rates: SeedRates) -> str:
+    if rates.deviation is None:
+        return "-"
+    return (
+        f"{100 * min(rates.rates):.1f}-{100 * max(rates.rates):.1f} ({100 * rates.deviation:.1f})"
+    )
+
+
+def _optional(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

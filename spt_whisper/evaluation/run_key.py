@@ -1,0 +1,82 @@
+"""What makes two runs the same: a hash over recipe, data, model and scoring, equal on every machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from spt_whisper.corpora import CorpusConfig, Utterance, read_split
+from spt_whisper.errors import InputError
+
+# Where things lie, what is shown, who computes: none of it changes what a run learns.
+_NOT_HASHED = frozenset(
+    {
+        "output",
+        "seed",  # beside the settings, since it is the run's
+        "model",  # by its fingerprint: a folder may be another one on another machine
+        "corpus.root",  # by its utterances
+        "data.workers",
+        "trainer.accelerator",
+        "trainer.enable_model_summary",
+        "trainer.enable_progress_bar",
+        "trainer.log_every_n_steps",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunParts:
+    """All that decides the numbers of a run, as JSON values."""
+
+    recipe: dict[str, Any]
+    seed: int
+    scoring: dict[str, Any]
+    model: str  # fingerprint of the weights
+    data: str  # hash of the utterances
+
+    @property
+    def key(self) -> str:
+        """SHA-256, 64 hex digits."""
+        return _digest(dataclasses.asdict(self))
+
+
+def hashed_settings(settings: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """Returns nested settings without those that no result depends on."""
+    kept = {}
+    for name, value in settings.items():
+        path = f"{section}{name}"
+        if path not in _NOT_HASHED:
+            kept[name] = hashed_settings(value, f"{path}.") if isinstance(value, dict) else value
+    return kept
+
+
+def hash_corpus(corpus: CorpusConfig) -> str:
+    """Returns the hash of the utterances of every split; of audio files it takes the size alone.
+
+    Raises:
+        InputError: a split cannot be read, or an audio file is missing.
+    """
+    splits = {
+        "train": read_split(corpus, "train"),
+        "dev": read_split(corpus, "dev") if corpus.dev else [],
+        "test": read_split(corpus, "test"),
+    }
+    return _digest({name: [_facts(u) for u in split] for name, split in splits.items()})
+
+
+def _facts(utterance: Utterance) -> dict[str, Any]:
+    facts = {name: value for name, value in vars(utterance).items() if name != "audio"}
+    try:
+        return {**facts, "bytes": utterance.audio.stat().st_size}
+    except OSError as error:
+        raise InputError(
+            f"{utterance.audio} (utterance {utterance.id}): cannot be read ({error.strerror}); "
+            "restore the audio file, or take its row out of the corpus"
+        ) from error
+
+
+def _digest(value: dict[str, Any]) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

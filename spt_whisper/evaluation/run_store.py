@@ -1,0 +1,145 @@
+"""Finished runs in a folder: one small JSON each, found again by the key of the run.
+
+<name>-<seed>-<first 12 digits of the key>.json
+
+{"format_version": 1, "key": 64 hex digits, "name", "seed", "recipe": its settings,
+ "machine": {"processor", "cores", "torch", "gpu" | null},
+ "scores": {"normalizer", "wer", "cer", "wer_interval": [low, high], "cer_interval",
+            "substitutions", "insertions", "deletions" (of words), "utterances", "interval_unit",
+            "units": [{"name", "words": [hits, substitutions, insertions, deletions], "characters"}]},
+ "numbers": {"seconds", "epochs", "last_loss", "peak_memory_gigabytes", "utterances",
+             "trained_numbers", "stored_numbers"} | null where nothing is fitted,
+ "file_size": bytes, "timestamp": when it was scored, UTC}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spt_whisper.atomic import write_text
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation.machine import Machine
+
+FORMAT_VERSION = 1
+_DIGITS = 12  # of the key, in a file's name
+
+Counts = tuple[int, int, int, int]  # hits, substitutions, insertions, deletions
+
+
+@dataclass(frozen=True)
+class UnitCounts:
+    """Errors in what one speaker said, or in one utterance: what a bootstrap draws."""
+
+    words: Counts
+    characters: Counts
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """Error rates of a run on the test part; rates are fractions."""
+
+    normalizer: str
+    wer: float
+    cer: float
+    wer_interval: tuple[float, float]  # 95 %, over the units
+    cer_interval: tuple[float, float]
+    substitutions: int  # of words, as the two below
+    insertions: int
+    deletions: int
+    utterances: int
+    interval_unit: Literal["speaker", "utterance"]
+    units: tuple[UnitCounts, ...]  # in the order of the test part
+
+
+@dataclass(frozen=True)
+class FitNumbers:
+    """What fitting took, and where it ended."""
+
+    seconds: float
+    epochs: int
+    last_loss: float  # mean training loss of the last epoch
+    peak_memory_gigabytes: float  # GiB
+    utterances: int  # trained on in each epoch
+    trained_numbers: int
+    stored_numbers: int
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One recipe, fitted with one seed and scored."""
+
+    key: str
+    name: str
+    seed: int
+    recipe: dict[str, Any]
+    machine: Machine
+    scores: RunScores
+    numbers: FitNumbers | None  # none: nothing is fitted
+    file_size: int  # bytes of the fitted folder
+    timestamp: str
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """A folder of finished runs."""
+
+    folder: Path
+
+    def find(self, key: str) -> StoredRun | None:
+        """Returns the run with that key, under whatever name it was stored; none where there is none.
+
+        Raises:
+            InputError: its file is broken, or of another version.
+        """
+        paths = self._paths(key)
+        return _read(paths[0], key) if paths else None
+
+    def write(self, run: StoredRun) -> Path:
+        """Writes a run, whole or not at all, in place of an older one with the same key."""
+        paths = self._paths(run.key)
+        path = paths[0] if paths else self._path(f"{run.name}-{run.seed}", run.key)
+        fields = {"format_version": FORMAT_VERSION, **asdict(run)}
+        lines = [f"{json.dumps(name)}: {_to_json(value)}" for name, value in fields.items()]
+        write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+        return path
+
+    def _path(self, name: str, key: str) -> Path:
+        return self.folder / f"{name}-{key[:_DIGITS]}.json"
+
+    def _paths(self, key: str) -> list[Path]:
+        return sorted(self.folder.glob(self._path("*", key).name))
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _read(path: Path, key: str) -> StoredRun:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = json.loads(text, parse_constant=_refuse)
+        if not isinstance(fields, dict) or fields.pop("format_version", None) != FORMAT_VERSION:
+            raise InputError(f"no run of format version {FORMAT_VERSION}")
+        run = TypeAdapter(StoredRun).validate_json(json.dumps(fields), strict=True, extra="forbid")
+        if run.key != key:
+            raise InputError(f"its key is {run.key!r}, not the one that its name says")
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(name) for name in first["loc"])
+        raise _broken(path, f"{field}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise _broken(path, str(error)) from error
+    return run
+
+
+def _broken(path: Path, problem: str) -> InputError:
+    return InputError(f"{path}: broken run ({problem}); restore it, or delete it to fit again")
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"found {constant}, wanted a finite number")
