@@ -11,7 +11,12 @@ from typing import Any
 
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
-from spt_whisper.evaluation.compare import CompareConfig, Comparison, NamedRecipe, compare
+from spt_whisper.evaluation.comparison.compare import (
+    CompareConfig,
+    Comparison,
+    NamedRecipe,
+    compare,
+)
 from spt_whisper.training.recipe import Recipe
 
 _USAGE = (
@@ -75,8 +80,8 @@ def _report(comparison: Comparison, store: Path) -> int:
     """Prints and writes what came of it, and returns 0, or 1 where some runs failed."""
     from rich.console import Console
 
-    from spt_whisper.evaluation.compare_picture import draw_comparison
-    from spt_whisper.evaluation.compare_table import comparison_table, write_markdown
+    from spt_whisper.evaluation.comparison.picture import draw_comparison
+    from spt_whisper.evaluation.comparison.table import comparison_table, write_markdown
 
     failed = [failure.name for failure in comparison.failures]
     if comparison.rows:

@@ -12,8 +12,8 @@ from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.corpora import CorpusConfig
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
-    from spt_whisper.evaluation.data_check import CheckConfig
-    from spt_whisper.evaluation.data_prepare import PrepareConfig
+    from spt_whisper.evaluation.data.check import CheckConfig
+    from spt_whisper.evaluation.data.prepare import PrepareConfig
 
 Config = TypeVar("Config", "CheckConfig", "PrepareConfig")
 
@@ -37,8 +37,8 @@ def check(arguments: Sequence[str]) -> int:
     """Say what a corpus holds and what is wrong with it; status 1 where it is unfit to train on."""
     from rich.console import Console
 
-    from spt_whisper.evaluation.data_check import CheckConfig, check_corpus
-    from spt_whisper.evaluation.data_table import check_tables
+    from spt_whisper.evaluation.data.check import CheckConfig, check_corpus
+    from spt_whisper.evaluation.data.table import check_tables
 
     config = _parse("check", check.__doc__, CheckConfig, arguments)
     result = check_corpus(config)
@@ -55,7 +55,7 @@ def prepare(arguments: Sequence[str]) -> int:
     """Write a split of any corpus as a manifest, with its audio as 16 kHz FLAC or Opus if wanted."""
     from rich.console import Console
 
-    from spt_whisper.evaluation.data_prepare import PrepareConfig, prepare_manifest
+    from spt_whisper.evaluation.data.prepare import PrepareConfig, prepare_manifest
 
     config = _parse("prepare", prepare.__doc__, PrepareConfig, arguments)
     result = prepare_manifest(config)

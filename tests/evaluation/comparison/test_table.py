@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from spt_whisper.evaluation.compare_picture import draw_comparison
-from spt_whisper.evaluation.compare_summary import summarize
-from spt_whisper.evaluation.compare_table import COLUMNS, comparison_table, write_markdown
-from tests.evaluation.compared_runs import stored_run
+from spt_whisper.evaluation.comparison.picture import draw_comparison
+from spt_whisper.evaluation.comparison.summary import summarize
+from spt_whisper.evaluation.comparison.table import COLUMNS, comparison_table, write_markdown
+from tests.evaluation.comparison.compared_runs import stored_run
 
 ROWS = [
     summarize(

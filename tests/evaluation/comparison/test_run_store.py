@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.run_store import RunStore
-from tests.evaluation.compared_runs import stored_run
+from spt_whisper.evaluation.comparison.run_store import RunStore
+from tests.evaluation.comparison.compared_runs import stored_run
 
 
 @pytest.mark.parametrize("fitted", [True, False])

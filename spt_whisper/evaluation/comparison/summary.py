@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spt_whisper.evaluation.bootstrap import Interval, rate_interval
-from spt_whisper.evaluation.machine import Machine
-from spt_whisper.evaluation.run_store import Counts, FitNumbers, StoredRun
+from spt_whisper.evaluation.comparison.machine import Machine
+from spt_whisper.evaluation.comparison.run_store import Counts, FitNumbers, StoredRun
 from spt_whisper.text.error_rates import ErrorCounts
 
 _RESAMPLES, _SEED = 1000, 0  # of the bootstrap

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from spt_whisper.evaluation.bootstrap import rate_interval
-from spt_whisper.evaluation.compare_summary import summarize
+from spt_whisper.evaluation.comparison.summary import summarize
 from spt_whisper.text.error_rates import ErrorCounts
-from tests.evaluation.compared_runs import stored_run
+from tests.evaluation.comparison.compared_runs import stored_run
 
 
 def test_rates_are_means_over_seeds_with_their_spread() -> None:

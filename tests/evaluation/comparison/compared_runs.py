@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spt_whisper.evaluation.machine import Machine
-from spt_whisper.evaluation.run_store import FitNumbers, RunScores, StoredRun, UnitCounts
+from spt_whisper.evaluation.comparison.machine import Machine
+from spt_whisper.evaluation.comparison.run_store import FitNumbers, RunScores, StoredRun, UnitCounts
 
 
 def stored_run(name: str, seed: int, wrong: int, fitted: bool = True) -> StoredRun:

@@ -12,7 +12,7 @@ import pytest
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.run_key import RunParts, hash_corpus, hashed_settings
+from spt_whisper.evaluation.comparison.run_key import RunParts, hash_corpus, hashed_settings
 from tests.tiny_corpus import write_corpus
 
 PARTS = RunParts({"prompt": {"length": 4}}, 0, {"normalizer": "basic"}, "model", "data")

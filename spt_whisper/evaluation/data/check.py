@@ -25,8 +25,8 @@ from spt_whisper.atomic import write_text
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.corpora import CorpusConfig, Split, Utterance, read_split
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.data_findings import Finding, Level, find_in, find_leaks
-from spt_whisper.evaluation.data_measure import AudioFacts, MeasuredUtterance, measure
+from spt_whisper.evaluation.data.findings import Finding, Level, find_in, find_leaks
+from spt_whisper.evaluation.data.measure import AudioFacts, MeasuredUtterance, measure
 from spt_whisper.whisper.tokenizer import load_tokens
 from spt_whisper.whisper.tokens import Tokens
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.machine import Machine
+from spt_whisper.evaluation.comparison.machine import Machine
 
 FORMAT_VERSION = 1
 _DIGITS = 12  # of the key, in a file's name

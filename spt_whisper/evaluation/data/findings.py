@@ -10,8 +10,8 @@ from statistics import median
 from typing import Literal
 
 from spt_whisper.corpora import Split
-from spt_whisper.evaluation.data_measure import AudioFacts, MeasuredUtterance, UnreadableAudio
-from spt_whisper.evaluation.data_thresholds import (
+from spt_whisper.evaluation.data.measure import AudioFacts, MeasuredUtterance, UnreadableAudio
+from spt_whisper.evaluation.data.thresholds import (
     CLIPPED_SHARE,
     DURATION_SECONDS,
     PACE_DEVIATIONS,

@@ -11,7 +11,7 @@ import pytest
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.compare import (
+from spt_whisper.evaluation.comparison.compare import (
     CompareConfig,
     Comparison,
     NamedRecipe,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import replacing
-from spt_whisper.evaluation.compare_summary import RecipeSummary, SeedRates
+from spt_whisper.evaluation.comparison.summary import RecipeSummary, SeedRates
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes

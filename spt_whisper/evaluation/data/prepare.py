@@ -20,7 +20,7 @@ from spt_whisper.atomic import replacing, write_text
 from spt_whisper.audio import SAMPLE_RATE, audio_duration, load_audio
 from spt_whisper.corpora import CorpusConfig, Split, Utterance, read_split
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.parallel import parallel_map
+from spt_whisper.evaluation.data.parallel import parallel_map
 
 logger = logging.getLogger(__name__)
 _NAME_LENGTH = 60  # characters of the utterance's id in a file name, which holds at most 255 bytes

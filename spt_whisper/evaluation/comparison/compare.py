@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
-from spt_whisper.evaluation.compare_summary import RecipeSummary, summarize
-from spt_whisper.evaluation.machine import this_machine
-from spt_whisper.evaluation.run_key import RunParts, hash_corpus, hashed_settings
-from spt_whisper.evaluation.run_store import (
+from spt_whisper.evaluation.comparison.machine import this_machine
+from spt_whisper.evaluation.comparison.run_key import RunParts, hash_corpus, hashed_settings
+from spt_whisper.evaluation.comparison.run_store import (
     FitNumbers,
     RunScores,
     RunStore,
     StoredRun,
     UnitCounts,
 )
+from spt_whisper.evaluation.comparison.summary import RecipeSummary, summarize
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.whisper.options import DecodingOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import write_text
-from spt_whisper.evaluation.compare_summary import RecipeSummary, SeedRates
+from spt_whisper.evaluation.comparison.summary import RecipeSummary, SeedRates
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table

@@ -15,8 +15,8 @@ from torch import Tensor
 from spt_whisper.audio import SAMPLE_RATE, load_audio
 from spt_whisper.corpora import Split, Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.data_thresholds import FULL_SCALE
-from spt_whisper.evaluation.parallel import parallel_map
+from spt_whisper.evaluation.data.parallel import parallel_map
+from spt_whisper.evaluation.data.thresholds import FULL_SCALE
 from spt_whisper.whisper.tokens import Tokens
 
 

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from spt_whisper.evaluation.data_check import LENGTH_BINS, CorpusCheck, PartSummary
-from spt_whisper.evaluation.data_findings import Finding, Level
+from spt_whisper.evaluation.data.check import LENGTH_BINS, CorpusCheck, PartSummary
+from spt_whisper.evaluation.data.findings import Finding, Level
 
 _STYLES: dict[Level, str] = {"error": "bold red", "warning": "yellow"}
 _BAR = 24  # characters of the longest bar

@@ -1,0 +1,1 @@
+"""Recipes side by side: runs, their store, a table and a picture."""

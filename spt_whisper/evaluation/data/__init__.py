@@ -1,0 +1,1 @@
+"""Is a corpus fit to train on, and any corpus as a manifest."""
