@@ -37,7 +37,7 @@ class Reader:
 
 
 READERS: dict[str, Reader] = {
-    "manifest": Reader(read_manifest_split, ("text_column",)),
+    "manifest": Reader(read_manifest_split, ("subset", "text_column")),
     "kaldi": Reader(read_kaldi),
     "fleurs": Reader(read_fleurs, ("subset", "text_column")),
     "common_voice": Reader(read_common_voice, ("subset", "text_column")),
@@ -59,9 +59,10 @@ class CorpusConfig:
     `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
     reader: str = "manifest"
     """How the corpus is laid out on disk: a name in the table of readers."""
-    subset: str | None = None
+    subset: str | list[str] | None = None
     """Part of a corpus that keeps several side by side: the folder of a language in FLEURS (`ky_kg`)
-    and Common Voice (`ky`), the configuration on the hub."""
+    and Common Voice (`ky`), a folder of manifests, the configuration on the hub. A list reads several,
+    and puts each one's name in front of its utterances' ids."""
     text_column: str | None = None
     """Column with the text, where the corpus has columns; none: the usual one."""
     language: str | None = None
@@ -76,9 +77,10 @@ class CorpusConfig:
     max_seconds: float | None = None
     """Longest utterance to keep, in seconds; longer ones are dropped and named in the log."""
     limit: int | None = None
-    """Number of training utterances to draw; none: all. A smaller draw is part of a larger one."""
+    """Number of training utterances to draw of each subset; none: all. A smaller draw is part of a
+    larger one."""
     test_limit: int | None = None
-    """Number of test utterances to draw; none: all."""
+    """Number of test utterances to draw of each subset; none: all."""
     seed: int = 0
     """Seed of both draws."""
 
@@ -87,6 +89,10 @@ class CorpusConfig:
             raise InputError(
                 f"reader {self.reader!r} is unknown; give one of: {', '.join(READERS)}"
             )
+        if self.subset == [] or (
+            isinstance(self.subset, list) and len(set(self.subset)) < len(self.subset)
+        ):
+            raise InputError(f"subset is {self.subset}; give each one once, and at least one")
         for name in ("subset", "text_column"):
             if getattr(self, name) is not None and name not in READERS[self.reader].settings:
                 raise InputError(f"{name}: reader {self.reader!r} does not take it; leave it out")
@@ -103,7 +109,17 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
         InputError: the corpus or the split is missing or broken, an utterance has no language,
             or nothing is left.
     """
-    source = Source(config.root, getattr(config, split), config.subset, config.text_column)
+    if isinstance(config.subset, list):
+        return [
+            dataclasses.replace(utterance, id=f"{subset}-{utterance.id}")
+            for subset in config.subset
+            for utterance in _read_subset(config, subset, split)
+        ]
+    return _read_subset(config, config.subset, split)
+
+
+def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list[Utterance]:
+    source = Source(config.root, getattr(config, split), subset, config.text_column)
     utterances = READERS[config.reader].read(source)
     utterances = [_with_language(utterance, config) for utterance in utterances]
     if config.max_seconds is not None:
@@ -111,7 +127,7 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
     if not utterances:
         limit = "" if config.max_seconds is None else f" of at most {config.max_seconds} s"
         raise InputError(
-            f"{config.root}: split {split!r} has no utterances{limit}; raise max_seconds"
+            f"{source.name}: split {split!r} has no utterances{limit}; raise max_seconds"
         )
     limits = {"train": config.limit, "test": config.test_limit}
     return _draw(utterances, limits.get(split), config.seed)

@@ -29,11 +29,11 @@ Row = dict[str, Any]
 
 
 def read_manifest_split(source: Source) -> list[Utterance]:
-    """Utterances of `<root>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
+    """Utterances of `<root>/<subset>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
     text_column = source.text_column or "text"
-    root = source.path
-    if root.is_file():
-        return read_manifest(root, text_column)
+    if source.path.is_file():
+        return read_manifest(source.path, text_column)
+    root = source.path / (source.subset or ".")
     candidates = [root / f"{source.split}{suffix}" for suffix in PARSERS]
     found = [path for path in candidates if path.is_file()]
     if not found:

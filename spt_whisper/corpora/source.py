@@ -18,6 +18,11 @@ class Source:
     text_column: str | None = None  # None: the reader's usual one
 
     @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return f"{self.root}, {self.subset}" if self.subset else self.root
+
+    @property
     def path(self) -> Path:
         """`root` on disk.
 

@@ -77,10 +77,12 @@ class TorchEngine:
         return self._ready[id(prompt)][1]
 
     def _languages(self, rows: Sequence[Row], features: torch.Tensor) -> list[tuple[str, ...]]:
-        """Each row's languages: given, else its prompt's, else what bare Whisper hears."""
+        """Each row's languages: given, else its prompt's (or the adapted model's), else what Whisper hears."""
+        adapted = self.whisper.card
+        cards = [row.prompt.card if row.prompt else adapted for row in rows]
         known = [
-            row.languages or (row.prompt.card.language_tokens if row.prompt else None)
-            for row in rows
+            row.languages or (card.language_tokens if card else None)
+            for row, card in zip(rows, cards, strict=True)
         ]
         unknown = [index for index, codes in enumerate(known) if not codes]
         if unknown:

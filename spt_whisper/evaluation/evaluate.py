@@ -94,8 +94,7 @@ class _Scorer:
         """Scores a prompt, a bank or an adapted model."""
         own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
         whisper = learned.adapted or self.whisper
-        window = learned.card.window_seconds if learned.adapted else None
-        return self.score(learned.system, utterances, own, window, whisper)
+        return self.score(learned.system, utterances, own, whisper=whisper)
 
     def score(
         self,

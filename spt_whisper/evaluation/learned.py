@@ -53,7 +53,4 @@ def _bank(bank: Bank) -> Learned:
 
 
 def _adapted(model: str, card: PromptCard) -> Learned:
-    def with_own_tokens(row: Row, utterance: Utterance) -> Row:
-        return replace(row, languages=card.language_tokens)
-
-    return Learned("adapted", model, card, with_own_tokens, Whisper.from_pretrained(model))
+    return Learned("adapted", model, card, lambda row, _: row, Whisper.from_pretrained(model))

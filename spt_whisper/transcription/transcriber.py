@@ -68,7 +68,7 @@ class Whisper:
             prompt: one for all, or for each its own (None: bare Whisper).
             language: Whisper code, one for all or for each; by default the prompt's, else detected.
             options: how to decode.
-            window_seconds: the window; by default the prompt's own, or 30 s for bare Whisper.
+            window_seconds: the window; by default the prompt's or adapted model's own, or 30 s for bare Whisper.
             batch_size: windows decoded together.
 
         Returns:
@@ -122,6 +122,8 @@ class Whisper:
         batch_size: int = 8,
     ) -> list[RowResult]:
         """Decodes rows of audio in batches, each in its window, and returns results in the rows' order."""
+        if window_seconds is None and self.frozen.card is not None:
+            window_seconds = self.frozen.card.window_seconds
         windows = [window_of(row, window_seconds) for row in rows]
         results: dict[int, RowResult] = {}
         for window, members in batches(rows, windows, batch_size):

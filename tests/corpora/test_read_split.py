@@ -15,6 +15,7 @@ import soundfile
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import READERS, CorpusConfig, Reader, read_split
 from spt_whisper.errors import InputError
+from tests import tiny_corpus
 from tests.corpora.tones import write_lines, write_tone
 
 
@@ -158,3 +159,16 @@ def test_real_corpora(shared_data: Path) -> None:
     for utterance in utterances:
         assert utterance.languages == ("qug",)
         assert len(load_audio(utterance.audio)) == pytest.approx(utterance.duration * 16_000, abs=9)
+
+
+def test_several_subsets_are_read_one_after_the_other_with_their_names(tmp_path: Path) -> None:
+    for name, language in (("kyrgyz", "ky"), ("sakha", "sah")):
+        tiny_corpus.write_corpus(tmp_path / name, train=4, languages=(language,))
+    config = CorpusConfig(str(tmp_path), subset=["sakha", "kyrgyz"], limit=3)
+    found = read_split(config, "train")
+    assert [utterance.id[:7] for utterance in found] == ["sakha-t"] * 3 + ["kyrgyz-"] * 3
+    assert [utterance.languages for utterance in found] == [("sah",)] * 3 + [("ky",)] * 3
+    assert len({utterance.id for utterance in found}) == 6
+    for wrong in ([], ["sakha", "sakha"]):
+        with pytest.raises(InputError, match="give each one once"):
+            CorpusConfig(str(tmp_path), subset=wrong)

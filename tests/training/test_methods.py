@@ -180,6 +180,8 @@ def test_a_lora_adapter_is_peft_own_and_changes_the_model(
     assert fingerprint_weights(adapted.model) != base.fingerprint
     assert adapted.card is not None
     assert adapted.card.fingerprint == base.fingerprint
+    found = Whisper(adapted).decode([Row(torch.zeros(8000))], DecodingOptions())
+    assert found[0].languages == ("es",)  # the token it was trained with, without being told
     (folder / "adapter_model.safetensors").rename(folder / "gone")
     with pytest.raises(InputError, match="no adapter_model.safetensors in it"):
         FrozenWhisper.from_pretrained(folder)
