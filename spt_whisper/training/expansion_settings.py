@@ -26,8 +26,8 @@ class ExpansionConfig:
     """Where the language's part starts: zero (it changes nothing), nearest (the part of the language of the bank that
     sounds most alike to bare Whisper), a language of the bank, or auto: zero or nearest, whichever has the lower loss."""
     tokens: list[str] = field(default_factory=list)
-    """Whisper language token that a soft token replaces, or that stands for the language; by default the one that Whisper
-    hears most in the training audio."""
+    """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or where
+    Whisper has none the one that it hears most in the training audio."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     data: DataConfig = field(default_factory=DataConfig)
     early_stopping: int | None = None

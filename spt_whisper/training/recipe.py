@@ -150,7 +150,7 @@ class Recipe:
     languages: list[str] | dict[str, list[str]] = field(default_factory=list)
     """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
     utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. What is not named gets
-    the token that Whisper hears most in its training audio."""
+    its own token, or where Whisper has none the one that it hears most in the training audio."""
     window_seconds: float = 30.0
     """Window of audio that is trained on; shorter is faster. Longer utterances are dropped by name."""
     prompt: PromptConfig = field(default_factory=PromptConfig)

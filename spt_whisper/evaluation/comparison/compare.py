@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import this_machine
@@ -237,7 +238,7 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
     config = EvaluateConfig(
         corpus=recipe.corpus,
         model=recipe.model,
-        languages=codes if isinstance(codes, list) else sorted({*chain(*codes.values())}),
+        languages=codes if isinstance(codes, list) else _tokens_of_corpus(recipe.corpus, codes),
         windows=[recipe.window_seconds],
         **vars(run.scoring),
     )
@@ -248,6 +249,12 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
     report = evaluate(config)
     (system,) = report.systems
     return _run_scores(system, report.normalizer)
+
+
+def _tokens_of_corpus(corpus: CorpusConfig, codes: Mapping[str, list[str]]) -> list[str]:
+    """The tokens that a recipe names for the languages which the test part is in."""
+    spoken = {code for utterance in read_split(corpus, "test") for code in utterance.languages}
+    return sorted({*chain(*(codes.get(language, []) for language in spoken))})
 
 
 def _run_scores(system: SystemScore, normalizer: str) -> RunScores:

@@ -1,0 +1,47 @@
+"""Starts from what frozen Whisper hears: posterior, language token, key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from spt_whisper.audio import load_audio
+from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.training.encoder_states import encode_audio
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.run import language_codes
+from spt_whisper.training.start import expected_embedding, hear, most_heard
+from spt_whisper.whisper.language import detect_languages
+from tests.tiny_corpus import write_corpus
+from tests.tiny_model import tiny_whisper
+
+
+def test_the_token_starts_as_the_mean_embedding_under_the_posterior(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    utterances = read_split(CorpusConfig(str(write_corpus(tmp_path / "corpus"))), "train")
+    heard = hear(whisper, utterances, 2.0)
+    torch.testing.assert_close(heard.posterior.sum(), torch.tensor(1.0))
+    embeddings = whisper.model.model.decoder.embed_tokens.weight
+    expected = sum(
+        share * embeddings[token]
+        for share, token in zip(heard.posterior, whisper.tokens.languages.values(), strict=True)
+    )
+    torch.testing.assert_close(expected_embedding(whisper, heard)[0, 0], expected)
+    key = heard.key()
+    assert len(key.log_posterior) == len(whisper.tokens.languages)
+    assert len(key.state) == whisper.shape.width
+
+
+def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_most(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    root = write_corpus(tmp_path / "corpus", languages=("ky", "sah", "zh"))
+    utterances = read_split(CorpusConfig(str(root)), "train")
+    recipe = Recipe(CorpusConfig(str(root)), languages={"sah": ["it"]}, window_seconds=2.0)
+    codes = language_codes(recipe, whisper, utterances)
+    own = [utterance for utterance in utterances if utterance.languages == ("ky",)]
+    heard = hear(whisper, own, 2.0)
+    assert codes == {"sah": ("it",), "ky": (most_heard(whisper, heard),), "zh": ("zh",)}
+    waveforms = [load_audio(utterance.audio) for utterance in own]
+    votes = detect_languages(whisper, encode_audio(whisper, waveforms, 2.0))
+    assert most_heard(whisper, heard) in votes
