@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spt_whisper.cli.parser import command_parser, instantiate, recipe_first, show_progress
+from spt_whisper.errors import InputError
 from spt_whisper.evaluation.settings import EvaluateConfig
+
+_BESIDE = (".html", ".png")  # the page and the picture, under the report's name
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,19 +30,35 @@ def run(config: EvaluateConfig) -> None:
     from rich.console import Console
 
     from spt_whisper.evaluation.detail_tables import detail_tables
-    from spt_whisper.evaluation.evaluate import evaluate
+    from spt_whisper.evaluation.evaluate import evaluate, scored_utterances
+    from spt_whisper.evaluation.html import write_html
     from spt_whisper.evaluation.picture import draw_report
     from spt_whisper.evaluation.table import report_table
 
-    report = evaluate(config)
-    output = Path(config.output) if config.output else _default_output(config)
+    output = _output(config)
+    page, picture = (output.with_suffix(suffix) for suffix in _BESIDE)
+    utterances = scored_utterances(config)
+    report = evaluate(config, utterances)
     report.write(output)
-    draw_report(report, output.with_suffix(".png"))
+    draw_report(report, picture)
+    write_html(report, page, utterances)
     console = Console()
     console.print(report_table(report))
     for table in detail_tables(report):
         console.print(table)
-    console.print(f"report: {output}, picture: {output.with_suffix('.png')}", soft_wrap=True)
+    console.print(f"report: {output}, page: {page}, picture: {picture}", soft_wrap=True)
+
+
+def _output(config: EvaluateConfig) -> Path:
+    if config.output is None:
+        return _default_output(config)
+    output = Path(config.output)
+    if output.suffix in _BESIDE:
+        raise InputError(
+            f"output: found {output}, wanted the name of the JSON file; "
+            "the page and the picture get the same name with .html and .png"
+        )
+    return output
 
 
 def _default_output(config: EvaluateConfig) -> Path:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from spt_whisper.audio import WINDOW_SECONDS, load_audio
 from spt_whisper.corpora import read_split
@@ -37,8 +38,21 @@ class ZeroShot:
         return f"language {self.language or 'auto'}, window {self.window_seconds:g} s"
 
 
-def evaluate(config: EvaluateConfig) -> Report:
+def scored_utterances(config: EvaluateConfig) -> list[Utterance]:
+    """Returns the utterances that are scored: those of the split that have at most 30 s.
+
+    Raises:
+        InputError: the corpus is not what it should be, or there are none.
+    """
+    return _fitting(read_split(config.corpus, config.split), config.split)
+
+
+def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = None) -> Report:
     """Scores bare Whisper and what was learned, as far as the settings want them, on the same utterances.
+
+    Args:
+        config: what is scored, with what, and how.
+        utterances: what `scored_utterances` gave, where the caller has it; else it is read here.
 
     Raises:
         InputError: there is nothing to score with, or nothing to score.
@@ -48,7 +62,7 @@ def evaluate(config: EvaluateConfig) -> Report:
         raise InputError(
             "evaluate: nothing to score; give --prompt, --bank, an adapted --model, or --zero_shot true"
         )
-    utterances = _fitting(read_split(config.corpus, config.split), config.split)
+    utterances = scored_utterances(config) if utterances is None else utterances
     scorer = _Scorer(config, learned)
     rows = [Row(load_audio(u.audio, u.start, u.end)) for u in utterances]
     systems, used = [], {}
@@ -67,7 +81,7 @@ def evaluate(config: EvaluateConfig) -> Report:
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    corpus = f"{config.corpus.root} ({config.split})"
+    corpus = f"{Path(config.corpus.root).name} ({config.split})"
     return Report(corpus, scorer.normalizer.name, systems, settings, comparisons)
 
 

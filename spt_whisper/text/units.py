@@ -42,14 +42,12 @@ def mixed_units(text: str) -> list[str]:
 
 
 def _split_word(word: str) -> list[str]:
-    units = [word[0]]
-    for character in word[1:]:
+    starts = [0]
+    for place, character in enumerate(word[1:], start=1):
         mark = unicodedata.category(character)[0] == "M"
-        if mark or not (is_unspaced(units[-1][0]) or is_unspaced(character)):
-            units[-1] += character
-        else:
-            units.append(character)
-    return units
+        if not mark and (is_unspaced(word[starts[-1]]) or is_unspaced(character)):
+            starts.append(place)
+    return [word[first:after] for first, after in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def count_spoken_words(text: str) -> float:

@@ -1,0 +1,81 @@
+"""Error rates of parts of a corpus, all systems side by side: by group of utterances, by language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from spt_whisper.evaluation.breakdown import GROUPINGS
+from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.system_score import SystemScore
+from spt_whisper.text.error_rates import ErrorCounts
+
+MOST_ROWS = 20  # of one table; speakers may be thousands
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One part of the corpus and one system."""
+
+    number: int  # utterances, or units of the reference
+    rate: float  # a fraction
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part of the corpus; a system that has nothing of it has None."""
+
+    part: str
+    number: int
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class PartsTable:
+    """One way to take a corpus apart."""
+
+    title: str
+    counted: str  # what `number` counts
+    rows: tuple[Row, ...]  # at most MOST_ROWS
+    left_out: int  # rows behind those
+
+
+def parts_tables(report: Report) -> list[PartsTable]:
+    """Tables by every grouping that splits the corpus, and by language where several were said."""
+    grouped = [
+        (f"by {by}", "utterances", [_groups(by, system) for system in report.systems])
+        for by in GROUPINGS
+    ]
+    spoken = ("by language said, and at switches", "units", list(map(_languages, report.systems)))
+    return [_table(*given) for given in (*grouped, spoken) if any(given[2])]
+
+
+def _groups(by: str, system: SystemScore) -> dict[str, Cell]:
+    return {
+        score.group: Cell(score.utterances, getattr(score.rates, system.main_rate))
+        for score in system.breakdown
+        if score.by == by
+    }
+
+
+def _languages(system: SystemScore) -> dict[str, Cell]:
+    switching = system.switching
+    if len(switching.by_language) < 2:
+        return {}
+    cells = {name: _cell(counts) for name, counts in switching.by_language.items()}
+    return {**cells, f"at {switching.switches} switches": _cell(switching.at_switches)}
+
+
+def _cell(counts: ErrorCounts) -> Cell:
+    return Cell(counts.reference_length, counts.rate)
+
+
+def _table(title: str, counted: str, columns: Sequence[dict[str, Cell]]) -> PartsTable:
+    rows = tuple(_rows(columns))
+    return PartsTable(title, counted, rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
+
+
+def _rows(columns: Sequence[dict[str, Cell]]) -> Iterator[Row]:
+    for part in dict.fromkeys(part for column in columns for part in column):
+        cells = tuple(column.get(part) for column in columns)
+        yield Row(part, max(cell.number for cell in cells if cell), cells)

@@ -1,0 +1,36 @@
+"""`spt-whisper evaluate`: the files it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.cli.evaluate import run
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation.settings import EvaluateConfig
+from tests.tiny_corpus import write_corpus, write_model
+
+
+def test_report_utterances_page_and_picture(tmp_path: Path) -> None:
+    config = EvaluateConfig(
+        CorpusConfig(str(write_corpus(tmp_path / "corpus", dev=0))),
+        model=str(write_model(tmp_path / "model")),
+        output=str(tmp_path / "out" / "report.json"),
+        resamples=20,
+    )
+    run(config)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.json", "report.utterances.jsonl", "report.html", "report.png",
+    }  # fmt: skip
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "zero_shot" in html
+    assert html.count("<audio") == 3
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.png"])
+def test_the_report_does_not_take_the_name_of_what_is_beside_it(name: str) -> None:
+    config = EvaluateConfig(CorpusConfig("anywhere"), output=name)
+    with pytest.raises(InputError, match=rf"output: found {name}, wanted the name of the JSON"):
+        run(config)
