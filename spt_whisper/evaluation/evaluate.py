@@ -12,12 +12,13 @@ from pathlib import Path
 from spt_whisper.audio import WINDOW_SECONDS, load_audio
 from spt_whisper.corpora import read_split
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.engines.engine import Row
+from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import Learned, read_learned
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.settings import EvaluateConfig
+from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
@@ -120,13 +121,25 @@ class _Scorer:
     ) -> SystemScore:
         """Decodes rows of audio and scores them against the utterances' texts."""
         config = self.config
-        results = (whisper or self.whisper).decode(rows, config.decoding, window, config.batch_size)
+        results = self._decode(rows, window, whisper)
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
         references = [replace(u, text=self.text.apply(u.text)) for u in utterances]
         texts = [self.text.apply(result.hypothesis.text) for result in results]
         return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
+
+    def _decode(
+        self, rows: Sequence[Row], window: float | None, adapted: Whisper | None
+    ) -> list[RowResult]:
+        config = self.config
+        if config.processes > 1:
+            model = str(config.model) if adapted else self.name
+            return decode_in_processes(
+                model, rows, config.decoding, window, config.batch_size, config.processes
+            )
+        whisper = adapted or self.whisper
+        return whisper.decode(rows, config.decoding, window, config.batch_size)
 
     def score_bare(
         self, name: str, utterances: Sequence[Utterance], rows: Sequence[Row], way: ZeroShot

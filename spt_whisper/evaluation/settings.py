@@ -36,6 +36,8 @@ class EvaluateConfig:
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     batch_size: int = 8
     """Utterances decoded together."""
+    processes: int = 1
+    """Processes that decode, with a model each; with several GPUs as many as these."""
     output: str | None = None
     """File for the report; by default report.json beside the prompt, bank or model."""
     resamples: int = 1000
@@ -44,5 +46,7 @@ class EvaluateConfig:
     """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise InputError(f"evaluate: processes is {self.processes}; wanted at least 1")
         if self.prompt and self.bank:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")
