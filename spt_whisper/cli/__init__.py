@@ -18,6 +18,8 @@ COMMANDS = {
     "compare": "fit and score recipes side by side, and go on where an earlier call stopped",
     "evaluate": "score a corpus with bare Whisper and with a prompt, a bank or an adapted model",
     "data": "check a corpus, or prepare one as a manifest",
+    "recipes": "list the recipes, or copy one",
+    "prompt": "show, list and average prompts",
     "transcribe": "turn audio into text, with any prompt",
 }
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
@@ -15,6 +15,9 @@ from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.writers import WRITERS, write_transcript
 from spt_whisper.whisper.options import DecodingOptions
+
+if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
+    from spt_whisper.prompts.files import Prompt
 
 _TIMED_FORMATS = ("srt", "vtt", "tsv", "json")
 
@@ -27,10 +30,13 @@ class TranscribeConfig:
     """Audio files of up to 30 s: wav, flac, ogg, opus, mp3, m4a, mp4, webm."""
     prompt: str | None = None
     """Folder or hub id of a prompt."""
+    bank: str | None = None
+    """Folder of a bank, of which the language's prompt is taken."""
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""
     language: str | None = None
-    """Whisper language code; by default the prompt's, else what Whisper hears."""
+    """Whisper language code; by default the prompt's, else what Whisper hears. With a bank, the language as the bank
+    names it, such as qug, or zh+en for mixed speech."""
     format: Literal["txt", "json", "srt", "vtt", "tsv"] = "txt"
     """Format of the transcripts."""
     output: str | None = None
@@ -41,6 +47,8 @@ class TranscribeConfig:
     """Files decoded together."""
 
     def __post_init__(self) -> None:
+        if self.prompt and self.bank:
+            raise InputError("transcribe: a prompt and a bank given; wanted one of them")
         names = Counter(Path(audio).name for audio in self.audio)
         twice = [name for name, count in names.items() if count > 1]
         if self.output and twice:
@@ -53,7 +61,7 @@ class TranscribeConfig:
 def main(arguments: Sequence[str]) -> int:
     """Transcribes what can be read; what cannot is named, one line each."""
     parser = command_parser(
-        "transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P]"
+        "transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P | --bank DIR]"
     )
     parser.add_argument("audio", nargs="+", type=str, help="audio files of up to 30 s")
     parser.add_class_arguments(TranscribeConfig, None, skip={"audio"})
@@ -66,16 +74,15 @@ def main(arguments: Sequence[str]) -> int:
 def run(config: TranscribeConfig) -> int:
     """Returns 0, or 1 where some files failed."""
     from spt_whisper.engines.engine import Row
-    from spt_whisper.prompts.files import Prompt
     from spt_whisper.transcription.transcriber import Whisper, load_waveform
 
-    prompt = Prompt.from_pretrained(config.prompt) if config.prompt else None
+    prompt = _read_prompt(config)
     whisper = Whisper.from_pretrained(config.model or (prompt.card.base if prompt else "base"))
-    if config.language:
-        whisper.frozen.tokens.language(config.language)
+    code = None if config.language is None or config.bank else (config.language,)
+    for language in code or ():
+        whisper.frozen.tokens.language(language)
     timed = config.decoding.timestamps or config.format in _TIMED_FORMATS
     options = replace(config.decoding, timestamps=timed)
-    code = (config.language,) if config.language else None
     failed = 0
     for first in range(0, len(config.audio), config.batch_size):
         names, rows = [], []
@@ -91,6 +98,21 @@ def run(config: TranscribeConfig) -> int:
         ):
             _give(transcript, config)
     return SOME_FAILED if failed else DONE
+
+
+def _read_prompt(config: TranscribeConfig) -> Prompt | None:
+    """The prompt that is asked for, out of its own folder or a bank; None for bare Whisper."""
+    from spt_whisper.prompts.bank import Bank
+    from spt_whisper.prompts.files import Prompt
+
+    if not config.bank:
+        return Prompt.from_pretrained(config.prompt) if config.prompt else None
+    bank = Bank.from_pretrained(config.bank)
+    if not config.language:
+        raise InputError(
+            f"language: none given for bank {config.bank}; wanted one of {', '.join(bank.languages)}"
+        )
+    return bank.prompt(config.language)
 
 
 def _give(transcript: Transcript, config: TranscribeConfig) -> None:

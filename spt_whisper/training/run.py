@@ -73,8 +73,9 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     fingerprint = whisper.fingerprint
     parts = prepare(recipe, whisper)
     learner = build_learner(recipe, parts)
+    start = learner.start_digest()
     numbers = train(recipe, parts, learner, checkpoint)
-    card = make_card(recipe, parts, numbers, fingerprint)
+    card = make_card(recipe, parts, numbers, fingerprint, start)
     return FitResult(learner.artifact, learner.write(output, card), numbers)
 
 
@@ -153,7 +154,7 @@ def train(
 def language_codes(
     recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Returns the Whisper tokens of each language of the corpus: the recipe's, else the one that is heard most."""
+    """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that is heard most."""
     spoken = sorted({language for utterance in utterances for language in utterance.languages})
     if isinstance(recipe.languages, list) and recipe.languages:
         named = dict.fromkeys(spoken, tuple(recipe.languages))
@@ -164,7 +165,11 @@ def language_codes(
         for code in codes:
             whisper.tokens.language(code)
     for language in spoken:
-        if not named.get(language):
+        if named.get(language):
+            continue
+        if language in whisper.tokens.languages:
+            named[language] = (language,)
+        else:
             own = [utterance for utterance in utterances if language in utterance.languages]
             heard = hear(whisper, own, recipe.window_seconds)
             named[language] = (most_heard(whisper, heard),)
@@ -176,8 +181,18 @@ def language_codes(
     return named
 
 
-def make_card(recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: str) -> PromptCard:
-    """Returns the card of what a run made."""
+def make_card(
+    recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: str, start: str | None = None
+) -> PromptCard:
+    """Returns the card of what a run made.
+
+    Args:
+        recipe: the run.
+        parts: what it learned from.
+        numbers: what it cost and where it ended.
+        fingerprint: of Whisper's weights before the run.
+        start: digest of the prompt's start, by which prompts that may be averaged are known.
+    """
     whisper, train = parts.whisper, parts.train
     spoken = sorted({code for example in train for code in example.utterance.languages})
     return PromptCard(
@@ -194,6 +209,7 @@ def make_card(recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: st
         training={
             "hours": round(sum(example.duration for example in train) / 3600, 3),
             **asdict(numbers),
+            **({"start": start} if start else {}),
         },
     )
 

@@ -233,6 +233,35 @@ def test_an_unknown_language_is_refused(home: Path, capsys: pytest.CaptureFixtur
     assert "language 'qug': Whisper has no token for it" in one_line(capsys.readouterr().err)
 
 
+def test_transcribe_takes_a_languages_prompt_from_a_bank(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, bank = str(home / "model"), str(tmp_path / "run" / "bank")
+    write_corpus(tmp_path / "corpus", languages=("zh", "qug"))
+    fit = (
+        "fit", "--corpus.root", str(tmp_path / "corpus"), "--model", model, "--output", str(tmp_path / "run"),
+        "--method", "language_prompts", "--languages.zh", "[zh]", "--languages.qug", "[es]",
+        "--window_seconds", "2", "--prompt.length", "4", "--optimizer.learning_rate", "0.05",
+        "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false",
+    )  # fmt: skip
+    assert call(*fit) == 0
+    audio = str(home / "corpus" / "audio" / "test0.wav")
+    of_bank = ("transcribe", audio, "--model", model, "--bank", bank, "--format", "json")
+    capsys.readouterr()
+    for language, token in (("qug", ["es"]), ("zh", ["zh"]), ("zh+qug", ["zh", "es"])):
+        assert call(*of_bank, "--language", language) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert said["languages"] == token
+        assert said["prompt"] == f"{bank}/{language}"
+    assert call(*of_bank) == 2
+    assert "wanted one of qug, zh" in one_line(capsys.readouterr().err)
+    assert call(*of_bank, "--language", "cv") == 2
+    assert "no language 'cv'; wanted one of qug, zh" in one_line(capsys.readouterr().err)
+    prompt = str(home / "run" / "prompt")
+    assert call(*of_bank, "--language", "qug", "--prompt", prompt) == 2
+    assert "a prompt and a bank given" in one_line(capsys.readouterr().err)
+
+
 def test_an_unknown_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("teach") == 2
     assert "teach" in capsys.readouterr().err

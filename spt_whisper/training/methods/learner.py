@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from spt_whisper.prompts.averaging import start_digest
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
@@ -91,6 +92,10 @@ class Learner(nn.Module):
     def stored_numbers(self) -> int:
         """How many numbers the result holds."""
         raise NotImplementedError
+
+    def start_digest(self) -> str | None:
+        """Returns the digest of a prompt that has not trained yet; None where this ends as a bank or a model."""
+        return start_digest(self.vectors(())) if self.artifact == "prompt" else None
 
     def trained(self) -> list[nn.Parameter]:
         """Returns the parameters that train."""

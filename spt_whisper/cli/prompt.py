@@ -1,0 +1,205 @@
+"""`spt-whisper prompt`: show what a prompt or a bank holds, list a bank's languages, average prompts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spt_whisper.cli import DONE, SOME_FAILED
+from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.errors import InputError
+
+if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
+    from rich.table import Table
+
+    from spt_whisper.prompts.bank import Bank
+    from spt_whisper.prompts.files import Prompt
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """What is shown, and with which Whisper its vectors are read as words."""
+
+    source: str
+    """Folder or hub id of a prompt, or folder of a bank."""
+    language: str | None = None
+    """Of a bank: the language whose whole prompt is shown."""
+    model: str | None = None
+    """Whisper whose vocabulary is used; by default the prompt's base."""
+    slots: int = 10
+    """How many feed-forward slots are read, those with the largest values."""
+    picture: str | None = None
+    """Of a bank: PNG file for the similarity of its languages."""
+
+    def __post_init__(self) -> None:
+        if self.slots < 0:
+            raise InputError(f"slots: found {self.slots}, wanted 0 or more")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a sub-command and returns its exit status."""
+    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in ACTIONS.items())
+    parser = argparse.ArgumentParser(
+        prog="spt-whisper prompt",
+        description="Look into prompts and banks, or average prompts.",
+        epilog=f"actions:\n{table}\n\nspt-whisper prompt ACTION --help tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="one of those below")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
+    chosen = parser.parse_args(arguments)
+    return ACTIONS[chosen.action](chosen.rest)
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Show sizes, norms, card, scores, nearest vocabulary tokens, and how alike a bank's languages are."""
+    parser = command_parser("prompt show", show.__doc__ or "")
+    parser.add_argument("source", metavar="DIR", type=str, help="a prompt or a bank")
+    parser.add_class_arguments(ShowConfig, None, skip={"source"})
+    values = vars(instantiate(parser, arguments))
+    values.pop("config")
+    config = ShowConfig(**values)
+
+    from spt_whisper.evaluation.prompt_report import (
+        read_prompt_or_bank,
+        stored_tensors,
+        tensor_sizes,
+    )
+    from spt_whisper.evaluation.prompt_table import card_table, tensor_table
+    from spt_whisper.prompts.files import Prompt
+
+    show_progress()
+    subject = read_prompt_or_bank(config.source, config.language)
+    if not isinstance(subject, Prompt):
+        _show_languages(subject, config.picture)
+    elif config.picture:
+        raise InputError(f"picture: {config.source} is one prompt; wanted a bank of languages")
+    else:
+        _print(card_table(subject))
+    _print(tensor_table(tensor_sizes(stored_tensors(subject))))
+    return max(_show_scores(config.source), _show_tokens(subject, config))
+
+
+def list_languages(arguments: Sequence[str]) -> int:
+    """List the languages of a bank."""
+    parser = command_parser("prompt list", list_languages.__doc__ or "")
+    parser.add_argument("bank", metavar="BANK", type=str, help="folder of a bank")
+    folder = instantiate(parser, arguments).bank
+
+    from spt_whisper.evaluation.prompt_report import bank_rows
+    from spt_whisper.evaluation.prompt_table import bank_table
+    from spt_whisper.prompts.bank import Bank
+
+    bank = Bank.from_pretrained(folder)
+    _print(bank_table(bank, bank_rows(bank)))
+    return DONE
+
+
+def average_prompts(arguments: Sequence[str]) -> int:
+    """Average prompts that were trained apart from the same start (federated averaging)."""
+    parser = command_parser("prompt average", average_prompts.__doc__ or "")
+    parser.add_argument(
+        "sources", metavar="PROMPT", nargs="+", type=str, help="folders or hub ids of prompts"
+    )
+    parser.add_argument(
+        "--weights", nargs="+", type=float, default=None,
+        help="a number above 0 for each prompt, such as its hours of speech; equal by default",
+    )  # fmt: skip
+    parser.add_argument("--output", type=str, required=True, help="folder for the mean")
+    settings = instantiate(parser, arguments)
+
+    from spt_whisper.prompts.averaging import average
+    from spt_whisper.prompts.files import Prompt
+
+    output = Path(settings.output)
+    if output.resolve() in {Path(source).resolve() for source in settings.sources}:
+        raise InputError(f"output: {output} is one of the prompts; name another folder")
+    prompts = [Prompt.from_pretrained(source) for source in settings.sources]
+    mean = average(prompts, settings.weights)
+    folder = mean.save_pretrained(output)
+    print(f"prompt: {folder} ({mean.numbers:,} numbers), weights {mean.card.training['weights']}")
+    return DONE
+
+
+ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
+    "show": show,
+    "list": list_languages,
+    "average": average_prompts,
+}
+
+
+def _show_languages(bank: Bank, picture: str | None) -> None:
+    """Prints the languages of a bank and how alike they are; draws it where a picture is wanted."""
+    from spt_whisper.evaluation.language_similarity import similarities
+    from spt_whisper.evaluation.prompt_report import bank_rows
+    from spt_whisper.evaluation.prompt_table import bank_table, similarity_table
+    from spt_whisper.evaluation.similarity_picture import draw_similarities
+
+    found = similarities(bank)
+    if picture and not found:
+        raise InputError(
+            f"picture: bank {bank.folder} has {', '.join(bank.languages)}; wanted two languages to compare"
+        )
+    _print(bank_table(bank, bank_rows(bank)))
+    for similarity in found:
+        _print(similarity_table(similarity))
+    if picture:
+        draw_similarities(found, picture)
+        print(f"picture: {picture}")
+
+
+def _show_scores(source: str) -> int:
+    """Prints the report that stands beside a prompt or a bank; where it cannot be read, says why and returns 1."""
+    from spt_whisper.evaluation.prompt_report import report_beside
+    from spt_whisper.evaluation.table import report_table
+
+    try:
+        report = report_beside(source)
+    except InputError as error:
+        return _left_out("scores", error)
+    if report is not None:
+        _print(report_table(report))
+    return DONE
+
+
+def _show_tokens(subject: Prompt | Bank, config: ShowConfig) -> int:
+    """Prints vectors as words: a prompt's, or the soft language tokens of a bank; where no Whisper can, says why."""
+    from spt_whisper.evaluation.prompt_lens import can_be_read, read_embeddings, read_slots
+    from spt_whisper.evaluation.prompt_table import embedding_table, slot_table
+    from spt_whisper.prompts.files import Prompt
+    from spt_whisper.whisper.loading import FrozenWhisper
+
+    if isinstance(subject, Prompt):
+        prompts, slots = [subject], config.slots
+    else:  # a bank, of which one language's slots are shown with --language
+        prompts, slots = [subject.prompt(language) for language in subject.languages], 0
+    if not any(can_be_read(prompt, slots) for prompt in prompts):
+        return DONE
+    card = prompts[0].card
+    try:
+        whisper = FrozenWhisper.from_pretrained(config.model or card.base)
+        prompts[0].check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+    except InputError as error:
+        return _left_out("nearest tokens", error)
+    embedded = [reading for prompt in prompts for reading in read_embeddings(prompt, whisper)]
+    promoted = [reading for prompt in prompts for reading in read_slots(prompt, whisper, slots)]
+    if embedded:
+        _print(embedding_table(embedded))
+    if promoted:
+        _print(slot_table(promoted))
+    return DONE
+
+
+def _left_out(what: str, error: InputError) -> int:
+    print(f"spt-whisper prompt show: {what} left out: {error}", file=sys.stderr)
+    return SOME_FAILED
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console().print(table)
