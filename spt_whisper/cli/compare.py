@@ -7,17 +7,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
-from spt_whisper.evaluation.comparison.compare import (
-    CompareConfig,
-    Comparison,
-    NamedRecipe,
-    compare,
-)
+from spt_whisper.evaluation.comparison.settings import CompareConfig
 from spt_whisper.training.recipe import Recipe
+
+if TYPE_CHECKING:  # scipy takes a second to import, and help needs none
+    from spt_whisper.evaluation.comparison.compare import Comparison
 
 _USAGE = (
     "Fit and score recipes side by side: spt-whisper compare RECIPE.yaml ... [--base BASE.yaml] [--seeds N]. "
@@ -39,6 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(CompareConfig, None)
     settings = instantiate(parser, [*paths, *own])
     config = CompareConfig(**{key.name: settings[key.name] for key in fields(CompareConfig)})
+
+    from spt_whisper.evaluation.comparison.compare import NamedRecipe, compare
+
     recipes = [NamedRecipe(Path(path).stem, _recipe(path, settings.base, shared)) for path in paths]
     show_progress()
     return _report(compare(recipes, config, prepare=show_progress), Path(config.store))

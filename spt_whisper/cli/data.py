@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from spt_whisper.cli import DONE, SOME_FAILED
-from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.cli.parser import command_parser, instantiate, run_action, show_progress
 from spt_whisper.corpora import CorpusConfig
+from spt_whisper.evaluation.data.settings import CheckConfig, PrepareConfig
 
-if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
-    from spt_whisper.evaluation.data.check import CheckConfig
-    from spt_whisper.evaluation.data.prepare import PrepareConfig
-
-Config = TypeVar("Config", "CheckConfig", "PrepareConfig")
+Config = TypeVar("Config", CheckConfig, PrepareConfig)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a sub-command and returns its exit status."""
-    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in ACTIONS.items())
-    parser = argparse.ArgumentParser(
-        prog="spt-whisper data",
-        description="Look at a corpus before training, or bring it into shape.",
-        epilog=f"actions:\n{table}\n\nspt-whisper data ACTION --help tells more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return run_action(
+        "data", "Look at a corpus before training, or bring it into shape.", ACTIONS, arguments
     )
-    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="one of those below")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
-    chosen = parser.parse_args(arguments)
-    return ACTIONS[chosen.action](chosen.rest)
 
 
 def check(arguments: Sequence[str]) -> int:
     """Say what a corpus holds and what is wrong with it; status 1 where it is unfit to train on."""
+    config = _parse("check", check.__doc__, CheckConfig, arguments)
+
     from rich.console import Console
 
-    from spt_whisper.evaluation.data.check import CheckConfig, check_corpus
+    from spt_whisper.evaluation.data.check import check_corpus
     from spt_whisper.evaluation.data.table import check_tables
 
-    config = _parse("check", check.__doc__, CheckConfig, arguments)
     result = check_corpus(config)
     console = Console()
     for table in check_tables(result):
@@ -53,11 +42,12 @@ def check(arguments: Sequence[str]) -> int:
 
 def prepare(arguments: Sequence[str]) -> int:
     """Write a split of any corpus as a manifest, with its audio as 16 kHz FLAC or Opus if wanted."""
+    config = _parse("prepare", prepare.__doc__, PrepareConfig, arguments)
+
     from rich.console import Console
 
-    from spt_whisper.evaluation.data.prepare import PrepareConfig, prepare_manifest
+    from spt_whisper.evaluation.data.prepare import prepare_manifest
 
-    config = _parse("prepare", prepare.__doc__, PrepareConfig, arguments)
     result = prepare_manifest(config)
     Console().print(
         f"manifest: {config.out}, {result.utterances:,} utterances; audio: {result.converted:,} "

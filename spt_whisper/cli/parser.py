@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -23,6 +24,10 @@ _DEVELOPERS_WARNINGS = (
     r".*exists and is not empty",
     r".*Total length of .* across ranks is zero",
 )
+
+
+# the text below a field of a dataclass is the help of its flag
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
 class CommandParser(ArgumentParser):
@@ -43,6 +48,33 @@ def command_parser(name: str, description: str) -> CommandParser:
     parser = CommandParser(prog=f"spt-whisper {name}", description=description)
     parser.add_argument("--config", action="config", help="a recipe in YAML; flags after it win")
     return parser
+
+
+Action = Callable[[Sequence[str]], int]
+
+
+def run_action(
+    command: str, description: str, actions: Mapping[str, Action], arguments: Sequence[str]
+) -> int:
+    """Runs a sub-command by the name that stands first, and returns its exit status.
+
+    Args:
+        command: the command that has the sub-commands.
+        description: what it is for.
+        actions: the sub-commands by name; the help shows their docstrings.
+        arguments: what stands behind the command.
+    """
+    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in actions.items())
+    parser = argparse.ArgumentParser(
+        prog=f"spt-whisper {command}",
+        description=description,
+        epilog=f"actions:\n{table}\n\nspt-whisper {command} ACTION --help tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=actions, metavar="ACTION", help="one of those below")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
+    chosen = parser.parse_args(arguments)
+    return actions[chosen.action](chosen.rest)
 
 
 def recipe_first(arguments: Sequence[str]) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.cli import DONE, SOME_FAILED
-from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.cli.parser import command_parser, instantiate, run_action, show_progress
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.inspection.settings import ShowConfig
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from rich.table import Table
@@ -20,39 +19,11 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.prompts.files import Prompt
 
 
-@dataclass(frozen=True)
-class ShowConfig:
-    """What is shown, and with which Whisper its vectors are read as words."""
-
-    source: str
-    """Folder or hub id of a prompt, or folder of a bank."""
-    language: str | None = None
-    """Of a bank: the language whose whole prompt is shown."""
-    model: str | None = None
-    """Whisper whose vocabulary is used; by default the prompt's base."""
-    slots: int = 10
-    """How many feed-forward slots are read, those with the largest values."""
-    picture: str | None = None
-    """Of a bank: PNG file for the similarity of its languages."""
-
-    def __post_init__(self) -> None:
-        if self.slots < 0:
-            raise InputError(f"slots: found {self.slots}, wanted 0 or more")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Runs a sub-command and returns its exit status."""
-    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in ACTIONS.items())
-    parser = argparse.ArgumentParser(
-        prog="spt-whisper prompt",
-        description="Look into prompts and banks, or average prompts.",
-        epilog=f"actions:\n{table}\n\nspt-whisper prompt ACTION --help tells more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return run_action(
+        "prompt", "Look into prompts and banks, or average prompts.", ACTIONS, arguments
     )
-    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="one of those below")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
-    chosen = parser.parse_args(arguments)
-    return ACTIONS[chosen.action](chosen.rest)
 
 
 def show(arguments: Sequence[str]) -> int:
@@ -64,12 +35,12 @@ def show(arguments: Sequence[str]) -> int:
     values.pop("config")
     config = ShowConfig(**values)
 
-    from spt_whisper.evaluation.prompt_report import (
+    from spt_whisper.evaluation.inspection.contents import (
         read_prompt_or_bank,
         stored_tensors,
         tensor_sizes,
     )
-    from spt_whisper.evaluation.prompt_table import card_table, tensor_table
+    from spt_whisper.evaluation.inspection.table import card_table, tensor_table
     from spt_whisper.prompts.files import Prompt
 
     show_progress()
@@ -90,8 +61,8 @@ def list_languages(arguments: Sequence[str]) -> int:
     parser.add_argument("bank", metavar="BANK", type=str, help="folder of a bank")
     folder = instantiate(parser, arguments).bank
 
-    from spt_whisper.evaluation.prompt_report import bank_rows
-    from spt_whisper.evaluation.prompt_table import bank_table
+    from spt_whisper.evaluation.inspection.contents import bank_rows
+    from spt_whisper.evaluation.inspection.table import bank_table
     from spt_whisper.prompts.bank import Bank
 
     bank = Bank.from_pretrained(folder)
@@ -134,10 +105,10 @@ ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def _show_languages(bank: Bank, picture: str | None) -> None:
     """Prints the languages of a bank and how alike they are; draws it where a picture is wanted."""
-    from spt_whisper.evaluation.language_similarity import similarities
-    from spt_whisper.evaluation.prompt_report import bank_rows
-    from spt_whisper.evaluation.prompt_table import bank_table, similarity_table
-    from spt_whisper.evaluation.similarity_picture import draw_similarities
+    from spt_whisper.evaluation.inspection.contents import bank_rows
+    from spt_whisper.evaluation.inspection.picture import draw_similarities
+    from spt_whisper.evaluation.inspection.similarity import similarities
+    from spt_whisper.evaluation.inspection.table import bank_table, similarity_table
 
     found = similarities(bank)
     if picture and not found:
@@ -154,7 +125,7 @@ def _show_languages(bank: Bank, picture: str | None) -> None:
 
 def _show_scores(source: str) -> int:
     """Prints the report that stands beside a prompt or a bank; where it cannot be read, says why and returns 1."""
-    from spt_whisper.evaluation.prompt_report import report_beside
+    from spt_whisper.evaluation.inspection.contents import report_beside
     from spt_whisper.evaluation.table import report_table
 
     try:
@@ -168,8 +139,8 @@ def _show_scores(source: str) -> int:
 
 def _show_tokens(subject: Prompt | Bank, config: ShowConfig) -> int:
     """Prints vectors as words: a prompt's, or the soft language tokens of a bank; where no Whisper can, says why."""
-    from spt_whisper.evaluation.prompt_lens import can_be_read, read_embeddings, read_slots
-    from spt_whisper.evaluation.prompt_table import embedding_table, slot_table
+    from spt_whisper.evaluation.inspection.lens import can_be_read, read_embeddings, read_slots
+    from spt_whisper.evaluation.inspection.table import embedding_table, slot_table
     from spt_whisper.prompts.files import Prompt
     from spt_whisper.whisper.loading import FrozenWhisper
 

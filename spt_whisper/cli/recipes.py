@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.table import Table
 import spt_whisper
 from spt_whisper.atomic import write_text
 from spt_whisper.cli import DONE
-from spt_whisper.cli.parser import CommandParser
+from spt_whisper.cli.parser import CommandParser, run_action
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.training.recipe import Recipe
@@ -34,17 +33,7 @@ class PackedRecipe:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a sub-command and returns its exit status."""
-    table = "\n".join(f"  {name:<12} {action.__doc__}" for name, action in ACTIONS.items())
-    parser = argparse.ArgumentParser(
-        prog="spt-whisper recipes",
-        description="The recipes that come with the package.",
-        epilog=f"actions:\n{table}\n\nspt-whisper recipes ACTION --help tells more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="one of those below")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
-    chosen = parser.parse_args(arguments)
-    return ACTIONS[chosen.action](chosen.rest)
+    return run_action("recipes", "The recipes that come with the package.", ACTIONS, arguments)
 
 
 def list_recipes(arguments: Sequence[str]) -> int:

@@ -41,6 +41,8 @@ def write_folder(
     Raises:
         InputError: the folder holds something else, or a tensor is not finite.
     """
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; name a folder")
     if target.exists() and any(target.iterdir()) and not (target / f"{kind}.json").exists():
         raise InputError(f"{target}: holds files that are not a {kind}; name another folder")
     for name, tensor in tensors.items():

@@ -33,7 +33,9 @@ def test_the_token_starts_as_the_mean_embedding_under_the_posterior(tmp_path: Pa
     assert len(key.state) == whisper.shape.width
 
 
-def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_most(tmp_path: Path) -> None:
+def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_most(
+    tmp_path: Path,
+) -> None:
     whisper = tiny_whisper()
     root = write_corpus(tmp_path / "corpus", languages=("ky", "sah", "zh"))
     utterances = read_split(CorpusConfig(str(root)), "train")

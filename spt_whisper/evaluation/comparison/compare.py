@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
@@ -27,10 +27,10 @@ from spt_whisper.evaluation.comparison.run_store import (
     StoredRun,
     UnitCounts,
 )
+from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.evaluation.comparison.summary import RecipeSummary, summarize
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.whisper.options import DecodingOptions
 
 if TYPE_CHECKING:  # torch and Lightning, loaded only where something is fitted or scored
     from spt_whisper.evaluation.system_score import SystemScore
@@ -42,34 +42,6 @@ _Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
 
 ZERO_SHOT = "zero_shot"  # the method that fits nothing, and so does not depend on the seed
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How every run is scored; another scoring is another run."""
-
-    normalizer: str = "basic"
-    """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
-    dev_limit: int = 40
-    """Dev utterances on which the way of asking bare Whisper is chosen."""
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """What is done with the recipes, and where it is kept."""
-
-    store: str = "runs/compare"
-    """Folder for a JSON of each finished run, the table and the picture."""
-    seeds: int = 3
-    """Number of seeds for each recipe: 0, 1, 2, ...; zero-shot takes the first alone."""
-    fit_again: bool = False
-    """Whether runs that the store has already are fitted and scored again."""
-    scoring: Scoring = field(default_factory=Scoring)
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise InputError(f"seeds: found {self.seeds}, wanted 1 or more")
 
 
 @dataclass(frozen=True)

@@ -22,39 +22,17 @@ from pathlib import Path
 from typing import get_args
 
 from spt_whisper.atomic import write_text
-from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.corpora import CorpusConfig, Split, Utterance, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.findings import Finding, Level, find_in, find_leaks
 from spt_whisper.evaluation.data.measure import AudioFacts, MeasuredUtterance, measure
+from spt_whisper.evaluation.data.settings import CheckConfig
 from spt_whisper.whisper.tokenizer import load_tokens
 from spt_whisper.whisper.tokens import Tokens
 
 FORMAT_VERSION = 1
 LENGTH_BINS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30)  # lower edges in seconds; the last one is open
 _CHARACTERS = 10  # in the list of the expensive ones
-
-
-@dataclass(frozen=True)
-class CheckConfig:
-    """What is checked, and for what."""
-
-    corpus: CorpusConfig
-    model: str = "base"
-    """Whisper whose tokens are counted; only its tokenizer is read."""
-    window_seconds: float = float(WINDOW_SECONDS)
-    """Window that is to be trained on."""
-    output: str | None = None
-    """File for the result as JSON, beside the text that is printed."""
-    workers: int | None = None
-    """Audio files read at a time; none: one a core."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.window_seconds <= WINDOW_SECONDS:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, "
-                f"wanted more than 0 and at most {WINDOW_SECONDS}"
-            )
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from spt_whisper.atomic import replacing, write_text
 from spt_whisper.audio import SAMPLE_RATE, audio_duration, load_audio
-from spt_whisper.corpora import CorpusConfig, Split, Utterance, read_split
+from spt_whisper.corpora import Utterance, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.parallel import parallel_map
+from spt_whisper.evaluation.data.settings import PrepareConfig
 
 logger = logging.getLogger(__name__)
 _NAME_LENGTH = 60  # characters of the utterance's id in a file name, which holds at most 255 bytes
@@ -39,31 +39,6 @@ AUDIO_FORMATS = {
     "flac": AudioFormat(".flac", "FLAC", "PCM_16"),  # lossless, about half of a wav
     "opus": AudioFormat(".opus", "OGG", "OPUS"),  # about a tenth of a wav
 }
-
-
-@dataclass(frozen=True)
-class PrepareConfig:
-    """What is prepared, and where it goes."""
-
-    corpus: CorpusConfig
-    out: str
-    """Manifest to write (.jsonl), outside the corpus; converted audio goes to the folder `audio` beside it."""
-    split: Split = "train"
-    """Part of the corpus."""
-    audio: Literal["flac", "opus"] | None = None
-    """Convert the audio to 16 kHz mono of this format; none: the manifest names the files where they are."""
-    workers: int | None = None
-    """Files at a time; none: one a core."""
-
-    def __post_init__(self) -> None:
-        out, root = Path(self.out), Path(self.corpus.root)
-        if out.suffix != ".jsonl":
-            raise InputError(f"out: found {self.out}, wanted a manifest that ends in .jsonl")
-        if out.resolve().is_relative_to(root.resolve()):
-            raise InputError(
-                f"out: {self.out} lies in the corpus {root}, which must stay as it is; "
-                "give a file in another folder"
-            )
 
 
 @dataclass(frozen=True)

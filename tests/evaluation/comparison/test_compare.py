@@ -11,13 +11,8 @@ import pytest
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.comparison.compare import (
-    CompareConfig,
-    Comparison,
-    NamedRecipe,
-    Scoring,
-    compare,
-)
+from spt_whisper.evaluation.comparison.compare import Comparison, NamedRecipe, compare
+from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.training.recipe import DataConfig, Recipe
 from tests.tiny_corpus import write_corpus, write_model

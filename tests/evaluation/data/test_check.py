@@ -15,8 +15,9 @@ from rich.console import Console
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.data.check import CheckConfig, CorpusCheck, check_corpus
+from spt_whisper.evaluation.data.check import CorpusCheck, check_corpus
 from spt_whisper.evaluation.data.findings import Finding
+from spt_whisper.evaluation.data.settings import CheckConfig
 from spt_whisper.evaluation.data.table import check_tables
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_tokenizer

@@ -15,7 +15,8 @@ import soundfile
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import CorpusConfig, read_manifest, read_split
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.data.prepare import PrepareConfig, Prepared, prepare_manifest
+from spt_whisper.evaluation.data.prepare import Prepared, prepare_manifest
+from spt_whisper.evaluation.data.settings import PrepareConfig
 from tests.tiny_corpus import write_corpus
 
 Format = Literal["flac", "opus"]

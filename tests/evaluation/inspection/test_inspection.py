@@ -15,21 +15,21 @@ from rich.console import Console
 from torch import Tensor
 
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.language_similarity import (
-    Similarity,
-    effect_similarity,
-    key_similarity,
-    similarities,
-)
-from spt_whisper.evaluation.prompt_lens import can_be_read, read_embeddings, read_slots
-from spt_whisper.evaluation.prompt_report import (
+from spt_whisper.evaluation.inspection.contents import (
     bank_rows,
     read_prompt_or_bank,
     stored_tensors,
     tensor_sizes,
 )
-from spt_whisper.evaluation.prompt_table import embedding_table, slot_table
-from spt_whisper.evaluation.similarity_picture import draw_similarities
+from spt_whisper.evaluation.inspection.lens import can_be_read, read_embeddings, read_slots
+from spt_whisper.evaluation.inspection.picture import draw_similarities
+from spt_whisper.evaluation.inspection.similarity import (
+    Similarity,
+    effect_similarity,
+    key_similarity,
+    similarities,
+)
+from spt_whisper.evaluation.inspection.table import embedding_table, slot_table
 from spt_whisper.prompts.bank import (
     PART_METHOD,
     SHARED_FOLDER,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import replacing
-from spt_whisper.evaluation.language_similarity import Similarity
+from spt_whisper.evaluation.inspection.similarity import Similarity
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spt_whisper.evaluation.language_similarity import Similarity, key_similarity
+from spt_whisper.evaluation.inspection.similarity import Similarity, key_similarity
 from spt_whisper.evaluation.report import Report
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt

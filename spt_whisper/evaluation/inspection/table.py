@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spt_whisper.evaluation.language_similarity import Similarity
-from spt_whisper.evaluation.prompt_lens import NearToken, VectorReading
-from spt_whisper.evaluation.prompt_report import BankRow, TensorSize
+from spt_whisper.evaluation.inspection.contents import BankRow, TensorSize
+from spt_whisper.evaluation.inspection.lens import NearToken, VectorReading
+from spt_whisper.evaluation.inspection.similarity import Similarity
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 

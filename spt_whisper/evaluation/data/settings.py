@@ -1,0 +1,58 @@
+"""What checking and preparing a corpus are told: one declaration for flags, help and code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.corpora import CorpusConfig, Split
+from spt_whisper.errors import InputError
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """What is checked, and for what."""
+
+    corpus: CorpusConfig
+    model: str = "base"
+    """Whisper whose tokens are counted; only its tokenizer is read."""
+    window_seconds: float = float(WINDOW_SECONDS)
+    """Window that is to be trained on."""
+    output: str | None = None
+    """File for the result as JSON, beside the text that is printed."""
+    workers: int | None = None
+    """Audio files read at a time; none: one a core."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window_seconds <= WINDOW_SECONDS:
+            raise InputError(
+                f"window_seconds: found {self.window_seconds:g}, "
+                f"wanted more than 0 and at most {WINDOW_SECONDS}"
+            )
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """What is prepared, and where it goes."""
+
+    corpus: CorpusConfig
+    out: str
+    """Manifest to write (.jsonl), outside the corpus; converted audio goes to the folder `audio` beside it."""
+    split: Split = "train"
+    """Part of the corpus."""
+    audio: Literal["flac", "opus"] | None = None
+    """Convert the audio to 16 kHz mono of this format; none: the manifest names the files where they are."""
+    workers: int | None = None
+    """Files at a time; none: one a core."""
+
+    def __post_init__(self) -> None:
+        out, root = Path(self.out), Path(self.corpus.root)
+        if out.suffix != ".jsonl":
+            raise InputError(f"out: found {self.out}, wanted a manifest that ends in .jsonl")
+        if out.resolve().is_relative_to(root.resolve()):
+            raise InputError(
+                f"out: {self.out} lies in the corpus {root}, which must stay as it is; "
+                "give a file in another folder"
+            )
