@@ -1,9 +1,10 @@
-"""The Kichwa table of the README: bare Whisper and five prompts on real speech, one command a row.
+"""The Kichwa table of the README: bare Whisper and five prompts on real speech.
 
     python benchmarks/kichwa.py --corpus DIR [--only decoder_feed_forward ...]
 
-Each row is `spt-whisper fit recipes/kichwa.yaml` with the flags below, then `spt-whisper evaluate` on the test part. What
-is done is not done again: a finished row is one JSON in docs/results/kichwa/. The picture and table are made of these.
+Each row is `spt-whisper fit recipes/kichwa.yaml --config recipes/kichwa/ROW.yaml`, then `spt-whisper evaluate` on the test
+part, by beam search and greedily. What is done is not done again: a finished row is one JSON in docs/results/kichwa/. The
+table and the picture are made of these.
 """
 
 from __future__ import annotations
@@ -13,37 +14,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results" / "kichwa"
 RUNS = ROOT / "runs" / "kichwa_table"
-
-FEED_FORWARD = ["--prompt.site", "feed_forward"]
-INPUT = ["--prompt.site", "input", "--prompt.length", "64", "--optimizer.learning_rate", "1e-2"]
-ATTENTION = [
-    "--prompt.site",
-    "attention",
-    "--prompt.length",
-    "64",
-    "--optimizer.learning_rate",
-    "2e-2",
-]
-DECODER = ["--prompt.side", "decoder"]
-
-ROWS: dict[str, list[str]] = {
-    "decoder_input": [*DECODER, *INPUT],
-    "entire_input": INPUT,
-    "decoder_attention": [*DECODER, *ATTENTION],
-    "decoder_feed_forward": [
-        *DECODER,
-        *FEED_FORWARD,
-        "--prompt.length",
-        "64",
-        "--optimizer.learning_rate",
-        "2e-3",
-    ],  # fmt: skip
-    "entire_feed_forward": FEED_FORWARD,
-}
+ZERO_SHOT = "zero_shot"
+PROMPTS = (
+    "decoder_input", "entire_input", "decoder_attention", "decoder_feed_forward", "entire_feed_forward",
+)  # fmt: skip
+SCORED = ("--corpus.max_seconds", "9.5")
+SEARCHES = {"beam": ("--decoding.beam_size", "5"), "greedy": ()}
+BARE = ("--dev_limit", "20", "--languages", "[es]", "--windows", "[10]")
 
 
 def spt_whisper(*arguments: str) -> None:
@@ -52,51 +34,50 @@ def spt_whisper(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "spt_whisper", *arguments], cwd=ROOT, check=True)
 
 
-def run_row(name: str, corpus: str) -> dict[str, object]:
-    """Trains and scores one row, and returns its system as the report has it, with the training's numbers."""
+def fit(name: str, corpus: str) -> dict[str, Any]:
+    """Trains one row where it is not trained yet, and returns the training's numbers."""
     output = RUNS / name
-    prompt, report = output / "prompt", output / "report.json"
-    where = ["--corpus.root", corpus]
-    unwatched = ["--corpus.dev", "null"]  # settings are fixed: no time is spent on watching dev
-    spt_whisper(
-        "fit",
-        "recipes/kichwa.yaml",
-        *where,
-        *unwatched,
-        *ROWS[name],
-        "--output",
-        str(output),
-        "--resume",
-        "true",
-    )
-    spt_whisper(
-        "evaluate", *where, "--corpus.max_seconds", "9.5", "--prompt", str(prompt), "--zero_shot", "false",
-        "--output", str(report),
-    )  # fmt: skip
-    system = json.loads(report.read_text())["systems"][0]
-    training = json.loads((prompt / "prompt.json").read_text())["card"]["training"]
-    command = " ".join(["spt-whisper fit recipes/kichwa.yaml --corpus.root DIR", *ROWS[name]])
-    return {**system, "name": name, "training": training, "command": command}
-
-
-def run_zero_shot(corpus: str) -> dict[str, object]:
-    """Scores bare Whisper, asked in the way that is best on dev."""
-    report = RUNS / "zero_shot" / "report.json"
-    flags = [
-        "--corpus.max_seconds",
-        "9.5",
-        "--dev_limit",
-        "20",
-        "--languages",
-        "[es]",
-        "--windows",
-        "[10]",
+    if not (output / "prompt").is_dir():
+        spt_whisper(
+            "fit", "recipes/kichwa.yaml", "--config", f"recipes/kichwa/{name}.yaml", "--corpus.root", corpus,
+            "--corpus.dev", "null", "--output", str(output), "--resume", "true",
+        )  # fmt: skip
+    training: dict[str, Any] = json.loads((output / "prompt" / "prompt.json").read_text())["card"][
+        "training"
     ]
-    spt_whisper("evaluate", "--corpus.root", corpus, *flags, "--output", str(report))
+    return training
+
+
+def score(name: str, search: str, corpus: str) -> dict[str, Any]:
+    """Scores a row on the test part and returns its system as the report has it."""
+    report = RUNS / name / f"report-{search}.json"
+    what = (
+        BARE
+        if name == ZERO_SHOT
+        else ("--zero_shot", "false", "--prompt", str(RUNS / name / "prompt"))
+    )
+    if not report.exists():
+        spt_whisper(
+            "evaluate", "--corpus.root", corpus, *SCORED, *SEARCHES[search], *what, "--output", str(report)
+        )  # fmt: skip
     found = json.loads(report.read_text())
-    command = " ".join(["spt-whisper evaluate --corpus.root DIR", *flags])
-    way = found["settings"]["systems"]["zero_shot"]
-    return {**found["systems"][0], "command": command, "way": way}
+    kept = (
+        "wer", "cer", "wer_interval", "cer_interval", "substitutions", "insertions", "deletions",
+        "utterances", "interval_unit",
+    )  # fmt: skip
+    system = {key: found["systems"][0][key] for key in kept}
+    return {
+        **system,
+        "way": found["settings"]["systems"],
+        "decoding": found["settings"]["decoding"],
+    }
+
+
+def run_row(name: str, corpus: str) -> dict[str, Any]:
+    """Returns a row: its training and its scores by each search."""
+    training = {} if name == ZERO_SHOT else fit(name, corpus)
+    scores = {search: score(name, search, corpus) for search in SEARCHES}
+    return {"name": name, "training": training, "scores": scores}
 
 
 def main() -> None:
@@ -107,51 +88,48 @@ def main() -> None:
     parser.add_argument(
         "--corpus", required=True, help="folder with train.jsonl, dev.jsonl, test.jsonl"
     )
-    parser.add_argument(
-        "--only", nargs="*", choices=["zero_shot", *ROWS], default=["zero_shot", *ROWS]
-    )
+    names = [ZERO_SHOT, *PROMPTS]
+    parser.add_argument("--only", nargs="*", choices=names, default=names)
     arguments = parser.parse_args()
     corpus = str(Path(arguments.corpus).resolve())
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
         file = RESULTS / f"{name}.json"
         if not file.exists():
-            row = run_zero_shot(corpus) if name == "zero_shot" else run_row(name, corpus)
+            row = run_row(name, corpus)
             file.write_text(json.dumps(row, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    rows = [
-        json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ["zero_shot", *ROWS]
-        if (RESULTS / f"{name}.json").exists()
-    ]
+    files = [RESULTS / f"{name}.json" for name in names]
+    rows = [json.loads(file.read_text()) for file in files if file.exists()]
     print_table(rows)
     draw(rows)
 
 
-def print_table(rows: list[dict]) -> None:  # type: ignore[type-arg]
+def print_table(rows: list[dict[str, Any]]) -> None:
     """Prints the rows as Markdown."""
     print(
-        "| system | WER % (95 %) | CER % | last training loss | numbers | training s |\n| --- | --- | --- | --- | --- | --- |"
+        "| system | WER % (95 %) | CER % | greedy WER % | last training loss | numbers |\n"
+        "| --- | --- | --- | --- | --- | --- |"
     )
     for row in rows:
-        training = row.get("training", {})
-        low, high = row["wer_interval"]
+        beam, greedy, training = row["scores"]["beam"], row["scores"]["greedy"], row["training"]
+        low, high = beam["wer_interval"]
         print(
-            f"| {row['name']} | {100 * row['wer']:.1f} ({100 * low:.1f}-{100 * high:.1f}) | {100 * row['cer']:.1f} | "
-            f"{training.get('last_loss', '-')} | {training.get('stored_numbers', 0):,} | {training.get('seconds', '-')} |"
+            f"| {row['name']} | {100 * beam['wer']:.1f} ({100 * low:.1f}-{100 * high:.1f}) | {100 * beam['cer']:.1f} "
+            f"| {100 * greedy['wer']:.1f} | {training.get('last_loss', '')} | {training.get('stored_numbers', 0):,} |"
         )
 
 
-def draw(rows: list[dict]) -> None:  # type: ignore[type-arg]
-    """Draws the rows beside each other."""
+def draw(rows: list[dict[str, Any]]) -> None:
+    """Draws the rows beside each other, as decoded by beam search."""
     from spt_whisper.evaluation.picture import draw_report
-    from spt_whisper.evaluation.report import Report, SystemScore
+    from spt_whisper.evaluation.report import Report
+    from spt_whisper.evaluation.system_score import SystemScore
 
-    extra = {"training", "command", "way"}
-    systems = [
-        SystemScore(**{key: value for key, value in row.items() if key not in extra}, details=())
-        for row in rows
-    ]
-    report = Report("Kichwa, whisper-base, 400 utterances", "basic", systems, {})
+    systems = []
+    for row in rows:
+        beam = {k: v for k, v in row["scores"]["beam"].items() if k not in ("way", "decoding")}
+        systems.append(SystemScore(name=row["name"], **beam, details=()))
+    report = Report("Kichwa, whisper-base, 400 utterances, beam 5", "basic", systems, {})
     draw_report(report, RESULTS.parent / "kichwa.png")
 
 

@@ -22,7 +22,7 @@ from spt_whisper.errors import InputError
 
 __all__ = [
     "READERS", "CorpusConfig", "Reader", "Source", "Split", "Utterance", "read_manifest",
-    "read_split",
+    "read_split", "with_duration",
 ]  # fmt: skip
 
 Split = Literal["train", "dev", "test"]
@@ -145,7 +145,7 @@ def _with_language(utterance: Utterance, config: CorpusConfig) -> Utterance:
 
 
 def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utterance]:
-    timed = [_with_duration(utterance) for utterance in utterances]
+    timed = [with_duration(utterance) for utterance in utterances]
     kept = [utterance for utterance in timed if (utterance.duration or 0.0) <= max_seconds]
     dropped = [utterance.id for utterance in timed if (utterance.duration or 0.0) > max_seconds]
     if dropped:
@@ -158,12 +158,16 @@ def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utt
     return kept
 
 
-def _with_duration(utterance: Utterance) -> Utterance:
-    """The utterance with its duration, read from its audio's header where the corpus has none."""
+def with_duration(utterance: Utterance) -> Utterance:
+    """Returns the utterance with its duration, read from its audio's header where the corpus has none.
+
+    Raises:
+        InputError: the corpus has none, and the audio cannot be read.
+    """
     if utterance.duration is not None:
         return utterance
-    seconds = audio_duration(utterance.audio) - (utterance.start or 0.0)
-    return dataclasses.replace(utterance, duration=seconds)
+    end = audio_duration(utterance.audio) if utterance.end is None else utterance.end
+    return dataclasses.replace(utterance, duration=end - (utterance.start or 0.0))
 
 
 def _draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utterance]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spt_whisper.audio import WINDOW_SECONDS, load_audio
-from spt_whisper.corpora import read_split
+from spt_whisper.corpora import read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
@@ -171,7 +171,7 @@ class _Scorer:
 
 def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
     """Utterances of at most 30 s; longer ones are named."""
-    kept = [u for u in utterances if u.duration is None or u.duration <= WINDOW_SECONDS]
+    kept = [u for u in utterances if (with_duration(u).duration or 0.0) <= WINDOW_SECONDS]
     kept_ids = {u.id for u in kept}
     dropped = [u.id for u in utterances if u.id not in kept_ids]
     if dropped:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spt_whisper.audio import audio_duration
+from spt_whisper.corpora import with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
@@ -51,7 +51,7 @@ class ExampleBuilder:
         """
         kept, too_long, too_many = [], [], []
         for utterance, text in zip(utterances, texts, strict=True):
-            duration = utterance.duration or _measured(utterance)
+            duration = with_duration(utterance).duration or 0.0
             codes = self._codes(utterance, split)
             overhead = len(self.tokens.start(codes, placeholders=self.placeholders)) + 2
             example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes)
@@ -151,12 +151,6 @@ def collate(items: Sequence[Item], fill: int) -> Batch:
         states=tuple(item.states for item in items),
         mask_seeds=tuple(item.mask_seed for item in items),
     )
-
-
-def _measured(utterance: Utterance) -> float:
-    if utterance.end is not None:
-        return utterance.end - (utterance.start or 0.0)
-    return audio_duration(utterance.audio) - (utterance.start or 0.0)
 
 
 def _report_dropped(split: str, reason: str, names: Sequence[str]) -> None:

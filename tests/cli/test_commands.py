@@ -265,3 +265,31 @@ def test_transcribe_takes_a_languages_prompt_from_a_bank(
 def test_an_unknown_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("teach") == 2
     assert "teach" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("fit", "Highest learning rate"),
+        ("add-language", "Folder of a bank of method lapt"),
+        ("evaluate", "Text normalizer before scoring"),
+        ("compare", "Number of seeds for each recipe"),
+        ("transcribe", "Format of the transcripts"),
+        ("data check", "Window that is to be trained on"),
+        ("prompt show", "How many feed-forward slots are read"),
+        ("recipes list", "List the recipes"),
+    ],
+)
+def test_help_says_what_each_setting_is_and_imports_no_torch(command: str, said: str) -> None:
+    code = f"""
+import contextlib, io, sys
+from spt_whisper.cli import main
+text = io.StringIO()
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(text):
+    main({command.split()!r} + ["--help"])
+print(" ".join(text.getvalue().split()))
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout

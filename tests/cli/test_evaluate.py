@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from spt_whisper.cli.evaluate import run
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.evaluate import scored_utterances
 from spt_whisper.evaluation.settings import EvaluateConfig
 from tests.tiny_corpus import write_corpus, write_model
 
@@ -34,3 +39,18 @@ def test_the_report_does_not_take_the_name_of_what_is_beside_it(name: str) -> No
     config = EvaluateConfig(CorpusConfig("anywhere"), output=name)
     with pytest.raises(InputError, match=rf"output: found {name}, wanted the name of the JSON"):
         run(config)
+
+
+def test_a_ten_hour_file_is_named_and_never_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """36,000 s at 100 samples a second: 576 million samples, were it read at 16 kHz."""
+    root = write_corpus(tmp_path / "corpus", dev=0, test=1)
+    soundfile.write(root / "audio" / "long.flac", np.zeros(3_600_000, np.float32), 100)
+    with (root / "test.jsonl").open("a", encoding="utf-8") as file:
+        row = {"id": "long", "audio": "audio/long.flac", "text": "ari", "language": "qug"}
+        file.write(json.dumps(row) + "\n")
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        kept = scored_utterances(EvaluateConfig(CorpusConfig(str(root))))
+    assert [utterance.id for utterance in kept] == ["test0"]
+    assert "1 utterances over 30 s are not scored: long" in caplog.text

@@ -118,3 +118,12 @@ def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> N
         InputError, match=r"a\.wav \(utterance a\): 3\.00 s of audio, but the corpus says 1\.00 s"
     ):
         load_example(example, 2.0)
+
+
+def test_a_transcript_of_a_megabyte_is_dropped_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        kept = builder().examples(
+            [utterance("a"), utterance("book")], ["hi", "ñuka wasi " * 100_000], "train"
+        )
+    assert [example.utterance.id for example in kept] == ["a"]
+    assert "over 448 decoder positions: book" in caplog.text
