@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files and folders that appear whole or not at all: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yields a new folder beside `path`, which takes its place at the end.
+
+    Missing parent folders are made. Where the block fails, `path` stays as it was; an older folder is gone only once the
+    new one stands.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        made, older = Path(temporary) / "new", Path(temporary) / "older"
+        made.mkdir()
+        yield made
+        if target.exists():
+            target.rename(older)
+        try:
+            made.rename(target)
+        except OSError:
+            if older.exists():
+                older.rename(target)
+            raise
 
 
 def write_text(path: str | Path, text: str) -> None:

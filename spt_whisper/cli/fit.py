@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     numbers = result.numbers
     Console().print(
         f"{result.artifact}: {result.folder} ({numbers.stored_numbers:,} numbers), {numbers.epochs} epochs in "
-        f"{numbers.seconds:.0f} s, last loss {numbers.last_loss:.3f}, peak memory {numbers.peak_memory_gigabytes} GiB",
+        f"{numbers.seconds:.0f} s, last loss {numbers.last_loss}, peak memory {numbers.peak_memory_gigabytes} GiB",
         soft_wrap=True,
     )
     return 0

@@ -8,6 +8,7 @@ import torch
 
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import PromptVectors, stack
@@ -80,6 +81,8 @@ class TorchEngine:
         """Each row's languages: given, else its prompt's (or the adapted model's), else what Whisper hears."""
         adapted = self.whisper.card
         cards = [row.prompt.card if row.prompt else adapted for row in rows]
+        for row in rows:
+            _check_language(row)
         known = [
             row.languages or (card.language_tokens if card else None)
             for row, card in zip(rows, cards, strict=True)
@@ -90,3 +93,14 @@ class TorchEngine:
             for index, code in zip(unknown, heard, strict=True):
                 known[index] = (code,)
         return [codes for codes in known if codes]
+
+
+def _check_language(row: Row) -> None:
+    """Refuses to name a language where the prompt has learned the token that stands for it."""
+    if row.prompt is None or "language" not in row.prompt.config.sites or not row.languages:
+        return
+    if row.languages != row.prompt.card.language_tokens:
+        raise InputError(
+            f"language {'+'.join(row.languages)}: prompt {row.prompt.name} has a language token of its own, "
+            "which would stand in its place; leave the language out"
+        )

@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from spt_whisper.audio import WINDOW_SECONDS, load_audio
@@ -22,6 +21,7 @@ from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.adapted import read_model_card
 
 ZERO_SHOT = "zero_shot"
 
@@ -94,34 +94,33 @@ class _Scorer:
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
         self.text = TextProcessing(**self.card.text) if self.card else TextProcessing()
-        # an adapted model is no bare Whisper: that is its base
-        given = None if learned and learned.adapted else config.model
-        self.name = given or (self.card.base if self.card else "base")
+        self.name = _bare(learned.model if learned else config.model or "base")
+        self._loaded: dict[str, Whisper] = {}
 
-    @cached_property
-    def whisper(self) -> Whisper:
-        """The frozen Whisper, loaded where something is scored with it."""
-        return Whisper.from_pretrained(self.name)
+    def whisper(self, name: str) -> Whisper:
+        """Returns a model, loaded where something is scored with it."""
+        if name not in self._loaded:
+            self._loaded[name] = Whisper.from_pretrained(name)
+        return self._loaded[name]
 
     def score_learned(
         self, learned: Learned, utterances: Sequence[Utterance], rows: Sequence[Row]
     ) -> SystemScore:
         """Scores a prompt, a bank or an adapted model."""
         own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
-        whisper = learned.adapted or self.whisper
-        return self.score(learned.system, utterances, own, whisper=whisper)
+        return self.score(learned.system, utterances, own, learned.model)
 
     def score(
         self,
         name: str,
         utterances: Sequence[Utterance],
         rows: Sequence[Row],
+        model: str,
         window: float | None = None,
-        whisper: Whisper | None = None,
     ) -> SystemScore:
         """Decodes rows of audio and scores them against the utterances' texts."""
         config = self.config
-        results = self._decode(rows, window, whisper)
+        results = self._decode(rows, model, window)
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
@@ -129,17 +128,13 @@ class _Scorer:
         texts = [self.text.apply(result.hypothesis.text) for result in results]
         return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
 
-    def _decode(
-        self, rows: Sequence[Row], window: float | None, adapted: Whisper | None
-    ) -> list[RowResult]:
+    def _decode(self, rows: Sequence[Row], model: str, window: float | None) -> list[RowResult]:
         config = self.config
         if config.processes > 1:
-            model = str(config.model) if adapted else self.name
             return decode_in_processes(
                 model, rows, config.decoding, window, config.batch_size, config.processes
             )
-        whisper = adapted or self.whisper
-        return whisper.decode(rows, config.decoding, window, config.batch_size)
+        return self.whisper(model).decode(rows, config.decoding, window, config.batch_size)
 
     def score_bare(
         self, name: str, utterances: Sequence[Utterance], rows: Sequence[Row], way: ZeroShot
@@ -147,7 +142,7 @@ class _Scorer:
         """Scores Whisper without a prompt."""
         codes = (way.language,) if way.language else None
         bare = [replace(row, languages=codes) for row in rows]
-        return self.score(name, utterances, bare, way.window_seconds)
+        return self.score(name, utterances, bare, self.name, way.window_seconds)
 
     def best_zero_shot(self) -> ZeroShot:
         """Returns the way of asking bare Whisper that has the lowest error rate on dev; without a dev part, the first."""
@@ -157,7 +152,7 @@ class _Scorer:
             [float(WINDOW_SECONDS), *config.windows, *([card.window_seconds] if card else [])]
         )
         for code in languages:
-            self.whisper.frozen.tokens.language(code)
+            self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
         if len(ways) == 1 or config.split == "dev" or not config.corpus.dev:
             return ways[0]
@@ -167,6 +162,12 @@ class _Scorer:
         for way, rate in rates.items():
             logger.info("zero-shot on dev, %s: error rate %.1f %%", way, 100 * rate)
         return min(ways, key=lambda way: rates[way])
+
+
+def _bare(base: str) -> str:
+    """The name of bare Whisper: of an adapted model, that which it was before."""
+    card = read_model_card(Path(base))
+    return card.base if card else base
 
 
 def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:

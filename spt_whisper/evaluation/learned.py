@@ -11,7 +11,6 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.adapted import read_model_card
 
 
@@ -22,8 +21,8 @@ class Learned:
     system: str  # prompt, bank or adapted: its name in the report
     name: str
     card: PromptCard
+    model: str  # with which it is decoded: frozen Whisper, or a model of its own
     row: Callable[[Row, Utterance], Row]
-    adapted: Whisper | None = None  # a model of its own, in place of frozen Whisper
 
 
 def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Learned | None:
@@ -33,24 +32,31 @@ def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Lea
         InputError: it cannot be read.
     """
     if prompt:
-        return _prompt(Prompt.from_pretrained(prompt))
+        return _prompt(Prompt.from_pretrained(prompt), model)
     if bank:
-        return _bank(Bank.from_pretrained(bank))
+        return _bank(Bank.from_pretrained(bank), model)
     card = read_model_card(Path(model)) if model else None
     return _adapted(str(model), card) if card else None
 
 
-def _prompt(prompt: Prompt) -> Learned:
-    return Learned("prompt", prompt.name, prompt.card, lambda row, _: replace(row, prompt=prompt))
+def _prompt(prompt: Prompt, model: str | None) -> Learned:
+    return Learned(
+        "prompt", prompt.name, prompt.card, model or prompt.card.base,
+        lambda row, _: replace(row, prompt=prompt),
+    )  # fmt: skip
 
 
-def _bank(bank: Bank) -> Learned:
+def _bank(bank: Bank, model: str | None) -> Learned:
     def with_own_prompt(row: Row, utterance: Utterance) -> Row:
         return replace(row, prompt=bank.prompt(utterance.languages))
 
     card = bank.shared.card if bank.shared else bank.card(bank.languages[0])
-    return Learned("bank", str(bank.folder), card, with_own_prompt)
+    return Learned("bank", str(bank.folder), card, model or card.base, with_own_prompt)
 
 
 def _adapted(model: str, card: PromptCard) -> Learned:
-    return Learned("adapted", model, card, lambda row, _: row, Whisper.from_pretrained(model))
+    def with_own_tokens(row: Row, utterance: Utterance) -> Row:
+        found = (code for language in utterance.languages for code in card.codes.get(language, ()))
+        return replace(row, languages=tuple(dict.fromkeys(found)) or None)
+
+    return Learned("adapted", model, card, model, with_own_tokens)

@@ -7,7 +7,6 @@ therefore keeps the digest of its start (`training["start"]`), and that is what 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from torch import Tensor
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.vectors import PromptVectors
 
 METHOD = "average"
@@ -27,11 +27,7 @@ _KEY_DIGITS = 5  # as in a trained prompt's card
 
 def start_digest(vectors: PromptVectors) -> str:
     """Returns the SHA-256 over names, shapes and float32 values of vectors, R = 1."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(vectors.named_tensors().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return digest_tensors(vectors.named_tensors())
 
 
 def average(

@@ -2,8 +2,8 @@
 
     <bank>/shared/       the shared vectors: a folder like any prompt's (`prompts/files.py`), method `lapt`
     <bank>/<language>/   either part.safetensors, part.json, README.md: what the language adds to the shared vectors
-                         part.json: {"format_version", "library_version", "aware": LanguageAwareConfig,
-                         "shared": SHA-256 of shared/prompt.safetensors, "card": PromptCard}
+                         part.json: {"format_version", "library_version", "aware": LanguageAwareConfig, "card": PromptCard,
+                         "shared", "own": SHA-256 of shared/prompt.safetensors and of part.safetensors}
                          or a whole prompt of that language
 
 There is no list of languages: adding one writes one new folder, and every older file stays the same to the byte.
@@ -12,17 +12,24 @@ There is no list of languages: adding one writes one new folder, and every older
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
+from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard, read_card, render_readme
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import SETTINGS_FILE, TENSOR_FILE, Prompt
-from spt_whisper.prompts.folders import read_settings, read_tensors, write_folder
+from spt_whisper.prompts.folders import (
+    digest_tensors,
+    read_settings,
+    read_tensors,
+    write_folder,
+)
 from spt_whisper.prompts.language_aware import combine
 from spt_whisper.prompts.vectors import concatenate
 
@@ -79,7 +86,12 @@ class Bank:
         parts: dict[str, LanguagePart] = {}
         for member in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
             if (member / f"{PART_KIND}.json").is_file():
-                part = _read_part(member, root / SHARED_FOLDER)
+                shared_folder = root / SHARED_FOLDER
+                if not (shared_folder / SETTINGS_FILE).is_file():
+                    raise InputError(
+                        f"bank {root}: the shared part {shared_folder} is missing; restore it"
+                    )
+                part = _read_part(member, Prompt.from_pretrained(shared_folder))
                 _add_once(root, {**parts, **whole}, part.language, member)
                 parts[part.language] = part
             elif (member / SETTINGS_FILE).is_file():
@@ -90,6 +102,10 @@ class Bank:
                     language = MIX.join(prompt.card.languages)
                     _add_once(root, {**parts, **whole}, language, member)
                     whole[language] = prompt
+            elif member.is_dir():
+                raise InputError(
+                    f"bank {root}: {member} has neither {PART_KIND}.json nor {SETTINGS_FILE}; restore or remove it"
+                )
         bank = cls(root, next(iter(shared.values()), None), parts, whole)
         _check(bank, list(shared))
         return bank
@@ -177,7 +193,9 @@ def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
     card = replace(
         first.card,
         languages=tuple(code for member in members for code in member.card.languages),
-        language_tokens=tuple(code for member in members for code in member.card.language_tokens),
+        language_tokens=tuple(
+            dict.fromkeys(code for member in members for code in member.card.language_tokens)
+        ),
         key=None,
     )
     vectors = concatenate([member.vectors for member in members])
@@ -189,10 +207,36 @@ def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptCon
     settings = {
         "aware": asdict(part.aware),
         "shared": _digest(shared / TENSOR_FILE),
+        "own": digest_tensors(part.tensors),
         "card": asdict(part.card),
     }
     readme = render_readme(part.aware.combined_config(config), part.card)
     return write_folder(target, PART_KIND, part.tensors, settings, readme)
+
+
+@contextmanager
+def new_bank(folder: Path, languages: Sequence[str]) -> Iterator[Path]:
+    """Yields an empty folder for a bank of some languages, which takes the place of an older one at the end."""
+    check_replaceable(folder, languages)
+    with replacing_folder(folder) as made:
+        yield made
+
+
+def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
+    """Refuses to write a bank where other things would be lost, or where a language cannot name a folder.
+
+    Raises:
+        InputError: the folder holds languages that the new bank has not, or is no bank.
+    """
+    for language in languages:
+        language_folder(folder, language)
+    if not folder.exists():
+        return
+    lost = sorted(set(Bank.from_pretrained(folder).languages) - set(languages))
+    if lost:
+        raise InputError(
+            f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
+        )
 
 
 def language_folder(bank: Path, language: str) -> Path:
@@ -206,22 +250,26 @@ def language_folder(bank: Path, language: str) -> Path:
     return bank / language
 
 
-def _read_part(folder: Path, shared: Path) -> LanguagePart:
+def _read_part(folder: Path, shared: Prompt) -> LanguagePart:
     path = folder / f"{PART_KIND}.json"
     settings = read_settings(path)
-    if not (shared / SETTINGS_FILE).is_file():
-        raise InputError(f"bank {folder.parent}: the shared part {shared} is missing; restore it")
     try:
         aware = LanguageAwareConfig(**settings["aware"])
-        card, digest = read_card(settings["card"]), settings["shared"]
+        card, digest, own = read_card(settings["card"]), settings["shared"], settings["own"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a field is missing or unknown ({error})") from error
-    if digest != _digest(shared / TENSOR_FILE):
-        raise InputError(f"{path}: belongs to another shared part than {shared}; restore that one")
-    config = PromptConfig(**read_settings(shared / SETTINGS_FILE)["config"])
-    tensors = read_tensors(
-        folder / f"{PART_KIND}.safetensors", aware.part_shapes(config, card.shape)
-    )
+    if len(card.languages) != 1:
+        raise InputError(f"{path}: languages are {list(card.languages)}, wanted one; restore it")
+    if digest != _digest(Path(shared.name) / TENSOR_FILE):
+        raise InputError(
+            f"{path}: belongs to another shared part than {shared.name}; restore that one"
+        )
+    wanted = aware.part_shapes(shared.config, card.shape)
+    tensors = read_tensors(folder / f"{PART_KIND}.safetensors", wanted)
+    if own != digest_tensors(tensors):
+        raise InputError(
+            f"{folder / PART_KIND}.safetensors: holds other numbers than {path.name} says; restore the file"
+        )
     return LanguagePart(aware, tensors, card)
 
 

@@ -39,6 +39,8 @@ class PromptCard:
     """What was done to the training texts."""
     key: LanguageKey | None = None
     """How the training speech sounds to bare Whisper."""
+    codes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Language, as the corpus names it -> codes of its tokens; `language_tokens` are empty where these differ."""
     recipe: dict[str, Any] = field(default_factory=dict)
     """The recipe as run."""
     training: dict[str, Any] = field(default_factory=dict)
@@ -55,10 +57,20 @@ def read_card(values: dict[str, Any]) -> PromptCard:
     if unknown:
         raise KeyError(f"unknown {sorted(unknown)}")
     sequences = {key: tuple(values[key]) for key in ("languages", "language_tokens")}
-    key = values.get("key")
-    if key is not None:
-        key = LanguageKey(**{name: tuple(numbers) for name, numbers in key.items()})
-    return PromptCard(**{**values, **sequences, "key": key, "shape": ModelShape(**values["shape"])})
+    made = {
+        "shape": ModelShape(**_mapping(values["shape"])),
+        "codes": {name: tuple(codes) for name, codes in _mapping(values.get("codes", {})).items()},
+    }
+    if values.get("key") is not None:
+        key = _mapping(values["key"])
+        made["key"] = LanguageKey(**{name: tuple(numbers) for name, numbers in key.items()})
+    return PromptCard(**{**values, **sequences, **made})
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"found {value!r}, wanted a mapping")
+    return value
 
 
 def render_readme(config: PromptConfig, card: PromptCard) -> str:

@@ -199,6 +199,10 @@ class LanguageAwareConfig:
     def __post_init__(self) -> None:
         if self.rank < 1 or self.length < 1:
             raise InputError("lapt: wanted rank and length of at least 1")
+        if self.combine not in ("hadamard", "add", "concat"):
+            raise InputError(
+                f"lapt.combine: found {self.combine!r}, wanted hadamard, add or concat"
+            )
 
     def check(self, config: PromptConfig) -> None:
         """Refuses shared prompts to which no part of a language can be put.

@@ -7,9 +7,8 @@ README.md            for people and for the Hugging Face Hub
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
 
 FORMAT_VERSION = 1
@@ -53,19 +53,25 @@ def write_folder(
     from spt_whisper import __version__
 
     versions = {"format_version": FORMAT_VERSION, "library_version": __version__}
-    text = json.dumps({**versions, **settings}, ensure_ascii=False, indent=2) + "\n"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    text = (
+        json.dumps({**versions, **settings}, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    )
+    with replacing_folder(target) as made:
         plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        save_file(plain, temporary / f"{kind}.safetensors", metadata={"format": "pt"})
-        (temporary / f"{kind}.json").write_text(text, encoding="utf-8")
-        (temporary / "README.md").write_text(readme, encoding="utf-8")
-        temporary.chmod(0o755)  # mkdtemp's folders are closed to others
-        _replace_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        save_file(plain, made / f"{kind}.safetensors", metadata={"format": "pt"})
+        (made / f"{kind}.json").write_text(text, encoding="utf-8")
+        (made / "README.md").write_text(readme, encoding="utf-8")
     return target
+
+
+def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Returns the SHA-256 of named tensors as float32, 64 hex digits."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().float().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -114,17 +120,3 @@ def read_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str,
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: tensor {name} holds NaN or infinity; train the prompt again")
     return tensors
-
-
-def _replace_folder(temporary: Path, target: Path) -> None:
-    """Puts a finished folder in place of an older one, which is gone only once the new one stands."""
-    if not target.exists():
-        temporary.rename(target)
-        return
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.old.", dir=target.parent) as old:
-        target.rename(Path(old) / "prompt")
-        try:
-            temporary.rename(target)
-        except OSError:
-            (Path(old) / "prompt").rename(target)
-            raise

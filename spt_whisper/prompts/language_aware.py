@@ -44,6 +44,8 @@ def start_part(
 ) -> dict[str, Tensor]:
     """Returns the part of a new language: one that changes nothing, but for its token.
 
+    Of `concat` this holds for feed-forward slots alone; vectors at other sites start from a normal distribution.
+
     Args:
         config: the shared prompt.
         aware: what a language has of its own.
@@ -99,7 +101,7 @@ class LanguageAwarePrompt(nn.Module):
         self.shared, self.aware = shared, aware
         self.parts = nn.ModuleDict(
             {
-                f"language {language}": nn.ParameterDict(
+                _module(language): nn.ParameterDict(
                     {_key(name): nn.Parameter(tensor.clone()) for name, tensor in part.items()}
                 )
                 for language, part in parts.items()
@@ -108,7 +110,7 @@ class LanguageAwarePrompt(nn.Module):
 
     def part(self, language: str) -> dict[str, Tensor]:
         """Returns the tensors of a language's part."""
-        own = self.parts[f"language {language}"]
+        own = self.parts[_module(language)]
         assert isinstance(own, nn.ParameterDict)
         return {key.replace("/", "."): tensor for key, tensor in own.items()}
 
@@ -124,3 +126,8 @@ class LanguageAwarePrompt(nn.Module):
 
 def _key(name: str) -> str:
     return name.replace(".", "/")  # torch takes no dots in names of parameters
+
+
+def _module(language: str) -> str:
+    # of modules neither, nor a name that torch's modules have as an attribute (`to` is Tongan)
+    return "language " + language.replace(".", "/")

@@ -17,6 +17,8 @@ from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 
 IGNORED = -100  # label of positions that are not learned: prompt, first tokens, padding
 
+AudioKey = tuple[str, float | None, float | None]  # file, start and end in seconds
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,6 +31,11 @@ class Example:
     duration: float  # seconds
     codes: tuple[str, ...]  # Whisper's language tokens in front of the text
 
+    @property
+    def audio_key(self) -> AudioKey:
+        """What its encoder states are kept by: an id may stand in train and in dev, for different audio."""
+        return str(self.utterance.audio), self.utterance.start, self.utterance.end
+
 
 @dataclass(frozen=True)
 class ExampleBuilder:
@@ -40,6 +47,7 @@ class ExampleBuilder:
     window_seconds: float
     timestamps_share: float = 0.0
     seed: int = 0
+    main_language_only: bool = False  # whether mixed speech gets the tokens of its main language alone
 
     def examples(
         self, utterances: Sequence[Utterance], texts: Sequence[str], split: str
@@ -96,14 +104,15 @@ class ExampleBuilder:
         return inputs, labels
 
     def _codes(self, utterance: Utterance, split: str) -> tuple[str, ...]:
-        """The tokens of all languages of an utterance, each once."""
-        unknown = [language for language in utterance.languages if language not in self.codes]
+        """The tokens of the languages of an utterance, each once."""
+        spoken = utterance.languages[:1] if self.main_language_only else utterance.languages
+        unknown = [language for language in spoken if language not in self.codes]
         if unknown:
             raise InputError(
                 f"corpus, {split}: utterance {utterance.id} is in {', '.join(unknown)}, which has no token; "
                 "name one in the recipe's languages"
             )
-        found = (code for language in utterance.languages for code in self.codes[language])
+        found = (code for language in spoken for code in self.codes[language])
         return tuple(dict.fromkeys(found))
 
 

@@ -24,7 +24,7 @@ class RunNumbers:
 
     seconds: float  # of training, dev passes included
     epochs: int
-    last_loss: float  # mean training loss of the last epoch
+    last_loss: float | None  # mean training loss of the last epoch; None: no step was left to run
     peak_memory_gigabytes: float
     utterances: int
     trained_numbers: int
@@ -52,9 +52,10 @@ class RunWatch(Callback):
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
         if trainer.strategy.root_device.type == "cuda":
             memory = torch.cuda.max_memory_allocated() / 2**30
-        loss = trainer.callback_metrics.get("train_loss_epoch", torch.tensor(float("nan")))
+        loss = trainer.callback_metrics.get("train_loss_epoch")
+        last = None if loss is None else round(float(loss), 4)
         return RunNumbers(
-            round(self.seconds, 1), trainer.current_epoch, round(float(loss), 4), round(memory, 2),
+            round(self.seconds, 1), trainer.current_epoch, last, round(memory, 2),
             utterances, learner.trained_numbers, learner.stored_numbers,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from spt_whisper.training.augmentation import (
     draw_for,
     draw_speed,
 )
-from spt_whisper.training.batch import Example, ExampleBuilder, Item, collate
+from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder, Item, collate
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
 
@@ -49,10 +49,10 @@ class ExampleSet(Dataset[Item]):
         self,
         examples: Sequence[Example],
         builder: ExampleBuilder,
-        states: Mapping[str, Tensor],
+        states: Mapping[AudioKey, Tensor],
         augment: AugmentConfig = NO_AUGMENTATION,
     ) -> None:
-        """Takes the examples, how their tokens are made, utterance id -> states, and what is done to audio."""
+        """Takes the examples, how their tokens are made, `Example.audio_key` -> states, and what is done to audio."""
         self.examples, self.builder, self.states, self.augment = examples, builder, states, augment
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class ExampleSet(Dataset[Item]):
         draw = draw_for(builder.seed, epoch, name)
         speed = draw_speed(self.augment, draw, example.duration, builder.window_seconds)
         inputs, labels = builder.inputs_and_labels(example, epoch, speed)
-        spoken, states = example.utterance.languages, self.states.get(name)
+        spoken, states = example.utterance.languages, self.states.get(example.audio_key)
         if states is not None:
             return Item(name, spoken, inputs, labels, None, states)
         waveform = load_example(example, builder.window_seconds)
@@ -83,7 +83,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         train: Sequence[Example],
         dev: Sequence[Example],
         builder: ExampleBuilder,
-        states: Mapping[str, Tensor],
+        states: Mapping[AudioKey, Tensor],
         config: DataConfig,
     ) -> None:
         """Takes examples and states that are ready; nothing is read from disk here but audio."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
-from spt_whisper.training.batch import Example
+from spt_whisper.training.batch import AudioKey, Example
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ def encode_once(
     window_seconds: float,
     gigabytes: float,
     batch_size: int = 8,
-) -> dict[str, Tensor]:
-    """Returns utterance id -> states (S, D), float16 on the CPU, for as many examples as fit the bound.
+) -> dict[AudioKey, Tensor]:
+    """Returns `Example.audio_key` -> states (S, D), float16 on the CPU, for as many examples as fit the bound.
 
     Args:
         whisper: the model, without prompts.
@@ -41,7 +41,7 @@ def encode_once(
         "the encoder carries no prompt: states of %d of %d utterances are computed once and kept (%.2f GB)",
         len(fitting), len(examples), len(fitting) * size / 1e9,
     )  # fmt: skip
-    kept: dict[str, Tensor] = {}
+    kept: dict[AudioKey, Tensor] = {}
     groups = range(0, len(fitting), batch_size)
     for first in _with_progress(groups):
         group = fitting[first : first + batch_size]
@@ -49,7 +49,7 @@ def encode_once(
             whisper, [load_example(example, window_seconds) for example in group], window_seconds
         )
         for example, row in zip(group, states, strict=True):
-            kept[example.utterance.id] = row.to("cpu", torch.float16).clone()
+            kept[example.audio_key] = row.to("cpu", torch.float16).clone()
     return kept
 
 

@@ -14,11 +14,13 @@ import lightning
 import torch
 from torch import Tensor
 
+from spt_whisper.atomic import write_text
 from spt_whisper.engines.engine import Row
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank, LanguagePart, language_folder
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Example, collate
@@ -31,6 +33,7 @@ from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import Parts, checkpoint_to_resume, make_card, prepare, train
 from spt_whisper.training.start import Heard, expected_embedding
+from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -74,7 +77,9 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     bank = Bank.from_pretrained(config.bank)
     shared = _shared_of(bank, config.language)
     recipe = _recipe(config, bank, shared)
+    build_trainer(recipe, Path(recipe.output))  # refuses wrong settings before anything takes time
     checkpoint = checkpoint_to_resume(recipe) if resume else None
+    _check_same_addition(config, recipe, shared, checkpoint)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     shared.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
@@ -121,6 +126,22 @@ def _shared_of(bank: Bank, language: str) -> Prompt:
             f"bank {bank.folder}: has {language} already; remove {target} to learn it anew"
         )
     return bank.shared
+
+
+def _check_same_addition(
+    config: ExpansionConfig, recipe: Recipe, shared: Prompt, checkpoint: Path | None
+) -> None:
+    """Refuses to go on from a part that was trained over other shared vectors, or from another start."""
+    path = Path(recipe.output) / "addition.json"
+    own = {"shared": digest_tensors(shared.vectors.named_tensors()), "init": config.init}
+    if checkpoint is None:
+        write_text(path, json.dumps(own) + "\n")
+        return
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if found != own:
+        raise InputError(
+            f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
+        )
 
 
 def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:

@@ -23,8 +23,9 @@ class ExpansionConfig:
     output: str | None = None
     """Folder for the run's recipe, checkpoints and logs; by default runs/add-LANGUAGE. The bank changes only at the end."""
     init: str = "auto"
-    """Where the language's part starts: zero (it changes nothing), nearest (the part of the language of the bank that
-    sounds most alike to bare Whisper), a language of the bank, or auto: zero or nearest, whichever has the lower loss."""
+    """Where the language's part starts: zero (it changes nothing, but for concat at sites other than feed_forward),
+    nearest (the part of the language of the bank that sounds most alike to bare Whisper), a language of the bank, or auto:
+    zero or nearest, whichever has the lower loss."""
     tokens: list[str] = field(default_factory=list)
     """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or where
     Whisper has none the one that it hears most in the training audio."""

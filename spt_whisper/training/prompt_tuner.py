@@ -45,13 +45,21 @@ class PromptTuner(lightning.LightningModule):
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
-        """Only the learner's parameters."""
-        return {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
+        """Only what trains."""
+        return {f"learner.{name}": tensor for name, tensor in self._trained().items()}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Loads exactly the learner's parameters: a missing or left-over one is an error."""
+        """Loads exactly what trains: a missing or left-over parameter is an error."""
         own = {name.removeprefix("learner."): tensor for name, tensor in state_dict.items()}
-        return self.learner.load_state_dict(own, strict=True, assign=assign)
+        if set(own) != set(self._trained()):
+            raise RuntimeError(
+                f"checkpoint: has {sorted(own)}, wanted {sorted(self._trained())}: it is of another method"
+            )
+        return self.learner.load_state_dict(own, strict=False, assign=assign)
+
+    def _trained(self) -> dict[str, Tensor]:
+        trained = {name for name, p in self.learner.named_parameters() if p.requires_grad}
+        return {name: t for name, t in self.learner.state_dict().items() if name in trained}
 
     def train(self, mode: bool = True) -> PromptTuner:
         """Whisper stays in evaluation mode: no dropout, no layer drop."""

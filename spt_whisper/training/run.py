@@ -18,11 +18,11 @@ from spt_whisper.corpora import read_split
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.training.batch import Example, ExampleBuilder
+from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder
 from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
-from spt_whisper.training.methods import LEARNERS, Artifact, Learner, Setup
+from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import hear, most_heard
@@ -30,6 +30,15 @@ from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
+# settings of the trainer on which the learned numbers depend; a schedule is laid out over all steps
+_LEARNS = (
+    "max_epochs",
+    "max_steps",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "precision",
+    "limit_train_batches",
+)
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,12 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     Raises:
         InputError: recipe, corpus or model are not what they should be, or the loss is no longer finite.
     """
-    if recipe.method not in LEARNERS:
+    if recipe.method not in METHODS:
         raise InputError(
             f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
         )
     output = Path(recipe.output)
+    build_trainer(recipe, output)  # refuses wrong settings before anything takes time
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
@@ -92,10 +102,18 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     dev = _spoken_in(language, dev, "dev")
     if recipe.early_stopping is not None and not dev:
         raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
+    method = METHODS[recipe.method]
+    if method.per_language:
+        _check_dev_languages(train, dev, method.main_language_only)
     builder = ExampleBuilder(
-        whisper.tokens, language_codes(recipe, whisper, train), recipe.prompt.decoder_positions,
-        recipe.window_seconds, recipe.data.timestamps_share, recipe.seed,
-    )  # fmt: skip
+        whisper.tokens,
+        language_codes(recipe, whisper, [*train, *dev]),
+        recipe.prompt.decoder_positions if method.takes_positions else 0,
+        recipe.window_seconds,
+        recipe.data.timestamps_share,
+        recipe.seed,
+        method.main_language_only,
+    )
     return Parts(
         whisper,
         builder,
@@ -108,10 +126,11 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
 def build_learner(recipe: Recipe, parts: Parts) -> Learner:
     """Returns what the recipe's method trains, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    spoken = {language for example in parts.train for language in example.utterance.languages}
-    codes = {language: parts.builder.codes[language] for language in sorted(spoken)}
+    method = METHODS[recipe.method]
+    spoken = _languages([e.utterance for e in parts.train], method.main_language_only)
+    codes = {language: parts.builder.codes[language] for language in spoken}
     setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
-    return LEARNERS[recipe.method](setup)
+    return method.build(setup)
 
 
 def train(
@@ -155,7 +174,7 @@ def language_codes(
     recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
 ) -> Mapping[str, tuple[str, ...]]:
     """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that is heard most."""
-    spoken = sorted({language for utterance in utterances for language in utterance.languages})
+    spoken = _languages(utterances)
     if isinstance(recipe.languages, list) and recipe.languages:
         named = dict.fromkeys(spoken, tuple(recipe.languages))
     else:
@@ -194,13 +213,14 @@ def make_card(
         start: digest of the prompt's start, by which prompts that may be averaged are known.
     """
     whisper, train = parts.whisper, parts.train
-    spoken = sorted({code for example in train for code in example.utterance.languages})
+    codes = {example.codes for example in train}
     return PromptCard(
         base=whisper.name,
         fingerprint=fingerprint,
         shape=whisper.shape,
-        languages=tuple(spoken),
-        language_tokens=train[0].codes,
+        languages=tuple(_languages([example.utterance for example in train])),
+        language_tokens=train[0].codes if len(codes) == 1 else (),
+        codes={k: tuple(v) for k, v in parts.builder.codes.items()},
         window_seconds=recipe.window_seconds,
         method=recipe.method,
         text=asdict(recipe.text),
@@ -214,12 +234,29 @@ def make_card(
     )
 
 
+def _languages(utterances: Sequence[Utterance], main_only: bool = False) -> list[str]:
+    """The languages of utterances, each once, in order; of mixed speech all or the main one."""
+    count = 1 if main_only else None
+    return sorted({language for u in utterances for language in u.languages[:count]})
+
+
+def _check_dev_languages(
+    train: Sequence[Utterance], dev: Sequence[Utterance], main_only: bool
+) -> None:
+    learned = _languages(train, main_only)
+    unknown = sorted(set(_languages(dev, main_only)) - set(learned))
+    if unknown:
+        raise InputError(
+            f"corpus, dev: has {', '.join(unknown)}, of which train has nothing; wanted {', '.join(learned)} alone"
+        )
+
+
 def _spoken_in(language: str | None, utterances: list[Utterance], split: str) -> list[Utterance]:
     if language is None or not utterances:
         return utterances
-    kept = [utterance for utterance in utterances if language in utterance.languages]
+    kept = [utterance for utterance in utterances if utterance.languages[0] == language]
     if not kept:
-        found = sorted({code for utterance in utterances for code in utterance.languages})
+        found = _languages(utterances, main_only=True)
         raise InputError(
             f"corpus, {split}: nothing in {language}, only in {', '.join(found)}; "
             f"if it is in {language}, say so with corpus.language"
@@ -244,6 +281,8 @@ def checkpoint_to_resume(recipe: Recipe) -> Path | None:
         for key, value in _plain(recipe).items()
         if key != "trainer" and before.get(key) != value
     ]
+    ran = before.get("trainer") or {}
+    changed += [f"trainer.{key}" for key in _LEARNS if ran.get(key) != recipe.trainer.get(key)]
     if changed:
         raise InputError(
             f"resume: {output} was trained with other settings of {', '.join(changed)}; "
@@ -252,7 +291,7 @@ def checkpoint_to_resume(recipe: Recipe) -> Path | None:
     return checkpoint
 
 
-def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[str, torch.Tensor]:
+def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, torch.Tensor]:
     """Encoder states that never change; none where the encoder learns or its input is augmented."""
     if learner.on_encoder or recipe.data.augment.changes_audio:
         return {}

@@ -49,8 +49,7 @@ def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds
         states = encode_audio(whisper, waveforms, window_seconds)
         posteriors.append(language_posterior(whisper, states))
         for row, waveform in zip(states, waveforms, strict=True):
-            spoken = max(1, waveform.shape[0] * STATES_PER_SECOND // SAMPLE_RATE)
-            pooled.append(row[:spoken].float().mean(dim=0))
+            pooled.append(row[: _states_of(waveform)].float().mean(dim=0))
     posterior = torch.cat(posteriors).cpu()
     return Heard(
         posterior.mean(dim=0),
@@ -104,7 +103,13 @@ def capture_examples(
     tokens = torch.nn.utils.rnn.pad_sequence(
         inputs, batch_first=True, padding_value=whisper.tokens.end
     )
-    return capture_start(whisper, config, features, tokens.to(whisper.device))
+    spoken = torch.tensor([_states_of(waveform) for waveform in waveforms])
+    return capture_start(whisper, config, features, tokens.to(whisper.device), spoken)
+
+
+def _states_of(waveform: Tensor) -> int:
+    """How many encoder states hold the waveform's speech."""
+    return max(1, waveform.shape[0] * STATES_PER_SECOND // SAMPLE_RATE)
 
 
 def _rounded(values: Tensor) -> tuple[float, ...]:

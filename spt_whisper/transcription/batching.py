@@ -1,4 +1,4 @@
-"""Group rows of audio into batches: the same window in a batch, similar lengths beside each other."""
+"""Group rows of audio into batches: the same window and decoder positions in one, similar lengths beside each other."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ def window_of(row: Row, preferred: float | None = None) -> float:
 def batches(
     rows: Sequence[Row], windows: Sequence[float], size: int
 ) -> Iterator[tuple[float, list[int]]]:
-    """Yields (window in seconds, indices of rows), longest audio first within a window."""
-    for window in sorted(set(windows)):
-        members = [index for index, own in enumerate(windows) if own == window]
+    """Yields (window in seconds, indices of rows), longest audio first.
+
+    Rows of a batch have prompts that take the same number of decoder positions, since the longest first tokens of a batch
+    leave the room for all its texts.
+    """
+    taken = [row.prompt.config.decoder_positions if row.prompt else 0 for row in rows]
+    groups = list(zip(windows, taken, strict=True))
+    for group in sorted(set(groups)):
+        window, _ = group
+        members = [index for index, own in enumerate(groups) if own == group]
         members.sort(key=lambda index: -rows[index].waveform.shape[0])
         for first in range(0, len(members), size):
             yield window, members[first : first + size]

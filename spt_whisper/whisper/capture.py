@@ -14,7 +14,11 @@ from spt_whisper.whisper.loading import FrozenWhisper
 
 @torch.no_grad()
 def capture_start(
-    whisper: FrozenWhisper, config: PromptConfig, features: Tensor, tokens: Tensor
+    whisper: FrozenWhisper,
+    config: PromptConfig,
+    features: Tensor,
+    tokens: Tensor,
+    spoken: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Returns starting vectors for the input, attention and cross sites, taken from a few real utterances.
 
@@ -23,6 +27,7 @@ def capture_start(
         config: the prompt that is to start.
         features: log-mel of a few utterances, (B, mels, frames).
         tokens: what they say, as decoder input, (B, T), filled up with the end-of-text token.
+        spoken: how many of each one's encoder states hold speech, (B,); the silence behind is left out. None: all.
 
     Returns:
         `side.place.part` -> (L, N, D): encoder vectors evenly spaced over the frames of all utterances, decoder
@@ -36,7 +41,7 @@ def capture_start(
     ]
     if not wanted:
         return {}
-    pools = _pools(whisper, features, tokens)
+    pools = _pools(whisper, features, tokens, spoken)
     start = {}
     for side, site in wanted:
         pool, count = pools[side, site], config.length_at(site)
@@ -51,7 +56,7 @@ def capture_start(
 
 
 def _pools(
-    whisper: FrozenWhisper, features: Tensor, tokens: Tensor
+    whisper: FrozenWhisper, features: Tensor, tokens: Tensor, spoken: Tensor | None
 ) -> dict[tuple[str, str], Tensor]:
     """(side, site) -> what Whisper's layers saw there, (L, places, D)."""
     encoder, decoder = whisper.model.model.encoder, whisper.model.model.decoder
@@ -59,14 +64,18 @@ def _pools(
         states = whisper.encode(features)
         decoder(input_ids=tokens, encoder_hidden_states=states, use_cache=False)
     text = tokens != whisper.tokens.end
-    frames = torch.stack([hidden.flatten(0, 1) for hidden in seen_encoder])
+    places = torch.arange(states.shape[1], device=states.device)[None]
+    speech = torch.ones_like(states[:, :, 0], dtype=torch.bool)
+    if spoken is not None:
+        speech = places < spoken.to(states.device)[:, None]
+    frames = torch.stack([hidden[speech] for hidden in seen_encoder])
     embedded = decoder.embed_tokens(tokens)[text]  # an input prompt gets its positions later
     return {
         ("encoder", "input"): frames[:1],
         ("encoder", "attention"): frames,
         ("decoder", "input"): embedded[None],
         ("decoder", "attention"): torch.stack([hidden[text] for hidden in seen_decoder]),
-        ("decoder", "cross"): states.flatten(0, 1).expand(len(decoder.layers), -1, -1),
+        ("decoder", "cross"): states[speech].expand(len(decoder.layers), -1, -1),
     }
 
 

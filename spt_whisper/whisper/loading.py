@@ -43,6 +43,7 @@ class FrozenWhisper:
         files: Sequence[Path] = (),
         quantized: bool = False,
         card: PromptCard | None = None,
+        source: str | None = None,
     ) -> None:
         """Freezes the model.
 
@@ -53,16 +54,19 @@ class FrozenWhisper:
             files: the weight files, where they are known: their fingerprint is remembered.
             quantized: whether the weights were integers, and so are not quite those they were made from.
             card: of an adapted model: what it was adapted to.
+            source: what `from_pretrained` takes to load it again; by default its name.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokens = Tokens(tokenizer)
         self.name = name
         self.quantized = quantized
         self.card = card
+        self.source = source or name
         self._files = tuple(files)
         self._views: dict[tuple[int, torch.device, torch.dtype], nn.Module] = {}
         generation: Any = model.generation_config
         generation.prev_sot_token_id = self.tokens.start_of_previous
+        generation.transcribe_token_id = self.tokens.transcribe
         model.config.decoder_start_token_id = self.tokens.start_of_transcript
 
     @classmethod
@@ -92,8 +96,8 @@ class FrozenWhisper:
             model, tokenizer = _load_transformers(folder)
         card = read_model_card(folder) if isinstance(folder, Path) else None
         frozen = cls(
-            model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized, card
-        )
+            model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized, card, str(folder),
+        )  # fmt: skip
         if dtype not in (torch.float32, torch.float16):
             _ = frozen.fingerprint  # taken before the weights lose digits
         placed: Any = model

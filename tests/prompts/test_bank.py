@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ from spt_whisper.prompts.bank import (
     SHARED_METHOD,
     Bank,
     LanguagePart,
+    check_replaceable,
     join_prompts,
+    new_bank,
     write_part,
 )
 from spt_whisper.prompts.card import LanguageKey, PromptCard
@@ -164,6 +167,39 @@ def unknown_field(root: Path) -> None:
     path.write_text(json.dumps(settings))
 
 
+def edit(root: Path, file: str, change: Callable[[dict[str, Any]], object]) -> None:
+    settings = json.loads((root / file).read_text())
+    change(settings)
+    (root / file).write_text(json.dumps(settings))
+
+
+def no_shared_config(root: Path) -> None:
+    edit(root, "shared/prompt.json", lambda settings: settings.pop("config"))
+
+
+def unknown_operation(root: Path) -> None:
+    edit(root, "sah/part.json", lambda settings: settings["aware"].update(combine="foo"))
+
+
+def nameless(root: Path) -> None:
+    edit(root, "sah/part.json", lambda settings: settings["card"].update(languages=[]))
+
+
+def wrong_key(root: Path) -> None:
+    edit(root, "sah/part.json", lambda settings: settings["card"].update(key=[1, 2]))
+
+
+def no_settings(root: Path) -> None:
+    (root / "sah" / "part.json").unlink()
+
+
+def swapped(root: Path) -> None:
+    first, second = (root / language / "part.safetensors" for language in ("ky", "sah"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+
+
 def no_language(root: Path) -> None:
     for language in ("ky", "sah"):
         shutil.rmtree(root / language)
@@ -181,6 +217,12 @@ def no_language(root: Path) -> None:
         (truncated, r"sah/part\.safetensors: is damaged"),
         (unknown_field, r"sah/part\.json: a field is missing or unknown .*depth"),
         (no_language, "no language in it"),
+        (no_shared_config, r"shared/prompt\.json: a field is missing or unknown .*config"),
+        (unknown_operation, "lapt.combine: found 'foo'"),
+        (nameless, r"sah/part\.json: languages are \[\], wanted one"),
+        (wrong_key, r"sah/part\.json: a field is missing or unknown .*wanted a mapping"),
+        (no_settings, r"sah has neither part\.json nor prompt\.json"),
+        (swapped, r"ky/part\.safetensors: holds other numbers than part\.json says"),
     ],
 )
 def test_a_corrupt_bank_is_refused_by_name(
@@ -189,6 +231,23 @@ def test_a_corrupt_bank_is_refused_by_name(
     damage(folder)
     with pytest.raises(InputError, match=message):
         Bank.from_pretrained(folder)
+
+
+def test_a_bank_is_not_replaced_by_one_that_lacks_a_language(folder: Path) -> None:
+    before = digests(folder)
+    with pytest.raises(InputError, match="has sah, which the new one would not have"):
+        check_replaceable(folder, ["ky", "cv"])
+    with pytest.raises(InputError, match="cannot name a folder"):
+        check_replaceable(folder, ["ky", "sah", "zh/tw"])
+    with pytest.raises(ZeroDivisionError), new_bank(folder, ["ky", "sah"]):
+        raise ZeroDivisionError
+    assert digests(folder) == before
+    with new_bank(folder, ["ky", "sah", "cv"]) as made:
+        shutil.copytree(folder / SHARED_FOLDER, made / SHARED_FOLDER)
+        for language in ("ky", "sah", "cv"):
+            write_part(made / language, part(language), made / SHARED_FOLDER, CONFIG)
+    assert Bank.from_pretrained(folder).languages == ("cv", "ky", "sah")
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_a_missing_bank_is_named(tmp_path: Path) -> None:

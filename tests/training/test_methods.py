@@ -15,7 +15,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.report import Report
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.training.methods import LEARNERS
+from spt_whisper.training import methods
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import build_learner, fit, prepare
 from spt_whisper.transcription.transcriber import Whisper
@@ -87,7 +87,7 @@ def artifact(run: Path) -> tuple[str, Path]:
 
 
 def test_every_method_of_the_table_is_tried_here() -> None:
-    assert {method.split(",")[0] for method in METHODS} == set(LEARNERS)
+    assert {method.split(",")[0] for method in METHODS} == set(methods.METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)

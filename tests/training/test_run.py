@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -240,7 +241,7 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     one_row = 100 * 32 * 2  # bytes: states, width, float16
     states = encode_once(whisper, examples, 2.0, gigabytes=3.5 * one_row / 1e9)
-    assert list(states) == ["train0", "train1", "train2"]
+    assert list(states) == [example.audio_key for example in examples[:3]]
     keys = [(0, index) for index in range(6)]
     losses = [
         tuner._loss(
@@ -249,6 +250,24 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
         for kept in (states, {})
     ]
     torch.testing.assert_close(losses[0], losses[1], atol=2e-3, rtol=1e-3)
+
+
+def test_states_of_train_and_dev_with_the_same_ids_are_kept_apart(home: Path) -> None:
+    from spt_whisper.corpora import CorpusConfig, read_split
+    from spt_whisper.training.encoder_states import encode_audio, encode_once, load_example
+
+    whisper = tiny_whisper()
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, 2.0)
+    parts = []
+    for split in ("train", "dev"):
+        utterances = read_split(CorpusConfig(str(home / "corpus")), split)  # type: ignore[arg-type]
+        same = [replace(u, id=f"u{index}") for index, u in enumerate(utterances)]
+        parts.append(builder.examples(same, [u.text for u in same], split))
+    states = encode_once(whisper, [*parts[0], *parts[1]], 2.0, gigabytes=1.0)
+    for example in (parts[0][0], parts[1][0]):
+        kept = ExampleSet([example], builder, states)[0, 0].states
+        expected = encode_audio(whisper, [load_example(example, 2.0)], 2.0)[0]
+        torch.testing.assert_close(kept.float(), expected, atol=5e-3, rtol=5e-3)  # type: ignore[union-attr]
 
 
 def test_reserved_and_unknown_trainer_settings_are_refused(

@@ -67,3 +67,16 @@ def test_a_captured_deep_start_disturbs_whisper_less_than_a_large_random_one(sid
         return float((plain - other).norm() / plain.norm())
 
     assert 0 < shift("capture", 0.0) < shift("normal", 1.0)
+
+
+def test_silence_behind_the_speech_is_not_captured() -> None:
+    whisper = tiny_whisper()
+    tokens = torch.tensor([[*whisper.tokens.start(["es"]), 5, 6]] * 2)
+    config = PromptConfig(site=["attention", "cross"], length=8)
+    spoken = torch.tensor([10, 20])  # of 100 states each
+    captured = capture_start(whisper, config, FEATURES, tokens, spoken)
+    states = whisper.encode(FEATURES)
+    expected = torch.cat([states[0, :10], states[1, :20]])
+    places = torch.linspace(0, 29, 8).round().long()
+    torch.testing.assert_close(captured["decoder.cross.vector"][0], expected[places])
+    torch.testing.assert_close(captured["decoder.cross.vector"][1], expected[places])

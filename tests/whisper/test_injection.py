@@ -308,6 +308,15 @@ def test_a_decoder_input_prompt_without_its_place_is_an_error(features: torch.Te
         logits(whisper, vectors, features, starts(whisper, 2))
 
 
+def test_soft_language_tokens_never_stand_on_another_token(features: torch.Tensor) -> None:
+    whisper = tiny_whisper()
+    both = PromptVectors.from_named_tensors({"decoder.language.vector": torch.zeros(1, 1, 2, 32)})
+    logits(whisper, both, features, whisper.tokens.start(["es", "it"]))
+    for codes in (["es"], ["es", "it", "en"]):
+        with pytest.raises(RuntimeError, match="soft language tokens have"):
+            logits(whisper, both, features, whisper.tokens.start(codes))
+
+
 def test_an_attention_implementation_changed_inside_the_block_is_an_error(
     features: torch.Tensor,
 ) -> None:

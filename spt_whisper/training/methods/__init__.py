@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from spt_whisper.training.methods.adapted_model import full, full_with_prompts, lora
 from spt_whisper.training.methods.language_prompts import language_prompts, spt4asr
@@ -10,15 +11,32 @@ from spt_whisper.training.methods.lapt import language_aware
 from spt_whisper.training.methods.learner import Artifact, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_language_code, soft_prompt
 
-__all__ = ["LEARNERS", "Artifact", "Learner", "Setup"]
+__all__ = ["METHODS", "Artifact", "Learner", "Method", "Setup"]
 
-LEARNERS: dict[str, Callable[[Setup], Learner]] = {
-    "prompt": soft_prompt,
-    "slct": soft_language_code,
-    "language_prompts": language_prompts,
-    "lapt": language_aware,
-    "spt4asr": spt4asr,
-    "lora": lora,
-    "full": full,
-    "full_with_prompts": full_with_prompts,
+
+@dataclass(frozen=True)
+class Method:
+    """How a method's learner is built, and what it asks of the examples."""
+
+    build: Callable[[Setup], Learner]
+    takes_positions: bool = (
+        False  # `prompt` is put in as it is: at the decoder's input it takes positions
+    )
+    per_language: bool = (
+        False  # has numbers for each language of the training part: dev may hold no other
+    )
+    main_language_only: bool = False  # mixed speech goes by its main language
+
+
+METHODS: dict[str, Method] = {
+    "prompt": Method(soft_prompt, takes_positions=True),
+    "slct": Method(soft_language_code),
+    "language_prompts": Method(language_prompts, per_language=True),
+    "lapt": Method(
+        language_aware, takes_positions=True, per_language=True, main_language_only=True
+    ),
+    "spt4asr": Method(spt4asr),
+    "lora": Method(lora),
+    "full": Method(full),
+    "full_with_prompts": Method(full_with_prompts, takes_positions=True),
 }

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from peft import LoraConfig as PeftLoraConfig
 from peft import get_peft_model
 from torch import nn
 
+from spt_whisper.atomic import replacing_folder
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt
@@ -71,7 +69,7 @@ class LoraLearner(AdaptedModelLearner):
             r=config.rank,
             lora_alpha=config.alpha,
             target_modules=rf".*\.({'|'.join(sides)})\.layers\..*\.({names})",
-            base_model_name_or_path=whisper.name,
+            base_model_name_or_path=whisper.source,
         )
         adapted: Any = get_peft_model(whisper.model, peft_config)
         super().__init__(whisper, "encoder" in sides)
@@ -79,7 +77,7 @@ class LoraLearner(AdaptedModelLearner):
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/model`: peft's adapter (`adapter_model.safetensors`), and the card."""
-        with _replaced(output / "model") as folder:
+        with replacing_folder(output / "model") as folder:
             self._adapted[0].save_pretrained(folder, safe_serialization=True)
             (folder / "README.md").unlink(missing_ok=True)  # peft's template
             write_card(folder / CARD_FILE, card)
@@ -105,7 +103,7 @@ class FullLearner(AdaptedModelLearner):
         """Writes `<output>/model`, a checkpoint of transformers, and beside it `<output>/prompt` if there is one."""
         whisper = self._whisper[0]
         card = replace(card, fingerprint=fingerprint_weights(whisper.model))
-        with _replaced(output / "model") as folder:
+        with replacing_folder(output / "model") as folder:
             whisper.model.save_pretrained(folder)
             whisper.tokens.tokenizer.save_pretrained(folder)
             write_card(folder / CARD_FILE, card)
@@ -146,16 +144,3 @@ def full(setup: Setup) -> FullLearner:
 def full_with_prompts(setup: Setup) -> FullWithPromptLearner:
     """Builds full fine-tuning of soft prompts and the model together (as in arXiv 2506.21576)."""
     return FullWithPromptLearner(setup.whisper, prompt_for_all(setup))
-
-
-@contextlib.contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """Yields a new folder that takes the place of an older one at the end."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        made = Path(temporary) / "new"
-        made.mkdir()
-        yield made
-        if folder.exists():
-            shutil.move(folder, Path(temporary) / "older")
-        made.rename(folder)

@@ -9,13 +9,14 @@ from pathlib import Path
 from torch import nn
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import join_prompts, language_folder
+from spt_whisper.prompts.bank import check_replaceable, join_prompts, language_folder, new_bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.methods.soft_prompt import with_language_tokens
 
 
 class LanguagePromptsLearner(Learner):
@@ -46,8 +47,9 @@ class LanguagePromptsLearner(Learner):
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/bank` with a folder for each language."""
         folder = output / "bank"
-        for language in self.languages:
-            self._prompt(language, card).save_pretrained(language_folder(folder, language))
+        with new_bank(folder, self.languages) as made:
+            for language in self.languages:
+                self._prompt(language, card).save_pretrained(language_folder(made, language))
         return folder
 
     def _prompt(self, language: str, card: PromptCard) -> Prompt:
@@ -95,11 +97,10 @@ def language_prompts(setup: Setup) -> LanguagePromptsLearner:
     """Builds a prompt for each language of the corpus (after Li et al., arXiv 2309.09443)."""
     config = setup.recipe.prompt
     _no_decoder_input(config, setup.recipe.method)
-    for language, codes in setup.tokens.items():
-        if len(codes) != 1 and "language" in config.sites:
-            raise InputError(
-                f"languages.{language}: {'+'.join(codes)}; a soft language token stands for one token"
-            )
+    check_replaceable(Path(setup.recipe.output) / "bank", list(setup.tokens))
+    if "language" in config.sites:
+        config = with_language_tokens(config, 1)
+        _own_tokens(setup.tokens)
     prompts = {
         language: setup.soft_prompt(config, setup.examples_in(language), codes)
         for language, codes in setup.tokens.items()
@@ -120,6 +121,8 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
             f"languages: found {recipe.languages}; spt4asr wants the Whisper tokens of the mix as a list, such as [zh, en]"
         )
     length = recipe.prompt.length
+    if isinstance(length, dict) and "attention" not in length:
+        raise InputError(f"prompt.length: names {sorted(length)}, spt4asr wants attention")
     config = replace(
         recipe.prompt,
         site="attention",
@@ -129,6 +132,16 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
     return MixedPromptLearner(
         {code: setup.soft_prompt(config, setup.examples, codes) for code in codes}, setup
     )
+
+
+def _own_tokens(tokens: Mapping[str, Sequence[str]]) -> None:
+    """Refuses languages that share a Whisper token where each is to learn one of its own."""
+    codes = [code for found in tokens.values() for code in found]
+    if len(set(codes)) < len(tokens) or len(codes) > len(tokens):
+        found = ", ".join(f"{language}: {'+'.join(own)}" for language, own in tokens.items())
+        raise InputError(
+            f"languages: found {found}; where tokens are learned, wanted one for each language, and no two the same"
+        )
 
 
 def _no_decoder_input(config: PromptConfig, method: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,9 @@ from spt_whisper.prompts.bank import (
     PART_METHOD,
     SHARED_FOLDER,
     LanguagePart,
+    check_replaceable,
     language_folder,
+    new_bank,
     write_part,
 )
 from spt_whisper.prompts.card import PromptCard
@@ -56,19 +56,13 @@ class LanguageAwareLearner(Learner):
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/bank`, whole or not at all: the shared part, and a folder for each language."""
-        folder = output / "bank"
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bank.", dir=output) as temporary:
-            made = Path(temporary) / "bank"
-            config = self.prompt.shared.config
+        folder, config = output / "bank", self.prompt.shared.config
+        with new_bank(folder, list(self.heard)) as made:
             shared = Prompt(config, self.prompt.shared.fold(), card)
             shared.save_pretrained(made / SHARED_FOLDER)
             for language in self.heard:
                 part = self.part(language, card)
                 write_part(language_folder(made, language), part, made / SHARED_FOLDER, config)
-            if folder.exists():
-                shutil.move(folder, Path(temporary) / "older")
-            made.rename(folder)
         return folder
 
     @property
@@ -84,6 +78,7 @@ def language_aware(setup: Setup) -> LanguageAwareLearner:
     recipe = setup.recipe
     recipe.lapt.check(recipe.prompt)
     single_tokens(setup)
+    check_replaceable(Path(recipe.output) / "bank", list(setup.tokens))
     shared = setup.soft_prompt(recipe.prompt, setup.examples, next(iter(setup.tokens.values())))
     heard = {language: setup.hear(language) for language in setup.tokens}
     parts = {

@@ -34,13 +34,17 @@ def decoder_input_hooks(model: Any, side: str, given: SideVectors) -> list[Remov
 
 
 def language_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandle]:
-    """Writes each row's soft language tokens over those that follow <|startoftranscript|>."""
+    """Writes each row's soft language tokens over those between <|startoftranscript|> and <|transcribe|>."""
+    transcribe = model.generation_config.transcribe_token_id
 
     def at_start(tokens: Tensor, first_start: Tensor, wanted: Tensor) -> Tensor:
-        if bool(((wanted > 0) & (first_start + wanted >= tokens.shape[1])).any()):
+        places = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        task = torch.where(tokens == transcribe, places, tokens.shape[1]).amin(dim=1)
+        found = task - first_start - 1
+        if bool(((wanted > 0) & (found != wanted)).any()):
             raise RuntimeError(
-                "prompts: a row with a soft language token has no language token behind <|startoftranscript|>, "
-                "so it would be left out; build the tokens with Tokens.start"
+                f"prompts: rows with {wanted.tolist()} soft language tokens have {found.tolist()} language tokens "
+                "behind <|startoftranscript|>; build the tokens with Tokens.start"
             )
         return first_start
 
