@@ -1,0 +1,84 @@
+"""Going on from a checkpoint: only where the run is the same one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
+from spt_whisper.training.expansion import add_language
+from spt_whisper.training.expansion_settings import ExpansionConfig
+from spt_whisper.training.recipe import DataConfig, Recipe
+from spt_whisper.training.run import fit
+from tests.tiny_corpus import write_corpus, write_model
+
+QUIET = {"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", languages=("ky", "sah"))
+    write_corpus(folder / "new", languages=("cv",))
+    return folder
+
+
+def recipe(home: Path, output: Path, **settings: object) -> Recipe:
+    plain = Recipe(
+        CorpusConfig(str(home / "corpus")), model=str(home / "model"), output=str(output),
+        window_seconds=2.0, languages=["es"], data=DataConfig(batch_size=3), trainer=QUIET,
+    )  # fmt: skip
+    return replace(plain, **settings)  # type: ignore[arg-type]
+
+
+def test_a_finished_run_ends_the_same_and_its_files_stay_readable(
+    home: Path, tmp_path: Path
+) -> None:
+    first = fit(recipe(home, tmp_path))
+    tensors = (first.folder / "prompt.safetensors").read_bytes()
+    again = fit(recipe(home, tmp_path), resume=True)
+    assert (again.folder / "prompt.safetensors").read_bytes() == tensors
+    assert again.numbers.last_loss is None
+    card = json.loads((again.folder / "prompt.json").read_text())["card"]
+    assert card["training"]["last_loss"] is None
+
+
+@pytest.mark.parametrize("changed", [{"max_epochs": 3}, {"accumulate_grad_batches": 2}])
+def test_trainer_settings_that_change_what_is_learned_are_compared(
+    changed: dict[str, int], home: Path, tmp_path: Path
+) -> None:
+    fit(recipe(home, tmp_path))
+    (name,) = changed
+    with pytest.raises(InputError, match=f"other settings of trainer.{name}"):
+        fit(recipe(home, tmp_path, trainer={**QUIET, **changed}), resume=True)
+    fit(recipe(home, tmp_path, trainer={**QUIET, "log_every_n_steps": 1}), resume=True)
+
+
+def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path) -> None:
+    banks = [
+        fit(recipe(home, tmp_path / str(seed), method="lapt", languages=[], seed=seed)).folder
+        for seed in (0, 1)
+    ]
+
+    def config(bank: Path, init: str = "auto") -> ExpansionConfig:
+        return ExpansionConfig(
+            "cv", str(bank), CorpusConfig(str(home / "new")), output=str(tmp_path / "add"),
+            init=init, data=DataConfig(batch_size=2), trainer=QUIET,
+        )  # fmt: skip
+
+    part = add_language(config(banks[0])).folder
+    with pytest.raises(InputError, match="trained over another bank or from another init"):
+        add_language(config(banks[1]), resume=True)
+    assert not (banks[1] / "cv").exists()
+    learned = (part / "part.safetensors").read_bytes()
+    shutil.rmtree(part)
+    with pytest.raises(InputError, match="trained over another bank or from another init"):
+        add_language(config(banks[0], init="zero"), resume=True)
+    add_language(config(banks[0]), resume=True)
+    assert (part / "part.safetensors").read_bytes() == learned
