@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.transcription.transcriber import Whisper
@@ -68,6 +69,7 @@ def decode_in_processes(
 
 def decode_shard(shard: Shard) -> list[tuple[int, RowResult]]:
     """Decodes the rows of one process; returns each with its place."""
+    disable_progress_bar()  # of loading weights, which each process would draw over the others'
     torch.set_num_threads(shard.threads)
     gpus = torch.cuda.device_count()
     device = f"cuda:{shard.number % gpus}" if gpus else "cpu"

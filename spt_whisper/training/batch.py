@@ -47,7 +47,9 @@ class ExampleBuilder:
     window_seconds: float
     timestamps_share: float = 0.0
     seed: int = 0
-    main_language_only: bool = False  # whether mixed speech gets the tokens of its main language alone
+    main_language_only: bool = (
+        False  # whether mixed speech gets the tokens of its main language alone
+    )
 
     def examples(
         self, utterances: Sequence[Utterance], texts: Sequence[str], split: str
