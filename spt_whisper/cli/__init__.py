@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from spt_whisper import __version__
 from spt_whisper.errors import InputError
 
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+
+# what the system says in fewer words than a user needs
+_FAULTS = {
+    errno.EEXIST: "is a file, wanted a folder; name another",
+    errno.ENOTDIR: "a file stands in place of a folder; name another path",
+    errno.EISDIR: "is a folder, wanted a file; name another",
+    errno.EACCES: "no permission; name another path, or change its permissions",
+    errno.ENOSPC: "the disk is full; free some space, or name another place",
+}
 
 COMMANDS = {
     "fit": "train a prompt, a bank or a baseline as a recipe says",
@@ -43,10 +55,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         command = importlib.import_module(f"spt_whisper.cli.{chosen.command.replace('-', '_')}")
-        return int(command.main(chosen.rest))
+        status = int(command.main(chosen.rest))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"spt-whisper {chosen.command}: {error}", file=sys.stderr)
+        return WRONG_CALL
+    except BrokenPipeError:  # the reader of standard output left early, as `head` does
+        _drop_output()
+        return SOME_FAILED
+    except (OSError, UnicodeDecodeError) as error:
+        _drop_output()
+        print(f"spt-whisper {chosen.command}: {_fault(error, chosen.rest)}", file=sys.stderr)
         return WRONG_CALL
     except KeyboardInterrupt:
         print(f"spt-whisper {chosen.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _fault(error: OSError | UnicodeDecodeError, arguments: Sequence[str]) -> str:
+    """Says in one line which file is at fault, and how."""
+    if isinstance(error, UnicodeDecodeError):
+        paths = [Path(argument.rpartition("=")[2]) for argument in arguments]
+        named = [path for path in paths if path.is_file() and path.read_bytes() == error.object]
+        place = str(named[0]) if named else "a file"
+        return f"{place}: byte {error.start} is not UTF-8; save the file as UTF-8"
+    fault = _FAULTS.get(error.errno or 0) or " ".join((error.strerror or str(error)).split())
+    place = error.filename2 or error.filename
+    return f"{place}: {fault}" if place else fault
+
+
+def _drop_output() -> None:
+    """Drops what standard output no longer takes; else Python would try again, and complain, at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())

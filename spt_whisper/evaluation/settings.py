@@ -46,7 +46,14 @@ class EvaluateConfig:
     """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
-        if self.processes < 1:
-            raise InputError(f"evaluate: processes is {self.processes}; wanted at least 1")
+        for name in ("batch_size", "dev_limit", "processes", "resamples"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: found {getattr(self, name)}, wanted 1 or more")
+        if self.seed < 0:
+            raise InputError(f"seed: found {self.seed}, wanted 0 or more")
+        if not all(0 < window <= 30 for window in self.windows):
+            raise InputError(
+                f"windows: found {self.windows}, wanted seconds more than 0 and at most 30"
+            )
         if self.prompt and self.bank:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")

@@ -115,6 +115,13 @@ class DataConfig:
             raise InputError(
                 "data: wanted batch_size of at least 1 and timestamps_share from 0 to 1"
             )
+        if self.workers < 0:
+            raise InputError(f"data.workers: found {self.workers}, wanted 0 or more")
+        if not self.encoder_cache_gigabytes >= 0:
+            raise InputError(
+                f"data.encoder_cache_gigabytes: found {self.encoder_cache_gigabytes:g}, "
+                "wanted 0 (keep no states) or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,12 @@ class Recipe:
     """Settings of `lightning.Trainer`, passed through."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed: found {self.seed}, wanted 0 to {2**32 - 1}")
+        if self.early_stopping is not None and self.early_stopping < 1:
+            raise InputError(
+                f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"
+            )
         if not 0 < self.window_seconds <= 30:
             raise InputError(
                 f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30"

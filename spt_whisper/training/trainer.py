@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from spt_whisper.errors import InputError
@@ -23,12 +25,33 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "enable_model_summary": False,
 }
 
+_PRECISIONS = (
+    "32-true",
+    "bf16-mixed",
+    "16-mixed",
+    "32",
+    "bf16",
+    "16",
+)  # the last three mean the same
+
+# settings that Lightning takes without a look, and the lowest whole number for each; -1: no limit
+_LOWEST = {
+    "max_epochs": -1,
+    "min_epochs": 0,
+    "max_steps": -1,
+    "min_steps": 0,
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "num_sanity_val_steps": -1,
+    "log_every_n_steps": 0,
+}
+
 
 def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]:
     """Returns the trainer, and the callback that measures the run.
 
     Raises:
-        InputError: Lightning does not take the recipe's settings.
+        InputError: the recipe's settings are not such as Lightning and a float32 prompt take.
     """
     reserved = {"callbacks", "logger", "default_root_dir"} & set(recipe.trainer)
     if reserved:
@@ -39,15 +62,51 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
         TensorBoardLogger(output, name="logs", version="tensorboard"),
     ]
     settings = {"precision": fastest_precision(), **TRAINER_DEFAULTS, **recipe.trainer}
+    _check(settings)
     try:
         trainer = lightning.Trainer(
             **settings,
             callbacks=[*callbacks(output / "checkpoints", recipe.early_stopping), watch],
             logger=loggers,
         )
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+    except (TypeError, ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
+        raise InputError(
+            f"trainer: found {recipe.trainer}, which Lightning refuses: {' '.join(str(error).split())}"
+        ) from error
+    if recipe.early_stopping is not None and not _watches_dev(recipe, trainer):
+        raise InputError(
+            "early_stopping: needs a pass over dev, but trainer's limit_val_batches, check_val_every_n_epoch or "
+            "fast_dev_run leave none; change these, or leave early_stopping out"
+        )
     return trainer, watch
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Refuses what Lightning's constructor takes, but no run could go through with."""
+    if str(settings["precision"]) not in _PRECISIONS:
+        raise InputError(
+            f"trainer.precision: found {settings['precision']}, wanted 32-true, bf16-mixed or 16-mixed: "
+            "the prompt stays float32"
+        )
+    for name, lowest in _LOWEST.items():
+        value = settings.get(name)
+        if value is not None and (type(value) is not int or value < lowest):
+            raise InputError(
+                f"trainer.{name}: found {value}, wanted a whole number, {lowest} or more"
+            )
+    if settings["max_epochs"] == -1 and settings.get("max_steps", -1) in (-1, None):
+        raise InputError(
+            "trainer.max_epochs: found -1 (no end), wanted a last step, where the learning rate ends; "
+            "give a number of epochs, or max_steps"
+        )
+
+
+def _watches_dev(recipe: Recipe, trainer: lightning.Trainer) -> bool:
+    """Whether an epoch of the run ends with a pass over dev."""
+    if getattr(trainer, "fast_dev_run", False) or not trainer.limit_val_batches:
+        return False
+    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+    return every is None or epochs in (None, -1) or every <= epochs
 
 
 def fastest_precision() -> str:

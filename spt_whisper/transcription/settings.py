@@ -36,6 +36,8 @@ class TranscribeConfig:
     """Files decoded together."""
 
     def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
         if self.prompt and self.bank:
             raise InputError("transcribe: a prompt and a bank given; wanted one of them")
         names = Counter(Path(audio).name for audio in self.audio)

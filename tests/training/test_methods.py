@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from spt_whisper.cli import main
+from spt_whisper.cli.parser import command_parser, instantiate
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
@@ -16,6 +17,9 @@ from spt_whisper.evaluation.report import Report
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training import methods
+from spt_whisper.training.batch import collate
+from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import build_learner, fit, prepare
 from spt_whisper.transcription.transcriber import Whisper
@@ -124,27 +128,37 @@ def test_prompts_of_all_methods_share_a_batch(runs: Callable[[str], Path], home:
         assert found.hypothesis.tokens == alone.hypothesis.tokens
 
 
-@pytest.mark.parametrize(
-    "method", ["prompt", "slct", "spt4asr", "language_prompts", "lapt", "lora", "full"]
-)
-def test_exactly_what_the_method_trains_gets_gradient(method: str, home: Path) -> None:
-    languages = {"spt4asr": ["zh", "en"], "language_prompts": [], "lapt": []}.get(method, ["es"])
-    recipe = Recipe(
-        CorpusConfig(str(home / "corpus")), method=method, model=str(home / "model"),  # type: ignore[arg-type]
-        languages=languages, window_seconds=2.0,
-    )  # fmt: skip
+def recipe_of(flags: list[str]) -> Recipe:
+    """The recipe that `spt-whisper fit` would build."""
+    parser = command_parser("fit", "")
+    parser.add_class_arguments(Recipe, None)
+    values = vars(instantiate(parser, flags))
+    values.pop("config")
+    return Recipe(**values)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_exactly_what_the_method_trains_gets_gradient(
+    method: str, home: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(arguments(home, tmp_path, method))
     whisper = FrozenWhisper.from_pretrained(home / "model")
-    frozen_before = {name for name, p in whisper.model.named_parameters() if p.requires_grad}
-    assert not frozen_before
-    learner = build_learner(recipe, prepare(recipe, whisper))
+    assert not any(parameter.requires_grad for parameter in whisper.model.parameters())
+    parts = prepare(recipe, whisper)
+    learner = build_learner(recipe, parts)
+    data = ExampleSet(parts.train, parts.builder, {})
+    batch = collate([data[0, index] for index in range(len(parts.train))], whisper.tokens.end)
+    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.window_seconds)
+    tuner._loss(batch)[0].backward()
+    reached = {name for name, p in tuner.named_parameters() if p.grad is not None}
     trained = {id(parameter) for parameter in learner.trained()}
-    of_whisper = {id(p) for p in whisper.model.parameters() if p.requires_grad}
-    assert of_whisper <= trained
-    assert bool(of_whisper) == (method in ("lora", "full"))
-    assert learner.trained_numbers == sum(p.numel() for p in learner.parameters() if p.requires_grad)  # fmt: skip
-    if method == "slct":
+    assert reached == {name for name, p in tuner.named_parameters() if id(p) in trained}
+    of_whisper = [p for p in whisper.model.parameters() if p.grad is not None]
+    assert bool(of_whisper) == (recipe.method in ("lora", "full", "full_with_prompts"))
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.trained())
+    if recipe.method == "slct":
         assert learner.trained_numbers == whisper.shape.width
-    if method == "full":
+    if recipe.method == "full":
         fixed = whisper.model.model.encoder.embed_positions.weight.numel()
         assert learner.trained_numbers == whisper.model.num_parameters() - fixed
 

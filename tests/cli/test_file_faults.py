@@ -1,0 +1,83 @@
+"""Files that cannot be read or written end a command with one line, status 2 and no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import call, one_line
+from tests.tiny_corpus import write_corpus, write_model
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus")
+    return folder
+
+
+def test_an_output_in_place_of_which_a_file_stands_is_named(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    audio, model = str(home / "corpus" / "audio" / "test0.wav"), str(home / "model")
+    transcribe = ("transcribe", audio, "--model", model, "--output")
+    score = ("evaluate", "--corpus.root", str(home / "corpus"), "--model", model, "--output")
+    for arguments, said in [
+        ((*transcribe, str(file)), f"{file}: is a file, wanted a folder"),
+        ((*transcribe, str(file / "x")), f"{file / 'x'}: a file stands in place of a folder"),
+        ((*score, str(file / "x.json")), f"{file}: is a file, wanted a folder"),
+        ((*score, str(tmp_path)), f"{tmp_path}: is a folder, wanted a file"),
+    ]:
+        assert call(*arguments) == 2
+        assert said in one_line(capsys.readouterr().err)
+    assert file.read_text() == "kept"
+
+
+def test_a_recipe_that_is_not_utf8_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_bytes(b"corpus:\n  root: caf\xe9\n")
+    for arguments in (
+        ["fit", str(recipe)],
+        ["compare", str(recipe)],
+        ["fit", f"--config={recipe}"],
+    ):
+        assert call(*arguments) == 2
+        assert f"{recipe}: byte 19 is not UTF-8" in one_line(capsys.readouterr().err)
+
+
+FULL = Path("/dev/full")  # takes nothing, as a full disk
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.skipif(not FULL.is_char_device(), reason="no /dev/full on this system")
+def test_a_full_disk_is_one_line(unbuffered: str, tmp_path: Path) -> None:
+    with FULL.open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "spt_whisper", "recipes", "copy", "kichwa", str(tmp_path)],
+            stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "the disk is full; free some space" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_left_is_no_error_to_speak_of(unbuffered: str, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "spt_whisper", "recipes", "copy", "kichwa", str(tmp_path)],
+            stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
