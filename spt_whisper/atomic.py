@@ -9,19 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spt_whisper.errors import InputError
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`, and renames it to `path` at the end.
 
     Missing parent folders are made. Where the block fails, `path` stays as it was.
+
+    Raises:
+        InputError: `path` is a folder or a device.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        kind = "folder" if target.is_dir() else "device"
+        raise InputError(f"{target}: is a {kind}, wanted a file; name another")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from spt_whisper.atomic import replacing, write_text
+from spt_whisper.atomic import replacing, replacing_folder, write_text
+from spt_whisper.errors import InputError
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -30,3 +32,33 @@ def test_a_new_file_replaces_the_old_one(tmp_path: Path) -> None:
     write_text(path, "old")
     write_text(path, "ñ\r\n")
     assert path.read_bytes() == "ñ\r\n".encode()
+
+
+def test_a_folder_or_a_device_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "folder").mkdir()
+    for target in (pipe, tmp_path / "folder"):
+        with pytest.raises(InputError, match="is a (folder|device), wanted a file"):
+            write_text(target, "text")
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_new_folder_takes_the_place_of_an_older_one_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "bank"
+    with replacing_folder(target) as made:
+        (made / "a").write_text("1")
+
+    def fail_halfway() -> None:
+        with replacing_folder(target) as made:
+            (made / "b").write_text("2")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail_halfway()
+    assert [path.name for path in target.iterdir()] == ["a"]
+    with replacing_folder(target) as made:
+        (made / "c").write_text("3")
+    assert [path.name for path in target.iterdir()] == ["c"]
+    assert [path.name for path in target.parent.iterdir()] == ["bank"]

@@ -184,7 +184,7 @@ class Recipe:
             raise InputError(
                 f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30"
             )
-        if self.window_seconds * 50 != round(self.window_seconds * 50):
+        if abs(self.window_seconds * 50 - round(self.window_seconds * 50)) > 1e-6:
             raise InputError(
                 f"window_seconds: found {self.window_seconds:g}, wanted a multiple of 0.02"
             )

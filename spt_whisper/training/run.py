@@ -12,6 +12,7 @@ from typing import Any
 import lightning
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from spt_whisper.atomic import write_text
 from spt_whisper.corpora import read_split
@@ -161,7 +162,10 @@ def train(
     if checkpoint is None:  # of another run: resuming must never take them for this one's
         shutil.rmtree(output / "checkpoints", ignore_errors=True)
     _write_recipe(recipe, output)
-    trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+    except MisconfigurationException as error:
+        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     if trainer.interrupted:
         raise KeyboardInterrupt
     if recipe.early_stopping is not None:

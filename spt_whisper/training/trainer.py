@@ -103,7 +103,7 @@ def _check(settings: Mapping[str, Any]) -> None:
 
 def _watches_dev(recipe: Recipe, trainer: lightning.Trainer) -> bool:
     """Whether an epoch of the run ends with a pass over dev."""
-    if getattr(trainer, "fast_dev_run", False) or not trainer.limit_val_batches:
+    if recipe.trainer.get("fast_dev_run") or not trainer.limit_val_batches:
         return False
     every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
     return every is None or epochs in (None, -1) or every <= epochs

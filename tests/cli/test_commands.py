@@ -147,18 +147,6 @@ def test_a_prompt_for_another_model_is_refused(
     assert "load the prompt's own base model" in one_line(capsys.readouterr().err)
 
 
-def test_a_truncated_weight_file_is_refused_by_name(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(home / "model", tmp_path / "model")
-    weights = tmp_path / "model" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    assert call("transcribe", "a.wav", "--model", str(tmp_path / "model")) == 2
-    line = one_line(capsys.readouterr().err)
-    assert str(tmp_path / "model") in line
-    assert "restore the damaged file" in line
-
-
 CORPUS_FAULTS = {
     "missing folder": (lambda folder: shutil.rmtree(folder), "no such corpus"),
     "missing part": (lambda folder: (folder / "train.jsonl").unlink(), "no split 'train'"),

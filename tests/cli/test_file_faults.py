@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,15 @@ def test_a_reader_that_left_is_no_error_to_speak_of(unbuffered: str, tmp_path: P
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_truncated_weight_file_is_refused_by_name(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home / "model", tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert call("transcribe", "a.wav", "--model", str(tmp_path / "model")) == 2
+    line = one_line(capsys.readouterr().err)
+    assert str(tmp_path / "model") in line
+    assert "restore the damaged file" in line
