@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spt_whisper.corpora.rows import clip_in, read_lines, row_error, unique
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.errors import InputError
 
 Columns = dict[str, str]
 
@@ -31,7 +30,7 @@ def read_common_voice(source: Source) -> list[Utterance]:
     table = folder / f"{source.split}.tsv"
     if not table.is_file():
         found = ", ".join(sorted(path.stem for path in folder.glob("*.tsv"))) or "none"
-        raise InputError(
+        raise MissingSplitError(
             f"{folder}: no split {source.split!r} (no {table.name}); found: {found}; "
             "give the language's folder as root, or its name as subset"
         )

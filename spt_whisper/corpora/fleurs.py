@@ -20,7 +20,7 @@ from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.cache import files_key
 from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.rows import check_id, clip_in, read_lines, row_error, unique
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.unpacking import Clip, unpack_clips, unpack_tar
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -54,7 +54,7 @@ def read_fleurs(source: Source) -> list[Utterance]:
     folder = root / "parquet-data" / language
     shards = sorted(folder.glob(f"{glob.escape(source.split)}-*.parquet"))
     if not shards:
-        raise InputError(
+        raise MissingSplitError(
             f"{root}: no split {source.split!r} of {language!r}, neither {table.relative_to(root)} "
             f"nor parquet-data/{language}/{source.split}-*.parquet; add it or name another"
         )

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spt_whisper.corpora.rows import existing_audio, path_below, read_lines, row_error, unique
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.errors import InputError
 
 _TO_THE_END = -1.0  # an end in `segments`
 
@@ -52,7 +51,7 @@ def read_kaldi(source: Source) -> list[Utterance]:
     """
     folder = source.path / source.split
     if not folder.is_dir():
-        raise InputError(
+        raise MissingSplitError(
             f"{source.path}: no split {source.split!r}; name a folder with wav.scp and text, or ."
         )
     return read_data_folder(folder, _recordings(source.path, folder / "wav.scp"))

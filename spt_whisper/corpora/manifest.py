@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from spt_whisper.corpora.rows import open_text, path_below, row_error, unique
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
@@ -38,7 +38,7 @@ def read_manifest_split(source: Source) -> list[Utterance]:
     found = [path for path in candidates if path.is_file()]
     if not found:
         names = " nor ".join(path.name for path in candidates)
-        raise InputError(
+        raise MissingSplitError(
             f"{root}: no split {source.split!r}, neither {names}; add it or name another split"
         )
     if len(found) > 1:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from spt_whisper.corpora.kaldi import read_data_folder
 from spt_whisper.corpora.rows import check_id, read_lines, row_error
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
@@ -55,7 +55,9 @@ def read_seame(source: Source) -> list[Utterance]:
         )
     if split != "train":
         names = ", ".join(("train", *TEST_SETS))
-        raise InputError(f"{root}: no split {split!r}; name one of: {names} (dev: null for none)")
+        raise MissingSplitError(
+            f"{root}: no split {split!r}; name one of: {names} (dev: null for none)"
+        )
     held_out = {
         speaker_of(utterance.audio.stem)
         for name in TEST_SETS

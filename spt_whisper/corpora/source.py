@@ -8,6 +8,10 @@ from pathlib import Path
 from spt_whisper.errors import InputError
 
 
+class MissingSplitError(InputError):
+    """The corpus is there, but not the split of it that was asked for."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One split of one corpus."""

@@ -19,10 +19,8 @@ from typing import Any, TypeVar
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.paired import Comparison
-from spt_whisper.evaluation.system_score import SystemScore, check_unique, score_system
+from spt_whisper.evaluation.system_score import SystemScore, check_unique
 from spt_whisper.evaluation.utterance_score import UtteranceScore
-
-__all__ = ["Report", "SystemScore", "score_system"]
 
 FORMAT_VERSION = 1
 

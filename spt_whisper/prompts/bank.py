@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -30,8 +30,8 @@ from spt_whisper.prompts.folders import (
     read_tensors,
     write_folder,
 )
+from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
-from spt_whisper.prompts.vectors import concatenate
 
 SHARED_FOLDER = "shared"
 SHARED_METHOD = "lapt"
@@ -175,31 +175,6 @@ class Bank:
         if key in self.prompts:
             return self.prompts[key]
         return join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
-
-
-def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
-    """Returns the prompts of several languages one behind the other, for speech that mixes them.
-
-    Raises:
-        InputError: a member takes decoder positions, of which the first tokens have one place only.
-    """
-    first = members[0]
-    if any(member.config.decoder_positions for member in members):
-        raise InputError(f"{name}: decoder input prompts cannot stand one behind the other")
-    lengths = {
-        site: sum(member.config.length_at(site) for member in members)
-        for site in first.config.sites
-    }
-    card = replace(
-        first.card,
-        languages=tuple(code for member in members for code in member.card.languages),
-        language_tokens=tuple(
-            dict.fromkeys(code for member in members for code in member.card.language_tokens)
-        ),
-        key=None,
-    )
-    vectors = concatenate([member.vectors for member in members])
-    return Prompt(replace(first.config, length=lengths), vectors, card, name)
 
 
 def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptConfig) -> Path:

@@ -26,7 +26,7 @@ from spt_whisper.prompts.config import (
     PromptConfig,
 )
 from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 
 _LOW_RANK: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -102,7 +102,10 @@ class LanguageAwarePrompt(nn.Module):
         self.parts = nn.ModuleDict(
             {
                 _module(language): nn.ParameterDict(
-                    {_key(name): nn.Parameter(tensor.clone()) for name, tensor in part.items()}
+                    {
+                        parameter_key(name): nn.Parameter(tensor.clone())
+                        for name, tensor in part.items()
+                    }
                 )
                 for language, part in parts.items()
             }
@@ -122,10 +125,6 @@ class LanguageAwarePrompt(nn.Module):
             for language in dict.fromkeys(languages)
         }
         return stack([whole[language] for language in languages])
-
-
-def _key(name: str) -> str:
-    return name.replace(".", "/")  # torch takes no dots in names of parameters
 
 
 def _module(language: str) -> str:

@@ -34,9 +34,9 @@ class SoftPrompt(nn.Module):
             )
             trains = network is None or network.trains_vectors
             own = tensor[0].detach().clone()
-            self.vectors[_key(name)] = nn.Parameter(own, requires_grad=trains)
+            self.vectors[parameter_key(name)] = nn.Parameter(own, requires_grad=trains)
             if network is not None:
-                self.networks[_key(name)] = network
+                self.networks[parameter_key(name)] = network
 
     def forward(self) -> PromptVectors:
         """Returns the vectors (R = 1) with gradient."""
@@ -54,5 +54,6 @@ class SoftPrompt(nn.Module):
         return self.forward().map(lambda tensor: tensor.detach().float().cpu().clone())
 
 
-def _key(name: str) -> str:
-    return name.replace(".", "/")  # torch takes no dots in names of parameters
+def parameter_key(name: str) -> str:
+    """Returns a tensor's name as torch takes it for a parameter: without dots."""
+    return name.replace(".", "/")

@@ -29,9 +29,10 @@ from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
 from spt_whisper.training.methods.learner import Setup
+from spt_whisper.training.preparation import Parts, prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.run import Parts, checkpoint_to_resume, make_card, prepare, train
+from spt_whisper.training.run import checkpoint_to_resume, make_card, train
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,16 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from spt_whisper.atomic import write_text
-from spt_whisper.corpora import read_split
-from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.training.batch import AudioKey
 from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
+from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import hear, most_heard
 from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -49,17 +46,6 @@ class FitResult:
     artifact: Artifact
     folder: Path  # what `evaluate` takes as --prompt, --bank or --model
     numbers: RunNumbers
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run learns from, ready for the learner and the loop."""
-
-    whisper: FrozenWhisper
-    builder: ExampleBuilder
-    train: list[Example]
-    dev: list[Example]
-    key: LanguageKey  # how the training speech sounds to Whisper as it was
 
 
 def fit(recipe: Recipe, resume: bool = False) -> FitResult:
@@ -90,45 +76,11 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     return FitResult(learner.artifact, learner.write(output, card), numbers)
 
 
-def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> Parts:
-    """Reads the corpus and turns its texts into tokens.
-
-    Args:
-        recipe: the run.
-        whisper: the model.
-        language: only utterances in this language; None: all.
-    """
-    train = _spoken_in(language, read_split(recipe.corpus, "train"), "train")
-    dev = read_split(recipe.corpus, "dev") if recipe.corpus.dev else []
-    dev = _spoken_in(language, dev, "dev")
-    if recipe.early_stopping is not None and not dev:
-        raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
-    method = METHODS[recipe.method]
-    if method.per_language:
-        _check_dev_languages(train, dev, method.main_language_only)
-    builder = ExampleBuilder(
-        whisper.tokens,
-        language_codes(recipe, whisper, [*train, *dev]),
-        recipe.prompt.decoder_positions if method.takes_positions else 0,
-        recipe.window_seconds,
-        recipe.data.timestamps_share,
-        recipe.seed,
-        method.main_language_only,
-    )
-    return Parts(
-        whisper,
-        builder,
-        builder.examples(train, [recipe.text.apply(u.text) for u in train], "train"),
-        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
-        hear(whisper, train, recipe.window_seconds).key(),
-    )
-
-
 def build_learner(recipe: Recipe, parts: Parts) -> Learner:
     """Returns what the recipe's method trains, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
     method = METHODS[recipe.method]
-    spoken = _languages([e.utterance for e in parts.train], method.main_language_only)
+    spoken = languages_of([e.utterance for e in parts.train], method.main_language_only)
     codes = {language: parts.builder.codes[language] for language in spoken}
     setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
     return method.build(setup)
@@ -174,36 +126,6 @@ def train(
     return watch.numbers(trainer, learner, len(parts.train))
 
 
-def language_codes(
-    recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
-) -> Mapping[str, tuple[str, ...]]:
-    """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that is heard most."""
-    spoken = _languages(utterances)
-    if isinstance(recipe.languages, list) and recipe.languages:
-        named = dict.fromkeys(spoken, tuple(recipe.languages))
-    else:
-        given = {} if isinstance(recipe.languages, list) else recipe.languages
-        named = {language: tuple(codes) for language, codes in given.items()}
-    for codes in named.values():
-        for code in codes:
-            whisper.tokens.language(code)
-    for language in spoken:
-        if named.get(language):
-            continue
-        if language in whisper.tokens.languages:
-            named[language] = (language,)
-        else:
-            own = [utterance for utterance in utterances if language in utterance.languages]
-            heard = hear(whisper, own, recipe.window_seconds)
-            named[language] = (most_heard(whisper, heard),)
-            logger.info(
-                "language token of %s: <|%s|>, which Whisper hears most in it",
-                language,
-                *named[language],
-            )
-    return named
-
-
 def make_card(
     recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: str, start: str | None = None
 ) -> PromptCard:
@@ -222,7 +144,7 @@ def make_card(
         base=whisper.name,
         fingerprint=fingerprint,
         shape=whisper.shape,
-        languages=tuple(_languages([example.utterance for example in train])),
+        languages=tuple(languages_of([example.utterance for example in train])),
         language_tokens=train[0].codes if len(codes) == 1 else (),
         codes={k: tuple(v) for k, v in parts.builder.codes.items()},
         window_seconds=recipe.window_seconds,
@@ -236,36 +158,6 @@ def make_card(
             **({"start": start} if start else {}),
         },
     )
-
-
-def _languages(utterances: Sequence[Utterance], main_only: bool = False) -> list[str]:
-    """The languages of utterances, each once, in order; of mixed speech all or the main one."""
-    count = 1 if main_only else None
-    return sorted({language for u in utterances for language in u.languages[:count]})
-
-
-def _check_dev_languages(
-    train: Sequence[Utterance], dev: Sequence[Utterance], main_only: bool
-) -> None:
-    learned = _languages(train, main_only)
-    unknown = sorted(set(_languages(dev, main_only)) - set(learned))
-    if unknown:
-        raise InputError(
-            f"corpus, dev: has {', '.join(unknown)}, of which train has nothing; wanted {', '.join(learned)} alone"
-        )
-
-
-def _spoken_in(language: str | None, utterances: list[Utterance], split: str) -> list[Utterance]:
-    if language is None or not utterances:
-        return utterances
-    kept = [utterance for utterance in utterances if utterance.languages[0] == language]
-    if not kept:
-        found = _languages(utterances, main_only=True)
-        raise InputError(
-            f"corpus, {split}: nothing in {language}, only in {', '.join(found)}; "
-            f"if it is in {language}, say so with corpus.language"
-        )
-    return kept
 
 
 def checkpoint_to_resume(recipe: Recipe) -> Path | None:

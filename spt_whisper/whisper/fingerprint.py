@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from spt_whisper.atomic import write_text
+from spt_whisper.cache import files_key
 
 _TIED = "proj_out.weight"  # the embedding, under another name
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -36,9 +37,7 @@ def remembered(files: Sequence[Path], memory: Path, compute: Callable[[], str]) 
     """
     if not files:
         return compute()
-    states = [(path.resolve(), path.stat()) for path in sorted(files)]
-    identity = repr([(str(path), state.st_size, state.st_mtime_ns) for path, state in states])
-    note = memory / hashlib.sha256(identity.encode()).hexdigest()
+    note = memory / files_key(files)
     if note.is_file() and _HEX.fullmatch(text := note.read_text(encoding="utf-8")):
         return text
     fingerprint = compute()

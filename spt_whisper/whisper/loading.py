@@ -86,7 +86,7 @@ class FrozenWhisper:
         Raises:
             InputError: there is no such model, or a file of it is damaged.
         """
-        folder = _find(str(name))
+        folder = find_model(str(name))
         if isinstance(folder, Path) and (folder / ADAPTER_CONFIG).is_file():
             return cls._with_adapter(folder, device, dtype)
         quantized = False
@@ -191,8 +191,12 @@ def _canonical_name(name: str) -> str:
     return HUB_PREFIX + short if short in SHORT_NAMES else name
 
 
-def _find(name: str) -> Path | str:
-    """A folder on disk (given, or in the cache for a known size), else a hub id."""
+def find_model(name: str) -> Path | str:
+    """Returns a folder on disk (given, or in the cache for a known size), else a hub id.
+
+    Raises:
+        InputError: the name is neither.
+    """
     if Path(name).is_dir():
         return Path(name)
     short = name.removeprefix(HUB_PREFIX)

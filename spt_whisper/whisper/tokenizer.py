@@ -8,7 +8,7 @@ from transformers import WhisperTokenizer
 
 from spt_whisper.errors import InputError
 from spt_whisper.whisper import ctranslate2
-from spt_whisper.whisper.loading import _find
+from spt_whisper.whisper.loading import find_model
 from spt_whisper.whisper.tokens import Tokens
 
 _FILES = ("tokenizer.json", "vocab.json")  # one of them holds the tokens
@@ -23,7 +23,7 @@ def load_tokens(name: str | Path) -> Tokens:
     Raises:
         InputError: there is no such model, or its tokenizer is missing or damaged.
     """
-    source = _find(str(name))
+    source = find_model(str(name))
     if isinstance(source, Path) and (source / "model.bin").exists():
         return Tokens(ctranslate2.load_tokenizer(source))
     # without these files transformers makes an empty tokenizer, and says nothing

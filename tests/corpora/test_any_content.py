@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spt_whisper.corpora import CorpusConfig, read_split
@@ -96,6 +96,7 @@ LINES = st.lists(
     "write", [manifest, table, kaldi, segments, fleurs, parquet, common_voice, seame]
 )
 @settings(max_examples=25, deadline=None)
+@example(content=b"\x00\t\x0b")  # a line break of Unicode in a file name
 @given(content=st.one_of(st.binary(max_size=60), LINES.map(lambda rows: "\n".join(rows).encode())))
 def test_any_content_gives_utterances_or_one_line(
     write: Callable[[Path, bytes], CorpusConfig], content: bytes

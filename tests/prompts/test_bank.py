@@ -21,7 +21,6 @@ from spt_whisper.prompts.bank import (
     Bank,
     LanguagePart,
     check_replaceable,
-    join_prompts,
     new_bank,
     write_part,
 )
@@ -29,6 +28,7 @@ from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.config import LanguageAwareConfig, ModelShape, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine, start_part
 
 SHAPE = ModelShape(8, 2, 2)

@@ -14,8 +14,9 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import read_learned
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, Recipe
-from spt_whisper.training.run import fit, prepare
+from spt_whisper.training.run import fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions

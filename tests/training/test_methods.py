@@ -19,9 +19,10 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.training import methods
 from spt_whisper.training.batch import collate
 from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.run import build_learner, fit, prepare
+from spt_whisper.training.run import build_learner, fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper

@@ -9,8 +9,8 @@ import torch
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.training.encoder_states import encode_audio
+from spt_whisper.training.preparation import language_codes
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.run import language_codes
 from spt_whisper.training.start import expected_embedding, hear, most_heard
 from spt_whisper.whisper.language import detect_languages
 from tests.tiny_corpus import write_corpus

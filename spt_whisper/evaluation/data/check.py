@@ -23,6 +23,7 @@ from typing import get_args
 
 from spt_whisper.atomic import write_text
 from spt_whisper.corpora import CorpusConfig, Split, Utterance, read_split
+from spt_whisper.corpora.source import MissingSplitError
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.findings import Finding, Level, find_in, find_leaks
 from spt_whisper.evaluation.data.measure import AudioFacts, MeasuredUtterance, measure
@@ -116,15 +117,15 @@ def _read_splits(config: CorpusConfig) -> tuple[dict[Split, list[Utterance]], li
             splits[split] = read_split(config, split)
         except InputError as error:
             first_error = first_error or error
-            findings.append(_unread(config, split, error))
+            findings.append(_unread(split, error))
     if first_error and not splits:
         raise first_error
     return splits, findings
 
 
-def _unread(config: CorpusConfig, split: Split, error: InputError) -> Finding:
+def _unread(split: Split, error: InputError) -> Finding:
     """A broken split is an error, and so is a missing one if it is the one to train on."""
-    missing = f"no split {getattr(config, split)!r}" in str(error)
+    missing = isinstance(error, MissingSplitError)
     what = "split is not there" if missing else "split cannot be read"
     level: Level = "warning" if missing and split != "train" else "error"
     return Finding(level, split, what, reason=str(error))

@@ -14,7 +14,7 @@ from torch import nn
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
@@ -42,7 +42,7 @@ class AdaptedModelLearner(Learner):
         self.on_encoder = on_encoder
         self.weights = nn.ParameterDict(
             {
-                name.replace(".", "/"): parameter
+                parameter_key(name): parameter
                 for name, parameter in whisper.model.named_parameters()
                 if parameter.requires_grad
             }

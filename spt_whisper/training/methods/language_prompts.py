@@ -9,10 +9,11 @@ from pathlib import Path
 from torch import nn
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import check_replaceable, join_prompts, language_folder, new_bank
+from spt_whisper.prompts.bank import check_replaceable, language_folder, new_bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup

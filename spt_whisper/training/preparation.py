@@ -1,0 +1,124 @@
+"""A corpus made ready for a run: its splits as examples, with Whisper's tokens for each of its languages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spt_whisper.corpora import read_split
+from spt_whisper.corpora.utterance import Utterance
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.training.batch import Example, ExampleBuilder
+from spt_whisper.training.methods import METHODS
+from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.start import hear, most_heard
+from spt_whisper.whisper.loading import FrozenWhisper
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run learns from, ready for the learner and the loop."""
+
+    whisper: FrozenWhisper
+    builder: ExampleBuilder
+    train: list[Example]
+    dev: list[Example]
+    key: LanguageKey  # how the training speech sounds to Whisper as it was
+
+
+def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> Parts:
+    """Reads the corpus and turns its texts into tokens.
+
+    Args:
+        recipe: the run.
+        whisper: the model.
+        language: only utterances in this language; None: all.
+    """
+    train = _spoken_in(language, read_split(recipe.corpus, "train"), "train")
+    dev = read_split(recipe.corpus, "dev") if recipe.corpus.dev else []
+    dev = _spoken_in(language, dev, "dev")
+    if recipe.early_stopping is not None and not dev:
+        raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
+    method = METHODS[recipe.method]
+    if method.per_language:
+        _check_dev_languages(train, dev, method.main_language_only)
+    builder = ExampleBuilder(
+        whisper.tokens,
+        language_codes(recipe, whisper, [*train, *dev]),
+        recipe.prompt.decoder_positions if method.takes_positions else 0,
+        recipe.window_seconds,
+        recipe.data.timestamps_share,
+        recipe.seed,
+        method.main_language_only,
+    )
+    return Parts(
+        whisper,
+        builder,
+        builder.examples(train, [recipe.text.apply(u.text) for u in train], "train"),
+        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
+        hear(whisper, train, recipe.window_seconds).key(),
+    )
+
+
+def language_codes(
+    recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
+) -> Mapping[str, tuple[str, ...]]:
+    """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that is heard most."""
+    spoken = languages_of(utterances)
+    if isinstance(recipe.languages, list) and recipe.languages:
+        named = dict.fromkeys(spoken, tuple(recipe.languages))
+    else:
+        given = {} if isinstance(recipe.languages, list) else recipe.languages
+        named = {language: tuple(codes) for language, codes in given.items()}
+    for codes in named.values():
+        for code in codes:
+            whisper.tokens.language(code)
+    for language in spoken:
+        if named.get(language):
+            continue
+        if language in whisper.tokens.languages:
+            named[language] = (language,)
+        else:
+            own = [utterance for utterance in utterances if language in utterance.languages]
+            heard = hear(whisper, own, recipe.window_seconds)
+            named[language] = (most_heard(whisper, heard),)
+            logger.info(
+                "language token of %s: <|%s|>, which Whisper hears most in it",
+                language,
+                *named[language],
+            )
+    return named
+
+
+def languages_of(utterances: Sequence[Utterance], main_only: bool = False) -> list[str]:
+    """Returns the languages of utterances, each once, in order; of mixed speech all or the main one."""
+    count = 1 if main_only else None
+    return sorted({language for u in utterances for language in u.languages[:count]})
+
+
+def _check_dev_languages(
+    train: Sequence[Utterance], dev: Sequence[Utterance], main_only: bool
+) -> None:
+    learned = languages_of(train, main_only)
+    unknown = sorted(set(languages_of(dev, main_only)) - set(learned))
+    if unknown:
+        raise InputError(
+            f"corpus, dev: has {', '.join(unknown)}, of which train has nothing; wanted {', '.join(learned)} alone"
+        )
+
+
+def _spoken_in(language: str | None, utterances: list[Utterance], split: str) -> list[Utterance]:
+    if language is None or not utterances:
+        return utterances
+    kept = [utterance for utterance in utterances if utterance.languages[0] == language]
+    if not kept:
+        found = languages_of(utterances, main_only=True)
+        raise InputError(
+            f"corpus, {split}: nothing in {language}, only in {', '.join(found)}; "
+            f"if it is in {language}, say so with corpus.language"
+        )
+    return kept
