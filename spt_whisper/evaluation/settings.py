@@ -7,7 +7,7 @@ from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class EvaluateConfig:
     """Dev utterances on which the way of asking bare Whisper is chosen."""
     normalizer: str = "basic"
     """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    decoding: DecodingOptions = field(default_factory=single_pass)
     batch_size: int = 8
     """Utterances decoded together."""
     processes: int = 1

@@ -145,6 +145,14 @@ class PromptVectors:
         masks = {name: mask.to(device) for name, mask in self._masks().items()}
         return PromptVectors.from_named_tensors(named, masks)
 
+    def select_rows(self, rows: Sequence[int]) -> PromptVectors:
+        """Returns the vectors of some rows."""
+        chosen = list(rows)
+        return PromptVectors.from_named_tensors(
+            {name: tensor[chosen] for name, tensor in self.named_tensors().items()},
+            {name: mask[chosen] for name, mask in self._masks().items()},
+        )
+
     def _masks(self) -> dict[str, Tensor]:
         found = (
             (side, place, getattr(given, "mask", None)) for side, place, given in self._places()

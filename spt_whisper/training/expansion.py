@@ -36,7 +36,7 @@ from spt_whisper.training.run import checkpoint_to_resume, make_card, train
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import single_pass
 
 logger = logging.getLogger(__name__)
 _TRIED = 32  # utterances on which two starts are compared
@@ -230,7 +230,7 @@ def _evidence(
     for language in [None, *(languages or bank.languages)]:
         prompt = bank.prompt(language) if language else None
         rows = [Row(waveform, prompt) for waveform in probes]
-        results = engine.decode_batch(rows, window_seconds, DecodingOptions()) if rows else []
+        results = engine.decode_batch(rows, window_seconds, single_pass()) if rows else []
         texts.append([language, *(result.hypothesis.text for result in results)])
     files = [
         [str(path.relative_to(bank.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]

@@ -40,6 +40,8 @@ class Tokens:
         self.transcribe = self._special("transcribe")
         self.no_timestamps = self._special("notimestamps")
         self.end = self._special("endoftext")
+        # large-v3 calls it nospeech, older tokenizers nocaptions
+        self.no_speech = self._ids.get("<|nocaptions|>") or self._special("nospeech")
         if not self.languages:
             raise InputError(
                 "the model's tokenizer has no language tokens; take a multilingual Whisper"
@@ -63,6 +65,12 @@ class Tokens:
             if match and number > self.start_of_transcript
         }
         return dict(sorted(codes.items(), key=lambda item: item[1]))
+
+    @property
+    def other_special(self) -> list[int]:
+        """Special tokens that no transcript has: translation, and those of other tasks."""
+        names = ("translate", "startoflm", "nospeech", "nocaptions")
+        return [self._ids[f"<|{name}|>"] for name in names if f"<|{name}|>" in self._ids]
 
     @property
     def first_timestamp(self) -> int:

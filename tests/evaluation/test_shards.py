@@ -13,7 +13,7 @@ from spt_whisper.evaluation.evaluate import evaluate
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import in_order
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import single_pass
 from tests.tiny_corpus import write_corpus, write_model
 
 
@@ -21,7 +21,7 @@ from tests.tiny_corpus import write_corpus, write_model
 def test_two_processes_score_as_one_does(tmp_path: Path) -> None:
     write_model(tmp_path / "model")
     write_corpus(tmp_path / "corpus", dev=2, test=5)
-    settings = {"model": str(tmp_path / "model"), "decoding": DecodingOptions(tokens_per_second=3)}
+    settings = {"model": str(tmp_path / "model"), "decoding": single_pass(tokens_per_second=3)}
     corpus = CorpusConfig(str(tmp_path / "corpus"))
     one, two = (evaluate(EvaluateConfig(corpus, processes=count, **settings)) for count in (1, 2))  # type: ignore[arg-type]
     assert [score.id for score in two.systems[0].details] == [f"test{index}" for index in range(5)]
@@ -31,7 +31,7 @@ def test_two_processes_score_as_one_does(tmp_path: Path) -> None:
 def test_a_row_that_comes_twice_or_not_at_all_is_an_error(tmp_path: Path) -> None:
     whisper = Whisper.from_pretrained(write_model(tmp_path / "model"))
     row = Row(torch.zeros(8000), None, ("es",))
-    result: RowResult = whisper.decode([row], DecodingOptions(), 1.0)[0]
+    result: RowResult = whisper.decode([row], single_pass(), 1.0)[0]
     assert in_order([(1, result), (0, result)], 2) == [result, result]
     for wrong in ([(0, result)], [(0, result), (0, result)], [(0, result), (2, result)]):
         with pytest.raises(RuntimeError, match="came back for 2 rows"):

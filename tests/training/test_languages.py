@@ -19,7 +19,7 @@ from spt_whisper.training.recipe import DataConfig, Recipe
 from spt_whisper.training.run import fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import single_pass
 from tests.tiny_corpus import write_corpus, write_model
 
 QUIET = {"max_epochs": 1, "enable_progress_bar": False, "precision": "32-true"}
@@ -117,7 +117,7 @@ def test_a_bank_with_added_languages_is_not_trained_over(home: Path, tmp_path: P
 def test_a_language_cannot_be_named_over_a_learned_token(home: Path, tmp_path: Path) -> None:
     prompt = Prompt.from_pretrained(fit(recipe(home, tmp_path, "slct", languages=["es"])).folder)
     whisper = Whisper.from_pretrained(home / "model")
-    options = DecodingOptions(tokens_per_second=2.0)
+    options = single_pass(tokens_per_second=2.0)
     assert whisper.transcribe(torch.zeros(8000), prompt=prompt, language="es", options=options)
     with pytest.raises(InputError, match="language en: prompt .* has a language token of its own"):
         whisper.transcribe(torch.zeros(8000), prompt=prompt, language="en", options=options)
@@ -132,7 +132,7 @@ def test_a_row_keeps_its_room_beside_a_long_input_prompt(home: Path, tmp_path: P
     whisper = Whisper.from_pretrained(home / "model")
     noise = 0.1 * torch.randn(2, 32_000, generator=torch.Generator().manual_seed(0))
     rows = [Row(noise[0], None, ("es",)), Row(noise[1], prompt)]
-    options = DecodingOptions(tokens_per_second=200.0)
+    options = single_pass(tokens_per_second=200.0)
     together = whisper.decode(rows, options, 2.0)
     for row, found in zip(rows, together, strict=True):
         assert whisper.decode([row], options, 2.0)[0] == found

@@ -26,7 +26,7 @@ from spt_whisper.training.run import build_learner, fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import single_pass
 from tests.tiny_corpus import write_corpus, write_model
 
 METHODS: dict[str, list[str]] = {
@@ -122,7 +122,7 @@ def test_prompts_of_all_methods_share_a_batch(runs: Callable[[str], Path], home:
     whisper = Whisper.from_pretrained(home / "model")
     noise = torch.randn(len(prompts), 16_000, generator=torch.Generator().manual_seed(0))
     rows = [Row(wave * 0.1, prompt, ("es",) if prompt is None else None) for wave, prompt in zip(noise, prompts, strict=True)]  # fmt: skip
-    options = DecodingOptions(tokens_per_second=5.0)
+    options = single_pass(tokens_per_second=5.0)
     together = whisper.decode(rows, options, 2.0, batch_size=len(rows))
     for row, found in zip(rows, together, strict=True):
         alone = whisper.decode([row], options, 2.0)[0]
@@ -179,7 +179,7 @@ def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str]
         assert inputs[start + 1 : start + 3] == both
     prompt = Prompt.from_pretrained(runs("spt4asr") / "prompt")
     assert prompt.card.language_tokens == ("zh", "en")
-    found = Whisper(whisper).decode([Row(torch.zeros(8000), prompt)], DecodingOptions())
+    found = Whisper(whisper).decode([Row(torch.zeros(8000), prompt)], single_pass())
     assert found[0].languages == ("zh", "en")
 
 
@@ -195,7 +195,7 @@ def test_a_lora_adapter_is_peft_own_and_changes_the_model(
     assert fingerprint_weights(adapted.model) != base.fingerprint
     assert adapted.card is not None
     assert adapted.card.fingerprint == base.fingerprint
-    found = Whisper(adapted).decode([Row(torch.zeros(8000))], DecodingOptions())
+    found = Whisper(adapted).decode([Row(torch.zeros(8000))], single_pass())
     assert found[0].languages == ("es",)  # the token it was trained with, without being told
     (folder / "adapter_model.safetensors").rename(folder / "gone")
     with pytest.raises(InputError, match="no adapter_model.safetensors in it"):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.decoding import LoopGuard, RowBudget, decode
+from spt_whisper.whisper.decoding import decode
+from spt_whisper.whisper.decoding.guards import is_looping, stop_reason
 from spt_whisper.whisper.language import detect_languages, language_posterior
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
 
 
@@ -26,26 +27,15 @@ from tests.tiny_model import tiny_whisper
     ],
 )
 def test_loop_guard(written: list[int], looping: bool) -> None:
-    first = [1, 1, 1]  # first tokens do not count
-    tokens = torch.tensor([first + written, first + [50 + i for i in range(len(written))]])
-    assert LoopGuard(3)(tokens, torch.empty(0)).tolist() == [looping, False]
-
-
-def test_row_budget_serves_rows_and_their_beams() -> None:
-    tokens = torch.zeros(4, 2 + 5, dtype=torch.long)
-    assert RowBudget(2, torch.tensor([5, 6]))(tokens, torch.empty(0)).tolist() == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert is_looping(written) is looping
+    assert stop_reason(written, 1000) == ("loop" if looping else None)
 
 
 def test_rows_stop_at_the_budget_of_their_own_audio() -> None:
     whisper = tiny_whisper()
     states = whisper.encode(torch.randn(2, 80, 200, generator=torch.Generator().manual_seed(0)))
     start = whisper.tokens.start(["es"])
-    options = DecodingOptions(tokens_per_second=10, extra_tokens=0)
+    options = single_pass(tokens_per_second=10, extra_tokens=0)
     found = decode(whisper, states, [start, start], [0.3, 0.5], options)
     assert [len(hypothesis.tokens) for hypothesis in found] == [3, 5]
     assert [hypothesis.stopped_by for hypothesis in found] == ["budget", "budget"]
@@ -58,7 +48,7 @@ def test_greedy_takes_the_most_probable_allowed_token_at_each_step() -> None:
     states = whisper.encode(torch.randn(1, 80, 200, generator=torch.Generator().manual_seed(1)))
     start = tokens.start(["es"])
     found = decode(
-        whisper, states, [start], [1.0], DecodingOptions(tokens_per_second=8, extra_tokens=0)
+        whisper, states, [start], [1.0], single_pass(tokens_per_second=8, extra_tokens=0)
     )[0]
     forbidden = [
         tokens.start_of_previous,
@@ -87,7 +77,7 @@ def test_greedy_takes_the_most_probable_allowed_token_at_each_step() -> None:
 def test_timestamps_come_in_order_and_first() -> None:
     whisper = tiny_whisper(seed=2)
     states = whisper.encode(torch.randn(1, 80, 200, generator=torch.Generator().manual_seed(1)))
-    options = DecodingOptions(timestamps=True, tokens_per_second=20, extra_tokens=0)
+    options = single_pass(timestamps=True, tokens_per_second=20, extra_tokens=0)
     found = decode(
         whisper, states, [whisper.tokens.start(["es"], timestamps=True)], [2.0], options
     )[0]

@@ -12,9 +12,10 @@ from spt_whisper.prompts.vectors import PromptVectors, stack
 from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from spt_whisper.whisper.injection import ATTENTION_NAME, prompted
+from spt_whisper.whisper.injection import prompted
+from spt_whisper.whisper.injection.attention import ATTENTION_NAME
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
 
 EVERY_SITE = ["input", "attention", "cross", "feed_forward", "language"]
@@ -36,10 +37,10 @@ ENCODER_KINDS = ["input", "attention", "gated attention", "attention pairs", "fe
 FRAMES = 200
 SHORT = {"tokens_per_second": 5.0, "extra_tokens": 12}
 OPTIONS = {
-    "greedy": DecodingOptions(**SHORT),
-    "beam": DecodingOptions(beam_size=3, **SHORT),
-    "timestamps": DecodingOptions(timestamps=True, **SHORT),
-    "text prompt": DecodingOptions(text_prompt="what was said", **SHORT),
+    "greedy": single_pass(**SHORT),
+    "beam": single_pass(beam_size=3, **SHORT),
+    "timestamps": single_pass(timestamps=True, **SHORT),
+    "text prompt": single_pass(text_prompt="what was said", **SHORT),
 }
 
 
@@ -167,7 +168,7 @@ def test_rows_of_every_kind_share_a_batch(features: torch.Tensor) -> None:
     rows = [random_prompt(whisper, kind, 2 + index)[1] for index, kind in enumerate(KINDS)]
     longest = max(sum(row.decoder_positions) for row in rows)
     many = torch.randn(len(rows), 80, FRAMES, generator=torch.Generator().manual_seed(4))
-    options = DecodingOptions(**SHORT)
+    options = single_pass(**SHORT)
     first = [starts(whisper, sum(row.decoder_positions)) for row in rows]
     assert longest > 0
     with prompted(whisper.model, stack(rows)):
@@ -238,7 +239,7 @@ def test_cached_decoding_equals_the_uncached_pass(kind: str, features: torch.Ten
     whisper = tiny_whisper()
     config, vectors = random_prompt(whisper, kind, 4)
     first = starts(whisper, config.decoder_positions)
-    options = DecodingOptions(**SHORT)
+    options = single_pass(**SHORT)
     with torch.no_grad(), prompted(whisper.model, vectors):
         states = whisper.encode(features[:1])
         tokens = decode(whisper, states, [first], [1.0], options)[0].tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Scoring:
 
     normalizer: str = "basic"
     """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    decoding: DecodingOptions = field(default_factory=single_pass)
     dev_limit: int = 40
     """Dev utterances on which the way of asking bare Whisper is chosen."""
 

@@ -21,8 +21,9 @@ A hook learns a row's prompt from its place in the batch; R rows serve R * k row
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from weakref import WeakSet
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
@@ -31,18 +32,56 @@ from transformers import WhisperForConditionalGeneration
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import DECODER_SITES, SIDES, SINGLE_SITES, site_of
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.whisper.injection.attention import ATTENTION_NAME, cross_hooks, self_hooks
+from spt_whisper.whisper.injection.attention import cross_hooks, own_attention, self_hooks
 from spt_whisper.whisper.injection.embeddings import decoder_input_hooks, language_hooks
 from spt_whisper.whisper.injection.encoder_input import encoder_input_hooks
 from spt_whisper.whisper.injection.feed_forward import feed_forward_hooks
 
-__all__ = ["ATTENTION_NAME", "prompted"]
+__all__ = ["Attachment", "attachment_of", "prompted"]
 
 _HOOKS = {
     "encoder": (encoder_input_hooks, self_hooks, feed_forward_hooks),
     "decoder": (decoder_input_hooks, language_hooks, self_hooks, cross_hooks, feed_forward_hooks),
 }
-_prompted_models: WeakSet[nn.Module] = WeakSet()
+
+
+class Attachment:
+    """Prompts that are on: the hooks of some or all of their rows."""
+
+    def __init__(self, model: Any, vectors: PromptVectors) -> None:
+        """Puts every row's prompt on."""
+        self._model, self._vectors = model, vectors
+        self._rows = list(range(vectors.rows))
+        self._handles: list[RemovableHandle] = []
+        self._attach(vectors)
+
+    def keep_rows(self, rows: Sequence[int] | None) -> None:
+        """From now on a batch has these rows only; None: all of them. One prompt for every row stays as it is."""
+        wanted = list(range(self._vectors.rows)) if rows is None else list(rows)
+        if self._vectors.rows < 2 or wanted == self._rows:
+            return
+        self.remove()
+        self._attach(self._vectors.select_rows(wanted))
+        self._rows = wanted
+
+    def remove(self) -> None:
+        """Takes the hooks off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _attach(self, vectors: PromptVectors) -> None:
+        for side in SIDES:
+            for hooks in _HOOKS[side]:
+                self._handles += hooks(self._model, side, getattr(vectors, side))
+
+
+_attachments: WeakKeyDictionary[nn.Module, Attachment] = WeakKeyDictionary()
+
+
+def attachment_of(model: nn.Module) -> Attachment | None:
+    """Returns the prompts that are on, by which a batch that gets smaller takes its prompts along."""
+    return _attachments.get(model)
 
 
 @contextlib.contextmanager
@@ -57,28 +96,23 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
         InputError: the vectors do not fit the model, or the model is prompted already.
     """
     _check(model, vectors)
-    attention_before = model.config._attn_implementation
-    handles: list[RemovableHandle] = []
-    _prompted_models.add(model)
-    try:
-        if any(site_of(name.split(".")[1]) in _ATTENTION for name in vectors.named_tensors()):
-            model.config._attn_implementation = ATTENTION_NAME
-        for side in SIDES:
-            for hooks in _HOOKS[side]:
-                handles += hooks(model, side, getattr(vectors, side))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        model.config._attn_implementation = attention_before
-        _prompted_models.discard(model)
+    at_attention = any(
+        site_of(name.split(".")[1]) in _ATTENTION for name in vectors.named_tensors()
+    )
+    with own_attention(model) if at_attention else contextlib.nullcontext():
+        attachment = _attachments[model] = Attachment(model, vectors)
+        try:
+            yield
+        finally:
+            attachment.remove()
+            del _attachments[model]
 
 
 _ATTENTION = ("attention", "cross")
 
 
 def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> None:
-    if model in _prompted_models:
+    if model in _attachments:
         raise InputError(
             "prompts: this model is prompted already; leave the inner `with prompted(...)` out"
         )

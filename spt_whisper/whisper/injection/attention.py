@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,17 @@ from spt_whisper.prompts.vectors import GatedPrefix, Pairs, Prefix, SideVectors
 from spt_whisper.whisper.injection.rows import check_rows, expand
 
 ATTENTION_NAME = "spt_whisper_prefix"
+
+
+@contextlib.contextmanager
+def own_attention(model: Any) -> Iterator[None]:
+    """Inside the block every attention layer calls `prefix_attention`."""
+    before = model.config._attn_implementation
+    model.config._attn_implementation = ATTENTION_NAME
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
 
 
 class KeyValues(NamedTuple):
@@ -186,7 +198,7 @@ def prefix_attention(
     Args:
         module: the attention layer.
         query: (B, heads, T, head width).
-        key: (B, heads, S, head width).
+        key: (B, heads, S, head width), or (B / k, heads, S, head width) where k texts share a row's encoder states.
         value: as key.
         attention_mask: None, or (B, 1, T or 1, S), True where attention is allowed.
         dropout: probability.
@@ -201,24 +213,35 @@ def prefix_attention(
     if prompt_prefix is not None:
         check_rows(query, prompt_prefix.key)
         attention_mask = _extended_mask(prompt_prefix, attention_mask, query, key, module.is_causal)
-        key = torch.cat([_heads(prompt_prefix.key, key), key], dim=2)
-        value = torch.cat([_heads(prompt_prefix.value, value), value], dim=2)
+        key = torch.cat([_heads(prompt_prefix.key, query), key], dim=2)
+        value = torch.cat([_heads(prompt_prefix.value, query), value], dim=2)
         kwargs = {**kwargs, "is_causal": False}
-    output, weights = sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-    )
+    shared = query.shape[0] // key.shape[0]
+    output, _ = sdpa_attention_forward(
+        module, _side_by_side(query, shared), key, value, attention_mask,
+        dropout=dropout, scaling=scaling, **kwargs,
+    )  # fmt: skip
+    if shared > 1:
+        output = output.reshape(query.shape[0], -1, *output.shape[2:])
     if gated_prefix is not None:
         check_rows(query, gated_prefix.key)
         mask = gated_prefix.mask
         beside = functional.scaled_dot_product_attention(
             query,
-            _heads(gated_prefix.key, key),
-            _heads(gated_prefix.value, value),
+            _heads(gated_prefix.key, query),
+            _heads(gated_prefix.value, query),
             attn_mask=None if mask is None else expand(mask, query.shape[0])[:, None, None],
             scale=scaling,
         )
         output = output + beside.transpose(1, 2)
-    return output, weights
+    return output, None
+
+
+def _side_by_side(query: Tensor, shared: int) -> Tensor:
+    """(B, heads, T, head width) -> (B / shared, heads, shared T, head width): the texts of a row as one."""
+    if shared == 1:
+        return query
+    return query.unflatten(0, (-1, shared)).transpose(1, 2).flatten(2, 3)
 
 
 def _extended_mask(
@@ -244,10 +267,10 @@ def _mask(prefix: KeyValues) -> Tensor:
     return prefix.mask
 
 
-def _heads(prefix: Tensor, beside: Tensor) -> Tensor:
-    """(R, N, D) -> (B, heads, N, head width), as the keys or values beside which it stands."""
-    batch, heads, _, width = beside.shape
-    return expand(prefix.unflatten(2, (heads, width)).transpose(1, 2), batch).to(beside.dtype)
+def _heads(prefix: Tensor, query: Tensor) -> Tensor:
+    """(R, N, D) -> (B, heads, N, head width), as the queries (B, heads, T, head width) want it."""
+    batch, heads, _, width = query.shape
+    return expand(prefix.unflatten(2, (heads, width)).transpose(1, 2), batch).to(query.dtype)
 
 
 def _cat(prefix: Tensor, output: Tensor) -> Tensor:

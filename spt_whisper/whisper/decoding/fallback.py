@@ -1,0 +1,111 @@
+"""Decode windows; where a text looks wrong, decode that window again at a higher temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from spt_whisper.errors import InputError
+from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
+from spt_whisper.whisper.decoding.hypothesis import Hypothesis
+from spt_whisper.whisper.decoding.rules import TokenRules
+from spt_whisper.whisper.decoding.search import Found, beam_search, sample
+from spt_whisper.whisper.injection import attachment_of
+from spt_whisper.whisper.injection.attention import own_attention
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.tokens import MAX_POSITIONS
+
+
+@torch.inference_mode()
+def decode(
+    whisper: FrozenWhisper,
+    states: Tensor,
+    starts: Sequence[Sequence[int]],
+    seconds: Sequence[float],
+    options: DecodingOptions,
+) -> list[Hypothesis]:
+    """Decodes a batch of windows. Prompts that are on (`with prompted(...)`) stay on.
+
+    Args:
+        whisper: the model; prompts may be on.
+        states: encoder states, (B, S, D).
+        starts: for each row its first tokens, from `Tokens.start`.
+        seconds: for each row how long its audio is.
+        options: how to search.
+
+    Returns:
+        One hypothesis a row.
+    """
+    longest = max(len(start) for start in starts)
+    room = MAX_POSITIONS - longest
+    if room < 1:
+        raise InputError(
+            f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions"
+        )
+    budgets = [min(options.budget(duration), room) for duration in seconds]
+    rules = TokenRules(whisper, options)
+    results: dict[int, Hypothesis] = {}
+    wanted = list(range(len(starts)))
+    attachment = attachment_of(whisper.model)
+    try:
+        with own_attention(whisper.model):
+            for temperature in options.temperatures:
+                decoder = CachedDecoder(
+                    whisper, states[wanted], [starts[row] for row in wanted], wanted
+                )
+                own_budgets = [budgets[row] for row in wanted]
+                for row, found in zip(
+                    wanted, _search(decoder, rules, own_budgets, options, temperature), strict=True
+                ):
+                    results[row] = _hypothesis(whisper, found, temperature, options)
+                wanted = [row for row in wanted if _looks_wrong(results[row], options)]
+                if not wanted:
+                    break
+    finally:
+        if attachment is not None:
+            attachment.keep_rows(None)
+    return [results[row] for row in range(len(starts))]
+
+
+def _search(
+    decoder: CachedDecoder,
+    rules: TokenRules,
+    budgets: Sequence[int],
+    options: DecodingOptions,
+    temperature: float,
+) -> list[Found]:
+    if temperature:
+        return sample(decoder, rules, budgets, temperature, options.best_of, options.seed)
+    if options.beam_size > 1:
+        return beam_search(decoder, rules, budgets, options.beam_size, options.length_penalty)
+    return sample(decoder, rules, budgets)
+
+
+def _hypothesis(
+    whisper: FrozenWhisper, found: Found, temperature: float, options: DecodingOptions
+) -> Hypothesis:
+    candidate, no_speech = found.candidate, found.no_speech_probability
+    sure = candidate.mean_log_probability
+    if _is_silent(no_speech, sure, options):
+        return Hypothesis((), "", "no_speech", sure, no_speech, temperature)
+    text = whisper.tokens.decode(candidate.tokens)
+    return Hypothesis(candidate.tokens, text, candidate.stopped_by, sure, no_speech, temperature)
+
+
+def _is_silent(no_speech: float, sure: float, options: DecodingOptions) -> bool:
+    if options.no_speech_threshold is None or no_speech <= options.no_speech_threshold:
+        return False
+    lowest = options.log_probability_threshold
+    return lowest is None or sure < lowest
+
+
+def _looks_wrong(found: Hypothesis, options: DecodingOptions) -> bool:
+    """Whether a text is too repetitive or too improbable; silence is no wrong text."""
+    if found.stopped_by == "no_speech":
+        return False
+    highest, lowest = options.compression_ratio_threshold, options.log_probability_threshold
+    repetitive = highest is not None and found.compression_ratio > highest
+    return repetitive or (lowest is not None and found.mean_log_probability < lowest)

@@ -1,0 +1,38 @@
+"""What a search finds in one window."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One text of a search, as tokens."""
+
+    tokens: tuple[int, ...]  # after the first tokens, without the end of text
+    log_probability: float  # sum over the tokens, and the end where it was written
+    stopped_by: str  # end | loop | budget
+
+    @property
+    def mean_log_probability(self) -> float:
+        """Per token, the end counted."""
+        return self.log_probability / (len(self.tokens) + 1)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The text of one window, and how sure of it the model was."""
+
+    tokens: tuple[int, ...]  # after the first tokens, without the end of text
+    text: str
+    stopped_by: str  # end | loop | budget | no_speech
+    mean_log_probability: float = 0.0
+    no_speech_probability: float = 0.0
+    temperature: float = 0.0
+
+    @property
+    def compression_ratio(self) -> float:
+        """Bytes of the text before and after zlib; 0 for an empty text."""
+        data = self.text.encode()
+        return len(data) / len(zlib.compress(data)) if data else 0.0

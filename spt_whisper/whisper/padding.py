@@ -1,0 +1,27 @@
+"""First tokens of several rows in one tensor: filled up on the left, so that all texts start at the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from spt_whisper.whisper.loading import FrozenWhisper
+
+
+def left_padded(
+    whisper: FrozenWhisper, starts: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor | None]:
+    """Returns first tokens, (B, T), and where they are not filling, (B, T); None where nothing had to be filled."""
+    longest = max(len(start) for start in starts)
+    fill = [longest - len(start) for start in starts]
+    rows = [
+        [whisper.tokens.end] * count + list(start)
+        for count, start in zip(fill, starts, strict=True)
+    ]
+    tokens = torch.tensor(rows, device=whisper.device)
+    if not any(fill):
+        return tokens, None
+    places = torch.arange(longest, device=whisper.device)
+    return tokens, places[None] >= torch.tensor(fill, device=whisper.device)[:, None]
