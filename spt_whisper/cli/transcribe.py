@@ -1,24 +1,29 @@
-"""`spt-whisper transcribe`: audio files in, transcripts out."""
+"""`spt-whisper transcribe`: audio files, folders and globs in, transcripts out, each as soon as it is made."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spt_whisper.cli import DONE, SOME_FAILED
+from spt_whisper.bulk.settings import BulkConfig, BulkJob
+from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED
+from spt_whisper.cli.attached import AUTO, Attached, read_attached
+from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say, shown
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
+from spt_whisper.cli.progress import audio_progress
 from spt_whisper.errors import InputError
+from spt_whisper.transcription.files import AudioFile, find_audio
+from spt_whisper.transcription.finished import RECORDS, Finished, work_digest
 from spt_whisper.transcription.settings import TranscribeConfig
-from spt_whisper.transcription.transcript import Transcript
-from spt_whisper.transcription.writers import WRITERS, write_transcript
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
-    from spt_whisper.prompts.files import Prompt
+    from spt_whisper.transcription.request import Request
+    from spt_whisper.transcription.transcriber import Whisper
 
-_TIMED_FORMATS = ("srt", "vtt", "tsv", "json")
+
+_ENGINE_HELP = "torch: this process transcribes files; ray: Ray Data does, on many workers, the rows of a manifest"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,65 +31,150 @@ def main(arguments: Sequence[str]) -> int:
     parser = command_parser(
         "transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P | --bank DIR]"
     )
-    parser.add_argument("audio", nargs="+", type=str, help="audio files of up to 30 s")
+    parser.add_argument(
+        "audio", nargs="*", type=str, help="audio and video files, folders of them, globs"
+    )
     parser.add_class_arguments(TranscribeConfig, None, skip={"audio"})
-    settings = instantiate(parser, arguments)
+    parser.add_argument("--engine", choices=["torch", "ray"], default="torch", help=_ENGINE_HELP)
+    parser.add_argument(
+        "--manifest", type=str, default=None, help="with --engine ray: JSONL or CSV with id, audio, and where wanted "
+        "start, end, language and prompt",
+    )  # fmt: skip
+    parser.add_class_arguments(BulkConfig, "bulk")
+    settings = dict(vars(instantiate(parser, arguments)))
     show_progress()
-    values = {key: value for key, value in vars(settings).items() if key != "config"}
-    return run(TranscribeConfig(**values))
+    engine, manifest, bulk = (settings.pop(name) for name in ("engine", "manifest", "bulk"))
+    settings.pop("config", None)
+    config = TranscribeConfig(**settings)
+    if engine == "ray":
+        return _run_bulk(config, manifest, bulk)
+    if manifest:
+        raise InputError("manifest: only --engine ray reads one; name audio files, or the engine")
+    if not config.audio:
+        raise InputError("audio: none given; name files, folders or globs")
+    return run(config)
+
+
+def _run_bulk(config: TranscribeConfig, manifest: str | None, bulk: BulkConfig) -> int:
+    """Hands a manifest to Ray Data."""
+    from spt_whisper.cli import bulk as bulk_command
+
+    if not manifest or not config.output or config.audio:
+        raise InputError(
+            "engine ray: wanted --manifest FILE and --output DIR, and no audio beside them"
+        )
+    names = ("prompt", "bank", "model", "language", "voice_activity", "batch_size")
+    shared = {name: getattr(config, name) for name in names}
+    job = BulkJob(manifest, config.output, decoding=config.options, bulk=bulk, **shared)
+    return bulk_command.run(job)
 
 
 def run(config: TranscribeConfig) -> int:
-    """Returns 0, or 1 where some files failed."""
-    from spt_whisper.engines.engine import Row
-    from spt_whisper.transcription.transcriber import Whisper, load_waveform
+    """Returns 0; 1 where some files failed and the others are done; 130 after Ctrl-C.
 
-    prompt = _read_prompt(config)
-    whisper = Whisper.from_pretrained(config.model or (prompt.card.base if prompt else "base"))
-    code = None if config.language is None or config.bank else (config.language,)
-    for language in code or ():
-        whisper.frozen.tokens.language(language)
-    timed = config.decoding.timestamps or config.format in _TIMED_FORMATS
-    options = replace(config.decoding, timestamps=timed)
-    failed = 0
-    for first in range(0, len(config.audio), config.batch_size):
-        names, rows = [], []
-        for path in config.audio[first : first + config.batch_size]:
-            try:
-                rows.append(Row(load_waveform(path), prompt, code))
-                names.append(path)
-            except InputError as error:
-                failed += 1
-                print(f"spt-whisper transcribe: {error}", file=sys.stderr)
-        for transcript in whisper.transcribe_rows(
-            names, rows, options, batch_size=config.batch_size
-        ):
-            _give(transcript, config)
-    return SOME_FAILED if failed else DONE
-
-
-def _read_prompt(config: TranscribeConfig) -> Prompt | None:
-    """The prompt that is asked for, out of its own folder or a bank; None for bare Whisper."""
-    from spt_whisper.prompts.bank import Bank
-    from spt_whisper.prompts.files import Prompt
-
-    if not config.bank:
-        return Prompt.from_pretrained(config.prompt) if config.prompt else None
-    bank = Bank.from_pretrained(config.bank)
-    if not config.language:
-        raise InputError(
-            f"language: none given for bank {config.bank}; wanted one of {', '.join(bank.languages)}"
-        )
-    return bank.prompt(config.language)
-
-
-def _give(transcript: Transcript, config: TranscribeConfig) -> None:
-    """Writes a transcript beside the others, or prints it."""
+    What a user has named wrongly is said before the weights are loaded.
+    """
+    files = find_audio(config.audio)
+    attached = read_attached(config.prompt, config.bank, config.language)
     if config.output:
-        folder = Path(config.output)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_transcript(transcript, folder / f"{Path(transcript.audio).name}.{config.format}")
-        return
-    if len(config.audio) > 1:
-        print(f"==> {transcript.audio} <==")
-    print(WRITERS[config.format](transcript).rstrip("\n"))
+        for folder in (Path(config.output), Path(config.output) / RECORDS):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    from spt_whisper.transcription.transcriber import Whisper
+
+    whisper = Whisper.from_pretrained(config.model or attached.base or "base")
+    attached.check(whisper.frozen)
+    if code := _code(config):
+        whisper.frozen.tokens.language(code)
+    tally = _Tally(len(files))
+    try:
+        _transcribe(whisper, attached, config, files, tally)
+    except KeyboardInterrupt:
+        say(f"interrupted: {tally.made + tally.kept} of {tally.files} files are done")
+        return INTERRUPTED
+    if config.output:
+        print(f"{shown(Path(config.output))}: {tally}")
+    return SOME_FAILED if tally.failed else DONE
+
+
+@dataclass
+class _Tally:
+    """How far the run has come, in files."""
+
+    files: int
+    made: int = 0
+    kept: int = 0  # finished by an earlier run, or edited
+    failed: int = 0
+
+    def fail(self, error: InputError) -> None:
+        """Counts a file that cannot be transcribed, and says why."""
+        self.failed += 1
+        say(error)
+
+    def __str__(self) -> str:
+        return f"{self.made} of {self.files} files transcribed, {self.kept} there already, {self.failed} failed"
+
+
+def _transcribe(
+    whisper: Whisper,
+    attached: Attached,
+    config: TranscribeConfig,
+    files: Sequence[AudioFile],
+    tally: _Tally,
+) -> None:
+    """Makes what is not there yet, and keeps count."""
+    output = _output(whisper, attached, config, several=len(files) > 1)
+    jobs = _jobs(files, output, tally)
+    with audio_progress([job.audio.path for job in jobs]) as advance:
+        requests = (_request(job.audio.path, attached, config) for job in jobs)
+        transcripts = whisper.transcribe_many(
+            requests,
+            config.options,
+            config.window_seconds,
+            config.batch_size,
+            config.voice_activity,
+        )
+        for job, transcript in zip(jobs, transcripts, strict=True):
+            if isinstance(transcript, InputError):
+                tally.fail(transcript)
+            else:
+                output.give(job, transcript)
+                tally.made += 1
+            advance(job.audio.path)
+
+
+def _output(
+    whisper: Whisper, attached: Attached, config: TranscribeConfig, several: bool
+) -> Output:
+    if not config.output:
+        return Printed(config.formats, several)
+    work = work_digest(whisper.frozen.fingerprint, attached.prompts, config.text_settings)
+    return InFolder(Finished(Path(config.output)), config.formats, work, config.overwrite)
+
+
+def _jobs(files: Sequence[AudioFile], output: Output, tally: _Tally) -> list[Job]:
+    """What is to be done; counts what is there already, and what cannot be read."""
+    jobs = []
+    for audio in files:
+        try:
+            job = output.job(audio)
+        except InputError as error:
+            tally.fail(error)
+            continue
+        if job.formats:
+            jobs.append(job)
+        else:
+            tally.kept += 1
+    return jobs
+
+
+def _request(path: Path, attached: Attached, config: TranscribeConfig) -> Request:
+    """A file, and what is used on it."""
+    from spt_whisper.transcription.request import Request
+
+    return Request(path, attached.prompt, _code(config), attached.bank)
+
+
+def _code(config: TranscribeConfig) -> str | None:
+    """Whisper's language code, where one is named: with a bank the language is the bank's."""
+    return None if config.bank or config.language == AUTO else config.language

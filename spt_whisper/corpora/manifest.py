@@ -54,13 +54,23 @@ def read_manifest(path: Path, text_column: str = "text") -> list[Utterance]:
         InputError: names the file, the row and the column that is missing or wrong.
     """
     path = Path(path)
+    return unique(
+        path, ((row.number, _utterance(row, text_column)) for row in read_manifest_rows(path))
+    )
+
+
+def read_manifest_rows(path: Path) -> Iterator[Fields]:
+    """Yields the rows of a `.jsonl` or `.csv` manifest, in its order.
+
+    Raises:
+        InputError: names the file and the row that is broken.
+    """
+    path = Path(path)
     if path.suffix.lower() not in PARSERS:
         raise InputError(f"{path}: unknown kind of manifest; give {' or '.join(PARSERS)}")
     with open_text(path) as file:
-        rows = PARSERS[path.suffix.lower()](path, file)
-        return unique(
-            path, ((number, _utterance(path, number, row, text_column)) for number, row in rows)
-        )
+        for number, row in PARSERS[path.suffix.lower()](path, file):
+            yield Fields(path, number, row)
 
 
 def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
@@ -98,11 +108,8 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
 PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
 
 
-def _utterance(path: Path, number: int, row: Row, text_column: str) -> Utterance:
-    fields = _Fields(path, number, row)
-    start, end = fields.seconds("start"), fields.seconds("end")
-    if end is not None and end <= (start or 0.0):
-        raise row_error(path, number, f"end {end} is not behind start {start or 0.0}; give seconds")
+def _utterance(fields: Fields, text_column: str) -> Utterance:
+    start, end = fields.part()
     duration = fields.seconds("duration")
     if duration is None and end is not None:
         duration = end - (start or 0.0)
@@ -120,13 +127,14 @@ def _utterance(path: Path, number: int, row: Row, text_column: str) -> Utterance
     )
 
 
-class _Fields:
+class Fields:
     """Typed access to the columns of one row; what is wrong is said with file, row and column."""
 
     def __init__(self, path: Path, number: int, row: Row) -> None:
         self.path, self.number, self.row = path, number, row
 
     def text(self, column: str, empty: bool = False) -> str:
+        """Value of a column that must be there; blank only where `empty` allows it."""
         if column not in self.row:
             found = ", ".join(str(name) for name in self.row) or "nothing"
             raise row_error(self.path, self.number, f"no column {column!r}; found: {found}")
@@ -140,6 +148,7 @@ class _Fields:
         return value
 
     def optional(self, column: str) -> str | None:
+        """Value of a column as a string; None where it is missing or empty."""
         value = self.row.get(column)
         if value is None or value == "":
             return None
@@ -147,7 +156,16 @@ class _Fields:
             raise self._wrong(column, value, "a string")
         return str(value)
 
+    def part(self) -> tuple[float | None, float | None]:
+        """Columns `start` and `end`, in seconds into the audio."""
+        start, end = self.seconds("start"), self.seconds("end")
+        if end is not None and end <= (start or 0.0):
+            problem = f"end {end} is not behind start {start or 0.0}; give seconds"
+            raise row_error(self.path, self.number, problem)
+        return start, end
+
     def seconds(self, column: str) -> float | None:
+        """Value of a column as a number of seconds; None where it is missing or empty."""
         value = self.row.get(column)
         if value is None or value == "":
             return None
@@ -173,6 +191,7 @@ class _Fields:
         return tuple(value or ())
 
     def audio(self) -> Path:
+        """Path of the column `audio`, from the manifest's folder."""
         return path_below(self.path.parent, self.text("audio"), self.path, self.number)
 
     def _wrong(self, column: str, value: object, wanted: str) -> InputError:

@@ -11,6 +11,7 @@ from torch import Tensor
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.words import AlignedWord
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,17 @@ class Row:
     prompt: Prompt | None = None
     # Whisper codes; None: the prompt's, else what Whisper hears
     languages: tuple[str, ...] | None = None
+    heard: Heard | None = None  # in the same window, where somebody has listened already
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How a window sounds to bare Whisper."""
+
+    log_posterior: Tensor  # log-probability of each of Whisper's languages, in the order of its tokens, (languages,)
+    state: Tensor  # mean encoder state over the frames that hold audio, (D,)
+    states: Tensor  # all encoder states of the window, (S, D)
+    language: str  # code of the most probable language
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,15 @@ class RowResult:
 
     hypothesis: Hypothesis
     languages: tuple[str, ...]  # Whisper codes that were used
+    words: tuple[AlignedWord, ...] = ()  # in the window's seconds, where options ask for them
 
 
 class Engine(Protocol):
     """Runs forward passes for one base model."""
+
+    def listen(self, rows: Sequence[Row], window_seconds: float) -> list[Heard]:
+        """Hears how rows sound to bare Whisper, whatever their prompts."""
+        ...
 
     def decode_batch(
         self, rows: Sequence[Row], window_seconds: float, options: DecodingOptions

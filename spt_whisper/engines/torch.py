@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from spt_whisper.audio import SAMPLE_RATE
-from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.engines.engine import Heard, Row, RowResult
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import PromptVectors, stack
+from spt_whisper.whisper.alignment import align_words
 from spt_whisper.whisper.decoding import decode
-from spt_whisper.whisper.injection import prompted
-from spt_whisper.whisper.language import detect_languages
+from spt_whisper.whisper.injection import attachment_of, prompted
+from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -30,6 +33,11 @@ class TorchEngine:
         ] = {}  # by identity; the prompt keeps the id taken
 
     @torch.inference_mode()
+    def listen(self, rows: Sequence[Row], window_seconds: float) -> list[Heard]:
+        """Hears how rows sound to bare Whisper: its language posterior and its encoder's states."""
+        return self._heard(rows, self._features(rows, window_seconds))
+
+    @torch.inference_mode()
     def decode_batch(
         self, rows: Sequence[Row], window_seconds: float, options: DecodingOptions
     ) -> list[RowResult]:
@@ -43,29 +51,69 @@ class TorchEngine:
         Returns:
             One result a row, in order.
         """
-        whisper = self.whisper
-        features = log_mel(
-            [row.waveform for row in rows],
-            window_seconds,
-            whisper.config.num_mel_bins,
-            whisper.device,
-        )
-        languages = self._languages(rows, features)
-        vectors = stack([self._vectors(row.prompt) for row in rows])
-        text_prompt = whisper.tokens.encode(options.text_prompt) if options.text_prompt else ()
+        whisper, tokens = self.whisper, self.whisper.tokens
+        features = self._features(rows, window_seconds)
+        rows = self._with_languages(rows, features)
+        previous = tokens.encode(options.previous_text) if options.previous_text else ()
+        languages = [row.languages or () for row in rows]
         starts = [
-            whisper.tokens.start(
+            tokens.start(
                 codes,
                 placeholders=row.prompt.config.decoder_positions if row.prompt else 0,
-                text_prompt=text_prompt,
+                text_prompt=previous,
                 timestamps=options.timestamps,
             )
             for row, codes in zip(rows, languages, strict=True)
         ]
-        seconds = [row.waveform.shape[0] / SAMPLE_RATE for row in rows]
-        with prompted(whisper.model, vectors):
-            hypotheses = decode(whisper, whisper.encode(features), starts, seconds, options)
-        return [RowResult(found, codes) for found, codes in zip(hypotheses, languages, strict=True)]
+        seconds = [_seconds(row) for row in rows]
+        with prompted(whisper.model, stack([self._vectors(row.prompt) for row in rows])):
+            states = self._states(rows, features)
+            found = decode(whisper, states, starts, seconds, options)
+            words: list[list] = [[] for _ in rows]
+            if options.word_timestamps:
+                written = [hypothesis.tokens for hypothesis in found]
+                words = align_words(whisper, states, starts, written, seconds)
+        return [
+            RowResult(hypothesis, codes, tuple(own))
+            for hypothesis, codes, own in zip(found, languages, words, strict=True)
+        ]
+
+    def _features(self, rows: Sequence[Row], window_seconds: float) -> Tensor:
+        """(B, mels, frames)."""
+        mels, device = self.whisper.config.num_mel_bins, self.whisper.device
+        return log_mel([row.waveform for row in rows], window_seconds, mels, device)
+
+    def _heard(self, rows: Sequence[Row], features: Tensor) -> list[Heard]:
+        whisper = self.whisper
+        states = whisper.encode(features)
+        posteriors = language_posterior(whisper, states).log()
+        pooled = pooled_state(states, [_seconds(row) for row in rows])
+        codes = list(whisper.tokens.languages)
+        best = posteriors.argmax(dim=1).tolist()
+        return [
+            Heard(posterior, state, own, codes[index])
+            for posterior, state, own, index in zip(posteriors, pooled, states, best, strict=True)
+        ]
+
+    def _states(self, rows: Sequence[Row], features: Tensor) -> Tensor:
+        """Encoder states (B, S, D): those heard, where a row has no prompt in the encoder; prompts are on for the rest."""
+        known = [
+            row.heard is not None and not (row.prompt and row.prompt.config.on_encoder)
+            for row in rows
+        ]
+        rest = [index for index, is_known in enumerate(known) if not is_known]
+        if len(rest) == len(rows):
+            return self.whisper.encode(features)
+        states: list[Tensor] = [row.heard.states if row.heard else torch.empty(0) for row in rows]
+        if rest:
+            attachment = attachment_of(self.whisper.model)
+            if attachment is not None:
+                attachment.keep_rows(rest)
+            for index, own in zip(rest, self.whisper.encode(features[rest]), strict=True):
+                states[index] = own
+            if attachment is not None:
+                attachment.keep_rows(None)
+        return torch.stack(states)
 
     def _vectors(self, prompt: Prompt | None) -> PromptVectors | None:
         """The prompt's vectors on the model's device, after a check that it is of this model."""
@@ -77,22 +125,30 @@ class TorchEngine:
             self._ready[id(prompt)] = (prompt, prompt.vectors.to(whisper.device))
         return self._ready[id(prompt)][1]
 
-    def _languages(self, rows: Sequence[Row], features: torch.Tensor) -> list[tuple[str, ...]]:
-        """Each row's languages: given, else its prompt's (or the adapted model's), else what Whisper hears."""
-        adapted = self.whisper.card
-        cards = [row.prompt.card if row.prompt else adapted for row in rows]
+    def _with_languages(self, rows: Sequence[Row], features: Tensor) -> list[Row]:
+        """Each row with its languages: given, else its prompt's (or the adapted model's), else what Whisper hears."""
         for row in rows:
             _check_language(row)
-        known = [
-            row.languages or (card.language_tokens if card else None)
-            for row, card in zip(rows, cards, strict=True)
+        named = [replace(row, languages=row.languages or self._codes_of(row)) for row in rows]
+        deaf = [i for i, row in enumerate(named) if not row.languages and row.heard is None]
+        if deaf:
+            heard = self._heard([rows[index] for index in deaf], features[deaf])
+            for index, own in zip(deaf, heard, strict=True):
+                named[index] = replace(named[index], heard=own)
+        return [
+            row
+            if row.languages or row.heard is None
+            else replace(row, languages=(row.heard.language,))
+            for row in named
         ]
-        unknown = [index for index, codes in enumerate(known) if not codes]
-        if unknown:
-            heard = detect_languages(self.whisper, self.whisper.encode(features[unknown]))
-            for index, code in zip(unknown, heard, strict=True):
-                known[index] = (code,)
-        return [codes for codes in known if codes]
+
+    def _codes_of(self, row: Row) -> tuple[str, ...] | None:
+        card = row.prompt.card if row.prompt else self.whisper.card
+        return (card.language_tokens or None) if card else None
+
+
+def _seconds(row: Row) -> float:
+    return row.waveform.shape[0] / SAMPLE_RATE
 
 
 def _check_language(row: Row) -> None:

@@ -138,5 +138,7 @@ def _mean_key(keys: Sequence[LanguageKey | None], shares: Sequence[float]) -> La
         return tuple(round(value, _KEY_DIGITS) for value in means.tolist())
 
     return LanguageKey(
-        mean([key.log_posterior for key in known]), mean([key.state for key in known])
+        mean([key.log_posterior for key in known]),
+        mean([key.state for key in known]),
+        mean([key.spread for key in known]),
     )

@@ -10,12 +10,14 @@ from spt_whisper.prompts.config import ModelShape, PromptConfig
 
 @dataclass(frozen=True)
 class LanguageKey:
-    """How a language sounds to bare Whisper, by which related languages (and later speech in it) are found."""
+    """How a language sounds to bare Whisper, by which related languages and speech in it are found."""
 
     log_posterior: tuple[float, ...]
     """Mean log-probability of each of Whisper's languages over training audio, in the order of its tokens."""
     state: tuple[float, ...]
     """Mean encoder state over training audio, (D,)."""
+    spread: tuple[float, ...] = ()
+    """Standard deviation of the encoder state, pooled over an utterance, between utterances, (D,); empty: not known."""
 
 
 @dataclass(frozen=True)

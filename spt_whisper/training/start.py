@@ -17,10 +17,11 @@ from spt_whisper.training.batch import Example
 from spt_whisper.training.encoder_states import encode_audio, load_example
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.whisper.capture import capture_start
-from spt_whisper.whisper.language import language_posterior
+from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
 
-HEARD = 32  # utterances from which a language is heard and a start is captured
+CAPTURED = 32  # utterances from which a start is captured
+_HEARD = 64  # utterances from which a language is heard
 _BATCH = 8
 _DIGITS = 5  # of a key's numbers in prompt.json
 
@@ -32,15 +33,18 @@ class Heard:
     posterior: Tensor  # (languages,): mean probability of each of Whisper's languages
     log_posterior: Tensor  # (languages,): mean of the logarithms
     state: Tensor  # (D,): mean encoder state over the speech
+    spread: Tensor  # (D,): standard deviation of an utterance's mean state
 
     def key(self) -> LanguageKey:
         """Returns what is kept of it in a prompt's card."""
-        return LanguageKey(_rounded(self.log_posterior), _rounded(self.state))
+        numbers = (self.log_posterior, self.state, self.spread)
+        return LanguageKey(*(_rounded(values) for values in numbers))
 
 
 def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float) -> Heard:
-    """Runs bare Whisper over the first utterances of a language, each cut to the window."""
-    sample = utterances[:HEARD]
+    """Runs bare Whisper over utterances from all over a language's speech, each cut to the window."""
+    count = min(len(utterances), _HEARD)
+    sample = [utterances[index * len(utterances) // count] for index in range(count)]
     longest = round(window_seconds * SAMPLE_RATE)
     posteriors, pooled = [], []
     for first in range(0, len(sample), _BATCH):
@@ -48,13 +52,23 @@ def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds
         waveforms = [load_audio(u.audio, u.start, u.end)[:longest] for u in group]
         states = encode_audio(whisper, waveforms, window_seconds)
         posteriors.append(language_posterior(whisper, states))
-        for row, waveform in zip(states, waveforms, strict=True):
-            pooled.append(row[: _states_of(waveform)].float().mean(dim=0))
-    posterior = torch.cat(posteriors).cpu()
+        seconds = [waveform.shape[0] / SAMPLE_RATE for waveform in waveforms]
+        pooled.append(pooled_state(states, seconds))
+    return summarize(torch.cat(posteriors).cpu(), torch.cat(pooled).cpu())
+
+
+def summarize(posteriors: Tensor, states: Tensor) -> Heard:
+    """Returns what utterances of one language have in common.
+
+    Args:
+        posteriors: probability of each of Whisper's languages, (utterances, languages).
+        states: pooled encoder states, (utterances, D).
+    """
     return Heard(
-        posterior.mean(dim=0),
-        posterior.clamp_min(1e-10).log().mean(dim=0),
-        torch.stack(pooled).mean(dim=0).cpu(),
+        posteriors.mean(dim=0),
+        posteriors.clamp_min(1e-10).log().mean(dim=0),
+        states.mean(dim=0),
+        states.std(dim=0, correction=0),
     )
 
 
@@ -95,7 +109,7 @@ def capture_examples(
     """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D)."""
     if not {"input", "attention", "cross"} & set(config.sites):
         return {}
-    sample = examples[:HEARD]
+    sample = examples[:CAPTURED]
     waveforms = [load_example(example, recipe.window_seconds) for example in sample]
     mels = whisper.config.num_mel_bins
     features = log_mel(waveforms, recipe.window_seconds, mels, whisper.device)

@@ -1,11 +1,13 @@
-"""Tokens with timestamps into segments."""
+"""Tokens with timestamps into segments, and words into the segments that hold them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spt_whisper.transcription.transcript import Segment
 from spt_whisper.whisper.tokens import TIMESTAMP_SECONDS, Tokens
+from spt_whisper.whisper.words import AlignedWord
 
 
 def split_segments(written: Sequence[int], tokens: Tokens, duration: float) -> tuple[Segment, ...]:
@@ -29,3 +31,24 @@ def split_segments(written: Sequence[int], tokens: Tokens, duration: float) -> t
     if words := tokens.decode(text):
         segments.append(Segment(start, max(start, duration), words))
     return tuple(segments)
+
+
+def with_words(segments: Sequence[Segment], words: Sequence[AlignedWord]) -> tuple[Segment, ...]:
+    """Gives each segment its words, by the text: times of words and of segments come from different sources.
+
+    Args:
+        segments: from `split_segments`.
+        words: from `align_words`, of the same tokens; no word reaches across a timestamp.
+    """
+    rest, filled = list(words), list[Segment]()
+    for segment in segments:
+        taken = 0
+        while taken < len(rest) and len(_joined(rest[:taken])) < len(segment.text):
+            taken += 1
+        filled.append(replace(segment, words=tuple(rest[:taken])))
+        rest = rest[taken:]
+    return tuple(filled)
+
+
+def _joined(words: Sequence[AlignedWord]) -> str:
+    return "".join(word.text for word in words).strip()

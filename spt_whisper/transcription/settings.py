@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from spt_whisper.errors import InputError
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+from spt_whisper.transcription.writers import WRITERS
 from spt_whisper.whisper.options import DecodingOptions
+
+ALL_FORMATS = "all"
+_TIMED_FORMATS = frozenset({"srt", "vtt", "tsv", "json"})
+# Where things lie and how fast they go; model, prompt and bank count by what is in them, formats and words by
+# what they ask of `options`.
+_NOT_IN_THE_TEXT = frozenset(
+    {"audio", "prompt", "bank", "model", "format", "output", "overwrite", "words", "batch_size"}
+)
 
 
 @dataclass(frozen=True)
@@ -16,34 +24,73 @@ class TranscribeConfig:
     """What is transcribed, with what, and where it goes."""
 
     audio: list[str]
-    """Audio files of up to 30 s: wav, flac, ogg, opus, mp3, m4a, mp4, webm."""
+    """Audio and video files, folders with such files, and globs."""
     prompt: str | None = None
     """Folder or hub id of a prompt."""
     bank: str | None = None
-    """Folder of a bank, of which the language's prompt is taken."""
+    """Folder of a bank, of which the language's prompt is taken, or with `--language auto` for each window that of the
+    language which it sounds like."""
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""
     language: str | None = None
     """Whisper language code; by default the prompt's, else what Whisper hears. With a bank, the language as the bank
     names it, such as qug, or zh+en for mixed speech."""
-    format: Literal["txt", "json", "srt", "vtt", "tsv"] = "txt"
-    """Format of the transcripts."""
+    format: str = "txt"
+    """Format of the transcripts: txt, json, srt, vtt or tsv; several with commas between them; or all."""
     output: str | None = None
-    """Folder for one file per audio file; without it transcripts are printed."""
+    """Folder for the transcripts, AUDIO.FORMAT each; a file that is finished there is left out the next time. Without
+    it transcripts are printed, in one format."""
+    overwrite: bool = False
+    """Whether to make every transcript anew, also those that are finished or that you have edited."""
+    words: bool = False
+    """Whether each word gets its times, which json shows."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     """How to decode; formats that show times turn timestamps on."""
+    voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
+    """What counts as speech, which alone is decoded; null: all of the audio is."""
+    window_seconds: float | None = None
+    """Longest window; by default the prompt's, or 30 s for bare Whisper."""
     batch_size: int = 8
-    """Files decoded together."""
+    """Windows decoded together."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
+        if self.window_seconds is not None and not 1 <= self.window_seconds <= 30:
+            raise InputError(f"window_seconds: found {self.window_seconds:g}, wanted 1 to 30")
         if self.prompt and self.bank:
             raise InputError("transcribe: a prompt and a bank given; wanted one of them")
-        names = Counter(Path(audio).name for audio in self.audio)
-        twice = [name for name, count in names.items() if count > 1]
-        if self.output and twice:
+        unknown = [name for name in self.formats if name not in WRITERS]
+        if unknown or not self.formats:
             raise InputError(
-                f"transcribe: {len(twice)} file names are there twice ({twice[0]}), so one transcript would "
-                "overwrite another; give each folder its own call and --output"
+                f"format: found {self.format!r}, wanted {', '.join(WRITERS)} (several with commas between them) "
+                f"or {ALL_FORMATS}"
             )
+        if len(self.formats) > 1 and not self.output:
+            raise InputError(
+                f"format: found {self.format!r} and no output; name a folder with --output, or one format to print"
+            )
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats, each once, in the order given."""
+        if self.format.strip() == ALL_FORMATS:
+            return tuple(WRITERS)
+        names = (name.strip() for name in self.format.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @property
+    def options(self) -> DecodingOptions:
+        """How to decode: as `decoding` says, with the times that the formats and `words` ask for."""
+        timed = not _TIMED_FORMATS.isdisjoint(self.formats)
+        return replace(
+            self.decoding,
+            timestamps=self.decoding.timestamps or timed,
+            word_timestamps=self.decoding.word_timestamps or self.words,
+        )
+
+    @property
+    def text_settings(self) -> dict[str, Any]:
+        """Every setting on which a text depends beside audio, model and prompt, as JSON values."""
+        settings = {**asdict(self), "decoding": asdict(self.options)}
+        return {name: settings[name] for name in settings if name not in _NOT_IN_THE_TEXT}

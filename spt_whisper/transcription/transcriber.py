@@ -1,26 +1,34 @@
-"""The public `Whisper`: audio in, transcripts out, with any prompt on any row."""
+"""The public `Whisper`: audio of any length in, transcripts out, with any prompt on any window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 
-from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS, load_audio
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.engines.engine import Engine, Row, RowResult
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.batching import batches, window_of
-from spt_whisper.transcription.segments import split_segments
+from spt_whisper.transcription.pieces import End, Piece, cut, pools
+from spt_whisper.transcription.request import Audio, Request
+from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
+from spt_whisper.transcription.segments import split_segments, with_words
 from spt_whisper.transcription.transcript import Segment, Transcript
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
-Audio = str | Path | Tensor
+_POOL_BATCHES = 4  # batches of windows that are read at once: sorted by length, they waste less
+DEFAULT_ACTIVITY = VoiceActivityOptions()
 
 
 class Whisper:
@@ -51,68 +59,114 @@ class Whisper:
     def transcribe(
         self, audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...], **settings: Any
     ) -> list[Transcript]: ...
-    def transcribe(  # type: ignore[misc]  # the overloads leave the settings' types to this one
+    def transcribe(
         self,
         audio: Any,
         *,
         prompt: Prompt | Sequence[Prompt | None] | None = None,
         language: str | Sequence[str | None] | None = None,
-        options: DecodingOptions | None = None,
-        window_seconds: float | None = None,
-        batch_size: int = 8,
+        bank: Bank | None = None,
+        **settings: Any,
     ) -> Transcript | list[Transcript]:
-        """Transcribes audio of up to 30 s each.
+        """Transcribes audio of any length.
 
         Args:
             audio: a path or a 16 kHz mono waveform (samples,), or several.
             prompt: one for all, or for each its own (None: bare Whisper).
-            language: Whisper code, one for all or for each; by default the prompt's, else detected.
-            options: how to decode.
-            window_seconds: the window; by default the prompt's or adapted model's own, or 30 s for bare Whisper.
-            batch_size: windows decoded together.
+            language: Whisper code, one for all or for each; by default the prompt's, else detected in each window.
+            bank: each window gets the prompt of the bank's language that it sounds like, or none.
+            settings: of `transcribe_many`.
 
         Returns:
             A transcript, or a list where several were given.
 
         Raises:
-            InputError: audio that cannot be read or is too long, a prompt of another model, an unknown language.
+            InputError: audio that cannot be read, a prompt of another model, an unknown language.
         """
-        if isinstance(audio, str | Path | Tensor):
-            return self.transcribe(
-                [audio],
-                prompt=prompt,
-                language=language,
-                options=options,
-                window_seconds=window_seconds,
-                batch_size=batch_size,
-            )[0]
-        prompts = _for_each(prompt, len(audio), "prompt")
-        languages = _for_each(language, len(audio), "language")
-        for code in set(languages) - {None}:
-            self.frozen.tokens.language(code)
-        rows = [
-            Row(load_waveform(item), own_prompt, (code,) if code else None)
-            for item, own_prompt, code in zip(audio, prompts, languages, strict=True)
+        several = not isinstance(audio, str | Path | Tensor)
+        names = audio if several else [audio]
+        prompts = _for_each(prompt, len(names), "prompt")
+        languages = _for_each(language, len(names), "language")
+        requests = [
+            Request(item, own_prompt, code, None if own_prompt else bank)
+            for item, own_prompt, code in zip(names, prompts, languages, strict=True)
         ]
-        names = [str(item) if isinstance(item, str | Path) else "waveform" for item in audio]
-        return self.transcribe_rows(
-            names, rows, options or DecodingOptions(), window_seconds, batch_size
-        )
+        transcripts = []
+        for found in self.transcribe_many(requests, **settings):
+            if isinstance(found, InputError):
+                raise found
+            transcripts.append(found)
+        return transcripts if several else transcripts[0]
 
-    def transcribe_rows(
+    def transcribe_many(
         self,
-        names: Sequence[str],
-        rows: Sequence[Row],
-        options: DecodingOptions,
+        requests: Iterable[Request],
+        options: DecodingOptions | None = None,
         window_seconds: float | None = None,
         batch_size: int = 8,
-    ) -> list[Transcript]:
-        """Transcribes audio that is loaded; `names` says what to call it."""
-        results = self.decode(rows, options, window_seconds, batch_size)
-        return [
-            self._transcript(name, row, result)
-            for name, row, result in zip(names, rows, results, strict=True)
-        ]
+        voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+    ) -> Iterator[Transcript | InputError]:
+        """Transcribes recordings, whose windows share batches, and yields each as soon as it is done, in order.
+
+        Args:
+            requests: the recordings; they are read as they are needed, and memory holds a few batches of windows.
+            options: how to decode.
+            window_seconds: the longest window; by default the prompt's or adapted model's own, or 30 s for bare Whisper.
+            batch_size: windows decoded together.
+            voice_activity: what counts as speech; only speech is decoded. None: everything is.
+
+        Yields:
+            For each request its transcript, or why it has none.
+        """
+        segments: list[Segment] = []
+        for event in self._events(requests, options, window_seconds, batch_size, voice_activity):
+            if isinstance(event, End):
+                yield event.error or _transcript(event, segments)
+                segments = []
+            else:
+                segments += event.segments
+
+    def transcribe_stream(
+        self,
+        audio: Audio,
+        *,
+        prompt: Prompt | None = None,
+        language: str | None = None,
+        bank: Bank | None = None,
+        options: DecodingOptions | None = None,
+        window_seconds: float | None = None,
+        batch_size: int = 8,
+        voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+    ) -> Iterator[Segment]:
+        """Transcribes one recording and yields its segments in order, a few batches of windows at a time.
+
+        Arguments and errors are those of `transcribe` and `transcribe_many`.
+        """
+        request = Request(audio, prompt, language, bank)
+        for event in self._events([request], options, window_seconds, batch_size, voice_activity):
+            if not isinstance(event, End):
+                yield from event.segments
+            elif event.error:
+                raise event.error
+
+    @torch.inference_mode()
+    def detect_language(self, audio: Audio, top: int = 5) -> dict[str, float]:
+        """Returns Whisper's most probable languages of the first 30 s of speech, code -> probability, highest first.
+
+        Raises:
+            InputError: the audio cannot be read, or holds no speech.
+        """
+        request = Request(audio)
+        for piece in cut([request], None, DEFAULT_ACTIVITY):
+            if isinstance(piece, End):
+                raise piece.error or InputError(f"{request.name}: holds no speech")
+            row = Row(piece.window.waveform)
+            (heard,) = self.engine.listen([row], float(WINDOW_SECONDS))
+            best = heard.log_posterior.exp().topk(min(top, heard.log_posterior.shape[0]))
+            codes = list(self.frozen.tokens.languages)
+            pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            return {codes[index]: probability for index, probability in pairs}
+        raise AssertionError("a recording has an end")
 
     def decode(
         self,
@@ -121,7 +175,7 @@ class Whisper:
         window_seconds: float | None = None,
         batch_size: int = 8,
     ) -> list[RowResult]:
-        """Decodes rows of audio in batches, each in its window, and returns results in the rows' order."""
+        """Decodes rows of audio of up to 30 s in batches, each in its window, and returns results in the rows' order."""
         if window_seconds is None and self.frozen.card is not None:
             window_seconds = self.frozen.card.window_seconds
         windows = [window_of(row, window_seconds) for row in rows]
@@ -131,30 +185,93 @@ class Whisper:
             results.update(zip(members, found, strict=True))
         return [results[index] for index in range(len(rows))]
 
-    def _transcript(self, name: str, row: Row, result: RowResult) -> Transcript:
-        duration = row.waveform.shape[0] / SAMPLE_RATE
-        segments: tuple[Segment, ...] = split_segments(
-            result.hypothesis.tokens, self.frozen.tokens, duration
-        )
-        prompt = row.prompt.name if row.prompt else None
-        return Transcript(name, duration, segments, result.languages, prompt)
+    def _events(
+        self,
+        requests: Iterable[Request],
+        options: DecodingOptions | None,
+        window_seconds: float | None,
+        batch_size: int,
+        activity: VoiceActivityOptions | None,
+    ) -> Iterator[_Written | End]:
+        """What was written in each piece, and the end of each recording, in order."""
+        options = options or DecodingOptions()
+        longest = window_seconds
+        if longest is None and self.frozen.card is not None:
+            longest = self.frozen.card.window_seconds
+        router = PieceRouter(self.engine, activity)
+        pieces = cut(self._checked(requests), longest, activity)
+        for pool in pools(pieces, batch_size * _POOL_BATCHES):
+            prompted = router.assign([p for p in pool if isinstance(p, Piece)], batch_size)
+            results = self.decode(
+                [own.row for own in prompted], options, window_seconds, batch_size
+            )
+            written = [
+                _Written(own.piece.recording, own.piece.window.start, self._segments(own, result))
+                for own, result in zip(prompted, results, strict=True)
+            ]
+            written.sort(key=lambda own: (own.recording, own.start))
+            ends = [piece for piece in pool if isinstance(piece, End)]
+            yield from _in_order(written, ends)
+
+    def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
+        for request in requests:
+            if request.language:
+                self.frozen.tokens.language(request.language)
+            yield request
+
+    def _segments(self, own: PromptedPiece, result: RowResult) -> list[Segment]:
+        """Segments with the recording's times."""
+        window, found = own.piece.window, result.hypothesis
+        segments = split_segments(found.tokens, self.frozen.tokens, window.seconds)
+        if result.words:
+            segments = with_words(segments, result.words)
+        return [
+            replace(
+                segment,
+                start=window.start + segment.start,
+                end=window.start + segment.end,
+                words=tuple(
+                    replace(word, start=window.start + word.start, end=window.start + word.end)
+                    for word in segment.words
+                ),
+                languages=result.languages,
+                prompt=own.row.prompt.name if own.row.prompt else None,
+                confidence=own.confidence,
+            )
+            for segment in segments
+        ]
 
 
-def load_waveform(audio: Audio) -> Tensor:
-    """Returns a 16 kHz mono waveform (samples,) of at most 30 s.
+@dataclass(frozen=True)
+class _Written:
+    """The segments of one window."""
 
-    Raises:
-        InputError: it cannot be read, is empty or too long.
-    """
-    waveform = audio.float().cpu() if isinstance(audio, Tensor) else load_audio(audio)
-    name = "waveform" if isinstance(audio, Tensor) else str(audio)
-    if waveform.dim() != 1 or waveform.shape[0] == 0:
-        raise InputError(f"{name}: shape {tuple(waveform.shape)}, wanted (samples,), 16 kHz mono")
-    if waveform.shape[0] > WINDOW_SECONDS * SAMPLE_RATE:
-        raise InputError(
-            f"{name}: {waveform.shape[0] / SAMPLE_RATE:.1f} s long, wanted at most {WINDOW_SECONDS} s; cut it first"
-        )
-    return waveform
+    recording: int
+    start: float  # of the window
+    segments: list[Segment]
+
+
+def _in_order(written: Sequence[_Written], ends: Sequence[End]) -> Iterator[_Written | End]:
+    """Windows in the order of recordings and time, each recording's end behind its windows."""
+    events: list[_Written | End] = [*written, *ends]
+    recordings = sorted({event.recording for event in events})
+    for recording in recordings:
+        yield from (own for own in written if own.recording == recording)
+        yield from (end for end in ends if end.recording == recording)
+
+
+def _transcript(end: End, segments: Sequence[Segment]) -> Transcript:
+    """A recording's transcript; languages and prompt are those of the most time."""
+    spent: dict[tuple[tuple[str, ...], str | None], float] = {}
+    for segment in segments:
+        key = (segment.languages, segment.prompt)
+        spent[key] = spent.get(key, 0.0) + segment.end - segment.start
+    asked = end.request.prompt.name if end.request.prompt else None
+    ranked = sorted(spent, key=lambda key: -spent[key]) or [((), asked)]
+    languages = dict.fromkeys(itertools.chain.from_iterable(codes for codes, _ in ranked))
+    return Transcript(
+        end.request.name, end.duration, tuple(segments), tuple(languages), ranked[0][1]
+    )
 
 
 def _for_each(value: Any, count: int, name: str) -> list[Any]:

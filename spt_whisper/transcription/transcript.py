@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spt_whisper.whisper.words import AlignedWord
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -12,6 +14,10 @@ class Segment:
     start: float  # seconds from the beginning of the file
     end: float  # seconds
     text: str
+    words: tuple[AlignedWord, ...] = ()  # in order; none where they were not aligned
+    languages: tuple[str, ...] = ()  # Whisper's codes that were used
+    prompt: str | None = None  # name of the prompt that was on; None: bare Whisper
+    confidence: float | None = None  # of the choice of the prompt; None where nothing was chosen
 
 
 @dataclass(frozen=True)
@@ -21,8 +27,8 @@ class Transcript:
     audio: str  # the file, as the user named it
     duration: float  # seconds
     segments: tuple[Segment, ...]  # in the order of time
-    languages: tuple[str, ...]  # codes, the main one first
-    prompt: str | None  # name of the prompt that was attached; None: plain Whisper
+    languages: tuple[str, ...]  # Whisper's codes, that of the most time first
+    prompt: str | None  # name of the prompt that was on for the most time; None: bare Whisper
 
     @property
     def text(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.transcript import Segment, Transcript
 
 Writer = Callable[[Transcript], str]
 
@@ -19,9 +20,9 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_json(transcript: Transcript) -> str:
-    """One object: text, segments (start and end in seconds), language, duration, prompt."""
+    """One object: text, segments (start and end in seconds, words where aligned), language, duration, prompt."""
     segments = [
-        {"id": number, "start": segment.start, "end": segment.end, "text": segment.text}
+        {"id": number, **_segment_fields(segment)}
         for number, segment in enumerate(transcript.segments)
     ]
     fields = {
@@ -76,6 +77,15 @@ def write_transcript(transcript: Transcript, path: str | Path) -> None:
         endings = ", ".join(f".{format_name}" for format_name in WRITERS)
         raise InputError(f"{path}: unknown transcript format; end the name in one of: {endings}")
     write_text(path, WRITERS[name](transcript))
+
+
+def _segment_fields(segment: Segment) -> dict[str, Any]:
+    fields = {"start": segment.start, "end": segment.end, "text": segment.text}
+    words = [
+        {"word": w.text, "start": w.start, "end": w.end, "probability": w.probability}
+        for w in segment.words
+    ]
+    return {**fields, "words": words} if words else fields
 
 
 def _cues(transcript: Transcript, decimal_mark: str, always_hours: bool) -> Iterator[str]:

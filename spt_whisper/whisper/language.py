@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from spt_whisper.audio import STATES_PER_SECOND
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
@@ -34,3 +37,15 @@ def detect_languages(whisper: FrozenWhisper, states: Tensor) -> list[str]:
     """Returns the most probable language of each row of encoder states (B, S, D)."""
     codes = list(whisper.tokens.languages)
     return [codes[index] for index in language_posterior(whisper, states).argmax(dim=1).tolist()]
+
+
+def pooled_state(states: Tensor, seconds: Sequence[float]) -> Tensor:
+    """Returns the mean of the encoder states that hold audio, (B, D).
+
+    Args:
+        states: encoder states, (B, S, D).
+        seconds: how long each row's audio is; the states behind it are of silence that fills up the window.
+    """
+    counts = [min(max(1, round(s * STATES_PER_SECOND)), states.shape[1]) for s in seconds]
+    rows = zip(states, counts, strict=True)
+    return torch.stack([own[:count].float().mean(dim=0) for own, count in rows])

@@ -12,7 +12,7 @@ from spt_whisper.training.encoder_states import encode_audio
 from spt_whisper.training.preparation import language_codes
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import expected_embedding, hear, most_heard
-from spt_whisper.whisper.language import detect_languages
+from spt_whisper.whisper.language import detect_languages, pooled_state
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
 
@@ -30,7 +30,21 @@ def test_the_token_starts_as_the_mean_embedding_under_the_posterior(tmp_path: Pa
     torch.testing.assert_close(expected_embedding(whisper, heard)[0, 0], expected)
     key = heard.key()
     assert len(key.log_posterior) == len(whisper.tokens.languages)
-    assert len(key.state) == whisper.shape.width
+    assert len(key.state) == len(key.spread) == whisper.shape.width
+    states = encode_audio(whisper, [load_audio(u.audio) for u in utterances], 2.0)
+    pooled = pooled_state(states, [u.duration or 0.0 for u in utterances])
+    torch.testing.assert_close(torch.tensor(key.state), pooled.mean(0), atol=1e-4, rtol=1e-3)
+    spread = pooled.std(0, correction=0)
+    torch.testing.assert_close(torch.tensor(key.spread), spread, atol=1e-4, rtol=1e-3)
+
+
+def test_a_language_is_heard_all_over_its_speech(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    root = write_corpus(tmp_path / "corpus", train=4)
+    first, *_, last = read_split(CorpusConfig(str(root)), "train")
+    mixed = hear(whisper, [first] * 128 + [last] * 128, 2.0)
+    halves = [hear(whisper, [utterance], 2.0).state for utterance in (first, last)]
+    torch.testing.assert_close(mixed.state, (halves[0] + halves[1]) / 2, atol=1e-4, rtol=1e-3)
 
 
 def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_most(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.writers import WRITERS, write_transcript
+from spt_whisper.whisper.words import AlignedWord
 
 TRANSCRIPT = Transcript(
     audio="clips/a.wav",
@@ -77,6 +79,23 @@ def test_json() -> None:
     }
     empty = json.loads(WRITERS["json"](EMPTY))
     assert (empty["text"], empty["segments"], empty["language"]) == ("", [], None)
+
+
+def test_json_holds_the_words_of_a_segment_that_has_them() -> None:
+    words = (AlignedWord(" Ñuka", 0.1, 0.5, 0.75), AlignedWord(" wasi.", 0.5, 0.9, 1.0))
+    transcript = replace(TRANSCRIPT, segments=(Segment(0.0, 1.0, "Ñuka wasi.", words),))
+    assert json.loads(WRITERS["json"](transcript))["segments"] == [
+        {
+            "id": 0,
+            "start": 0.0,
+            "end": 1.0,
+            "text": "Ñuka wasi.",
+            "words": [
+                {"word": " Ñuka", "start": 0.1, "end": 0.5, "probability": 0.75},
+                {"word": " wasi.", "start": 0.5, "end": 0.9, "probability": 1.0},
+            ],
+        }
+    ]
 
 
 def test_text_of_a_transcript() -> None:

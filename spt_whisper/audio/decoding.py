@@ -1,0 +1,180 @@
+"""An audio file of any container -> mono blocks at the file's own rate, by libsndfile or FFmpeg."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spt_whisper.errors import InputError
+
+if TYPE_CHECKING:  # both take time to import, and many want the constants only
+    import av
+    import numpy as np
+
+_BLOCK_FRAMES = 65_536  # read from libsndfile at once: 2 MiB for 8 channels
+# libsndfile's length of a file whose header does not tell it (a FLAC written to a pipe)
+UNKNOWN_FRAMES = 2**62
+# What PyAV may open. Playlists (hls, concat, dash) are left out on purpose: they name other files
+# and addresses, and reading an audio file must never open those.
+_CONTAINERS = (
+    "mov,mp4,m4a,matroska,webm,ogg,mp3,aac,wav,w64,flac,aiff,caf,asf,amr,avi,flv,mpeg,mpegts,"
+    "ac3,eac3,au,ape,wv,tta"
+)
+
+logger = logging.getLogger(__name__)
+
+
+class UndecodableError(Exception):
+    """This decoder cannot read the file, or not all of it; the next one may."""
+
+
+@dataclass(frozen=True)
+class DecodedBlock:
+    """Audio as it stands in the file, but for its channels, which are averaged."""
+
+    samples: np.ndarray
+    """(samples,) float32, full scale at -1 and 1."""
+    rate: int
+    """Samples a second."""
+
+
+def decode_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
+    """Yields `path` from `begin` to `end` (None: its end), in seconds; nothing where it has no samples there.
+
+    Where libsndfile gives up, FFmpeg goes on. Of a file that is damaged or cut short, what can be read is read, and a
+    warning says so.
+
+    Raises:
+        InputError: neither decoder can read anything of it.
+    """
+    reached, reason, damaged = begin, "", False
+    for decode in (_soundfile_blocks, _av_blocks):
+        try:
+            for block in decode(path, reached, end):
+                yield block
+                reached += block.samples.size / block.rate
+            break
+        except UndecodableError as error:
+            reason, damaged = str(error), reached > begin
+    else:
+        if not damaged:
+            raise unreadable(path, reason)
+    if damaged:
+        logger.warning(
+            "%s: damaged or cut short (%s); what can be read, up to %.1f s, is used",
+            path, reason, reached,
+        )  # fmt: skip
+
+
+def existing_file(path: str | Path) -> Path:
+    """`path`, if something that is not empty stands there.
+
+    Raises:
+        InputError: it is missing, empty or a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give an audio file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give an existing audio file")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty (0 bytes); give an audio file")
+    return path
+
+
+def unreadable(path: Path, reason: object) -> InputError:
+    """The error for a file that no decoder can read."""
+    return InputError(
+        f"{path}: cannot be read as audio ({reason}); "
+        "give wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
+    )
+
+
+@contextmanager
+def open_av(path: Path) -> Iterator[av.container.InputContainer]:
+    """Opens `path` by FFmpeg, as a file with sound.
+
+    Raises:
+        UndecodableError: FFmpeg cannot open it or, in the block, read it; it has no audio stream.
+    """
+    import av
+
+    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        with av.open(str(path.absolute()), options=options) as container:
+            if not container.streams.audio:
+                raise UndecodableError("it has no audio stream")
+            yield container
+    except (av.FFmpegError, ValueError) as error:
+        raise UndecodableError(_reason(error)) from error
+
+
+def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate: int = file.samplerate
+            position = round(begin * rate)
+            last = file.frames if end is None else min(file.frames, round(end * rate))
+            if position >= file.frames:
+                return
+            if position:
+                file.seek(position)
+            while position < last:
+                wanted = min(_BLOCK_FRAMES, last - position)
+                frames = file.read(wanted, dtype="float32", always_2d=True)
+                if not len(frames):
+                    break
+                yield DecodedBlock(frames.mean(axis=1), rate)  # (frames, channels) -> (frames,)
+                position += len(frames)
+    except soundfile.LibsndfileError as error:
+        raise UndecodableError(error.error_string) from error
+    if position < last < UNKNOWN_FRAMES:
+        raise UndecodableError(
+            f"its header tells {last / rate:.1f} s, it has {position / rate:.1f} s"
+        )
+
+
+def _av_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
+    with open_av(path) as container:
+        rate = container.streams.audio[0].rate
+        first = round(begin * rate)
+        last = sys.maxsize if end is None else round(end * rate)
+        position = 0
+        for samples in _av_samples(container):
+            kept = samples[max(0, first - position) : max(0, last - position)]
+            position += samples.size
+            if kept.size:
+                yield DecodedBlock(kept, rate)
+            if position >= last:
+                return
+
+
+def _av_samples(container: av.container.InputContainer) -> Iterator[np.ndarray]:
+    """Yields the first audio stream, (samples,) float32, channels averaged; damaged packets are skipped and told at the end."""
+    import av
+
+    stream = container.streams.audio[0]
+    to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    failure = ""
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError as error:
+            failure = failure or _reason(error)
+            continue
+        for frame in frames:
+            for part in to_float.resample(frame):
+                yield part.to_ndarray().mean(axis=0)  # (channels, samples) -> (samples,)
+    if failure:
+        raise UndecodableError(failure)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,1 @@
+"""Transcribe manifests of any size on one or many machines, with Ray Data."""

@@ -1,0 +1,84 @@
+"""A bulk transcription, from manifest to shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spt_whisper.bulk.cluster import cluster
+from spt_whisper.bulk.pool import run_shards
+from spt_whisper.bulk.rows import read_prompts, read_rows
+from spt_whisper.bulk.settings import BulkJob
+from spt_whisper.bulk.shards import open_folder
+from spt_whisper.bulk.worker import ShardReport, WorkerSettings
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """What a run has done, and what its folder holds."""
+
+    transcribed: int  # rows of this run
+    failed: int  # rows in the folder that have an error in place of a transcript
+    kept: int  # rows that were finished before, failed ones among them
+    audio_seconds: float  # of the rows transcribed
+    seconds: (
+        float  # from the first row's beginning to the last one's end, without loading the model
+    )
+
+
+def transcribe_manifest(job: BulkJob) -> BulkResult:
+    """Transcribes the rows of a manifest that its output folder does not hold yet, with a progress bar.
+
+    Raises:
+        InputError: manifest, prompts, model, settings or folder are not what they should be, Ray is missing, or a
+            worker died again and again. Finished shards stay.
+        OSError: the folder cannot be written.
+    """
+    rows, prompts = read_prompts(read_rows(job), job.bank)
+    base = next(iter(prompts.values())).card.base if prompts else "base"
+    finished = open_folder(job.output, job.of_the_folder)
+    new = [row for row in rows if row.id not in finished.ids]
+    reports: list[ShardReport] = []
+    if new:
+        settings = WorkerSettings(
+            folder=str(Path(job.output).absolute()),
+            model=job.model or base,
+            prompts=prompts,
+            codes=frozenset(row.language for row in new if row.language),
+            options=job.decoding,
+            batch_size=job.batch_size,
+            cores=job.bulk.cores,
+            voice_activity=job.voice_activity,
+        )
+        with cluster():
+            shards = run_shards(new, finished.last_shard + 1, settings, job.bulk)
+            reports = _with_progress(shards, len(new))
+    failed = sum(report.failed for report in reports)
+    return BulkResult(
+        transcribed=len(new) - failed,
+        failed=finished.failed + failed,
+        kept=len(rows) - len(new),
+        audio_seconds=sum(report.audio_seconds for report in reports),
+        seconds=_span(reports),
+    )
+
+
+def _with_progress(reports: Iterable[ShardReport], rows: int) -> list[ShardReport]:
+    """All reports, counted on standard error by rows as they come."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    kept = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("transcribing", total=rows)
+        for report in reports:
+            kept.append(report)
+            progress.advance(task, report.rows)
+    return kept
+
+
+def _span(reports: list[ShardReport]) -> float:
+    if not reports:
+        return 0.0
+    return max(report.finished for report in reports) - min(report.started for report in reports)

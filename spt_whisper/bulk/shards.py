@@ -1,0 +1,120 @@
+"""The output folder: shards of finished rows, from which a restart goes on.
+
+OUTPUT/settings.json    what every shard in the folder was made with
+OUTPUT/part-*.jsonl     one `Transcribed` or `Failed` a line
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spt_whisper.atomic import replacing, write_text
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.transcript import Segment
+
+SETTINGS_FILE = "settings.json"
+_SHARDS = "part-*.jsonl"
+
+
+@dataclass(frozen=True)
+class Transcribed:
+    """What was said in a row."""
+
+    id: str
+    audio: str  # as the manifest names it
+    text: str
+    segments: tuple[Segment, ...]  # seconds from the beginning of the file
+    language: str  # Whisper's codes, joined by +
+    prompt: str | None  # name of the prompt that was attached; None: bare Whisper
+    duration: float  # of the row's audio, in seconds
+    seconds: float  # that the row took: its share of its shard by duration
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a row has no transcript."""
+
+    id: str
+    audio: str
+    error: str  # one line
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a folder holds already."""
+
+    ids: frozenset[str]
+    failed: int  # rows that are `Failed`
+    last_shard: int  # the highest number of a shard; 0: there is none
+
+
+def shard_path(folder: str | Path, number: int) -> Path:
+    """Returns the file of a shard."""
+    return Path(folder) / f"part-{number:06d}.jsonl"
+
+
+def write_shard(folder: str | Path, number: int, rows: Sequence[Transcribed | Failed]) -> None:
+    """Writes a shard, whole or not at all."""
+    with (
+        replacing(shard_path(folder, number)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> Finished:
+    """Makes the output folder, or goes on with one that was made with the same settings.
+
+    Raises:
+        InputError: the folder was made with other settings, or a shard in it is broken.
+        OSError: the folder cannot be written.
+    """
+    file = Path(folder) / SETTINGS_FILE
+    if file.exists():
+        _check_settings(file, settings)
+    else:
+        write_text(file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+    return _read_finished(Path(folder))
+
+
+def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        differing = [name for name in settings if found[name] != settings[name]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); name another folder") from error
+    if differing:
+        name = differing[0]
+        raise InputError(
+            f"{file.parent}: holds rows made with {name} {found[name]!r}, found {settings[name]!r}; "
+            "name another folder"
+        )
+
+
+def _read_finished(folder: Path) -> Finished:
+    ids: set[str] = set()
+    failed = last = 0
+    for path in sorted(folder.glob(_SHARDS)):
+        number = path.stem.removeprefix("part-")
+        last = max(last, int(number) if number.isdecimal() else 0)
+        for row in _read_shard(path):
+            ids.add(row["id"])
+            failed += "error" in row
+    return Finished(frozenset(ids), failed, last)
+
+
+def _read_shard(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                row["id"]
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(
+                    f"{path} row {number}: is no finished row; remove the file, and its rows are made again"
+                ) from error
+            yield row

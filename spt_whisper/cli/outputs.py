@@ -1,0 +1,101 @@
+"""Where `spt-whisper transcribe` puts transcripts: on standard output, or in a folder where what is done stays done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from spt_whisper.transcription.files import AudioFile
+from spt_whisper.transcription.finished import Finished, State, audio_key
+from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.writers import WRITERS
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file, and what is to be made of it."""
+
+    audio: AudioFile
+    formats: tuple[str, ...]
+    key: str = ""  # of what the transcripts are made from, where it is kept
+
+
+class Output(Protocol):
+    """Where transcripts go."""
+
+    def job(self, audio: AudioFile) -> Job:
+        """Returns what is to be made of a file: no format where all is there.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        ...
+
+    def give(self, job: Job, transcript: Transcript) -> None:
+        """Puts a transcript where it belongs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Transcripts go to standard output, under their files' names where there are several."""
+
+    formats: tuple[str, ...]
+    named: bool
+
+    def job(self, audio: AudioFile) -> Job:
+        """Everything is to be made."""
+        return Job(audio, self.formats)
+
+    def give(self, job: Job, transcript: Transcript) -> None:
+        """Prints at once."""
+        if self.named:
+            print(f"==> {shown(job.audio.path)} <==")
+        for name in job.formats:
+            print(WRITERS[name](transcript).rstrip("\n"), flush=True)
+
+
+@dataclass(frozen=True)
+class InFolder:
+    """Transcripts go to files; those that are finished, or that the user has edited, are not made again."""
+
+    finished: Finished
+    formats: tuple[str, ...]
+    work: str  # digest of all but the audio that decides a text
+    overwrite: bool
+
+    def job(self, audio: AudioFile) -> Job:
+        """What is missing, or would come out otherwise now; says what is left alone."""
+        key = audio_key(audio.path, self.work)
+        wanted = tuple(name for name in self.formats if self._is_wanted(audio, name, key))
+        return Job(audio, wanted, key)
+
+    def give(self, job: Job, transcript: Transcript) -> None:
+        """Writes each format, whole or not at all."""
+        for name in job.formats:
+            self.finished.write(f"{job.audio.name}.{name}", WRITERS[name](transcript), job.key)
+
+    def _is_wanted(self, audio: AudioFile, name: str, key: str) -> bool:
+        if self.overwrite:
+            return True
+        transcript = f"{audio.name}.{name}"
+        state = self.finished.state(transcript, key)
+        if state is State.EDITED:
+            say(
+                f"{self.finished.folder / transcript}: is not as this command left it, so it stays; "
+                "--overwrite true makes it anew"
+            )
+        return state in (State.MISSING, State.STALE)
+
+
+def shown(path: Path) -> str:
+    """Returns a path in one line, whatever bytes and line ends its name has."""
+    return " ".join(os.fsencode(path).decode("utf-8", "replace").splitlines())
+
+
+def say(line: object) -> None:
+    """Tells the user something in one line, on standard error."""
+    print("spt-whisper transcribe:", *str(line).splitlines(), file=sys.stderr)

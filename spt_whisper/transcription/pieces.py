@@ -1,0 +1,101 @@
+"""Recordings into pieces: windows of speech, each with the recording it is from, as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from spt_whisper.audio import SAMPLE_RATE
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.request import Request
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+from spt_whisper.transcription.windows import SpeechWindow, speech_windows
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A window of speech of a recording."""
+
+    recording: int  # its place among the requests
+    request: Request
+    window: SpeechWindow
+
+
+@dataclass(frozen=True)
+class End:
+    """Behind the last piece of a recording."""
+
+    recording: int
+    request: Request
+    duration: float  # seconds
+    error: InputError | None = None  # it could not be read, or not to its end
+
+
+def cut(
+    requests: Iterable[Request], longest: float | None, activity: VoiceActivityOptions | None
+) -> Iterator[Piece | End]:
+    """Yields the pieces of each recording and then its end, one recording after the other.
+
+    Args:
+        requests: the recordings, which are read as they are needed.
+        longest: the longest window in seconds; None: each request's own.
+        activity: what counts as speech; None: everything.
+    """
+    for number, request in enumerate(requests):
+        length = _Length()
+        try:
+            blocks = length.counted(request.blocks())
+            for window in speech_windows(blocks, longest or request.window_seconds, activity):
+                yield Piece(number, request, window)
+        except InputError as error:
+            yield End(number, request, length.seconds, error)
+        except OSError as error:  # the file is gone, or its disk
+            yield End(number, request, length.seconds, InputError(f"{request.name}: {error}"))
+        else:
+            yield End(number, request, length.seconds)
+
+
+def pools(pieces: Iterable[Piece | End], size: int) -> Iterator[list[Piece | End]]:
+    """Yields pieces in lists with `size` windows each; the next list is read while the last one is used."""
+    with ThreadPoolExecutor(1, "audio") as reader:
+        source = iter(pieces)
+        coming = reader.submit(_take, source, size)
+        while pool := coming.result():
+            coming = reader.submit(_take, source, size)
+            yield pool
+
+
+def _take(source: Iterator[Piece | End], size: int) -> list[Piece | End]:
+    pool: list[Piece | End] = []
+    windows = 0
+    for piece in source:
+        pool.append(piece)
+        windows += isinstance(piece, Piece)
+        if windows == size:
+            break
+    return pool
+
+
+def recut(piece: Piece, longest: float, activity: VoiceActivityOptions | None) -> Sequence[Piece]:
+    """Returns the same speech in shorter windows."""
+    windows = speech_windows([piece.window.waveform], longest, activity)
+    begin = piece.window.start
+    return [
+        Piece(piece.recording, piece.request, SpeechWindow(begin + own.start, own.waveform))
+        for own in windows
+    ]
+
+
+class _Length:
+    """How much of a recording was read."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def counted(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+        for block in blocks:
+            self.seconds += block.shape[0] / SAMPLE_RATE
+            yield block

@@ -1,0 +1,80 @@
+"""Which prompt each piece gets: its request's, or by listening the one of a bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spt_whisper.engines.engine import Engine, Row
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.transcription.batching import batches, window_of
+from spt_whisper.transcription.pieces import Piece, recut
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+
+if TYPE_CHECKING:
+    from spt_whisper.prompts.routing import Router
+
+
+@dataclass(frozen=True)
+class PromptedPiece:
+    """A piece with what is used on it."""
+
+    piece: Piece
+    row: Row
+    confidence: float | None = None  # of the bank's choice; None where nothing was chosen
+
+
+class PieceRouter:
+    """Listens to the pieces whose requests name a bank; one router a bank is kept."""
+
+    def __init__(self, engine: Engine, activity: VoiceActivityOptions | None) -> None:
+        """Takes what listens, and how a piece is cut again for a prompt with a shorter window."""
+        self.engine, self.activity = engine, activity
+        self._routers: dict[
+            int, tuple[Bank, Router]
+        ] = {}  # by identity; the bank keeps the id taken
+
+    def assign(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:
+        """Returns the pieces with their prompts; some may have become several shorter ones.
+
+        A piece that stays with bare Whisper keeps its window and the encoder's states, so that its text is bare Whisper's
+        own and nothing is encoded twice.
+        """
+        known = [self._as_asked(piece) for piece in pieces if piece.request.bank is None]
+        return known + self._as_heard([p for p in pieces if p.request.bank is not None], size)
+
+    def _as_asked(self, piece: Piece) -> PromptedPiece:
+        code = piece.request.language
+        row = Row(piece.window.waveform, piece.request.prompt, (code,) if code else None)
+        return PromptedPiece(piece, row)
+
+    def _as_heard(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:
+        rows = [Row(piece.window.waveform) for piece in pieces]
+        windows = [window_of(row) for row in rows]
+        found: list[PromptedPiece] = []
+        for window, members in batches(rows, windows, size):
+            heard = self.engine.listen([rows[index] for index in members], window)
+            for index, own in zip(members, heard, strict=True):
+                piece = pieces[index]
+                bank, router = self._router(piece)
+                (route,) = router.route(own.log_posterior[None], own.state[None])
+                if route.language is None:
+                    row = Row(piece.window.waveform, None, (own.language,), own)
+                    found.append(PromptedPiece(piece, row, route.confidence))
+                    continue
+                prompt = bank.prompt(route.language)
+                found += [
+                    PromptedPiece(part, Row(part.window.waveform, prompt), route.confidence)
+                    for part in recut(piece, prompt.card.window_seconds, self.activity)
+                ]
+        return found
+
+    def _router(self, piece: Piece) -> tuple[Bank, Router]:
+        bank = piece.request.bank
+        assert bank is not None  # these pieces were chosen for having one
+        from spt_whisper.prompts.routing import Router
+
+        if id(bank) not in self._routers:
+            self._routers[id(bank)] = (bank, Router.from_bank(bank))
+        return self._routers[id(bank)]

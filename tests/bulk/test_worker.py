@@ -1,0 +1,88 @@
+"""A worker: batches, parts of files, broken files, and faults that every shard would meet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.audio import load_audio
+from spt_whisper.bulk.rows import read_prompts, read_rows
+from spt_whisper.bulk.worker import ShardReport, Worker, WorkerSettings
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.options import DecodingOptions
+from tests.bulk.manifests import job_in, results_in, write_all, write_prompt
+from tests.tiny_corpus import write_model
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WorkerSettings:
+    """Of a worker over the manifest that is written beside."""
+    write_all(tmp_path)
+    return WorkerSettings(
+        str(tmp_path / "out"),
+        str(tmp_path / "model"),
+        {},
+        frozenset(),
+        DecodingOptions(),
+        4,
+        1,
+        False,
+    )
+
+
+def run(settings: WorkerSettings, folder: Path, number: int = 1) -> ShardReport:
+    rows, _ = read_prompts(read_rows(job_in(folder)), None)
+    return ShardReport(
+        **Worker(settings)({"number": number, "rows": [asdict(row) for row in rows]})
+    )
+
+
+def test_rows_are_as_transcribed_directly_and_a_broken_file_is_an_error_row(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    report = run(settings, tmp_path)
+    assert (report.number, report.rows, report.failed, report.fault) == (1, 6, 1, "")
+    found = {row["id"]: row for row in results_in(tmp_path / "out")}
+    broken = found.pop("broken")
+    assert set(broken) == {"id", "audio", "error"}
+    assert "broken.wav: cannot be read as audio" in broken["error"]
+    whisper = Whisper.from_pretrained(settings.model)
+    for index, row in enumerate(found.values()):
+        audio = load_audio(tmp_path / "corpus" / row["audio"], *((0.2, 0.5) if index == 2 else ()))
+        language = "es" if index == 1 else None
+        direct = whisper.transcribe(audio, language=language, voice_activity=None)
+        assert row["text"] == direct.text
+        assert row["language"] == direct.languages[0]
+        assert row["duration"] == pytest.approx(direct.duration)
+    assert report.audio_seconds == pytest.approx(sum(row["duration"] for row in found.values()))
+    spent = sum(row["seconds"] for row in found.values())
+    assert 0 < spent <= report.finished - report.started
+
+
+def test_times_of_a_part_count_from_the_beginning_of_its_file(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    run(settings, tmp_path)
+    segments = next(row for row in results_in(tmp_path / "out") if row["id"] == "u2")["segments"]
+    assert segments[0]["start"] == pytest.approx(0.2)
+    assert segments[-1]["end"] == pytest.approx(0.5)
+
+
+def test_an_unknown_language_stops_before_a_shard_is_written(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    report = run(replace(settings, codes=frozenset({"qug"})), tmp_path)
+    assert report.fault.startswith("language 'qug': Whisper has no token for it")
+    assert results_in(tmp_path / "out") == []
+
+
+def test_a_prompt_of_another_model_stops_before_a_shard_is_written(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    other = write_prompt(tmp_path / "prompt", write_model(tmp_path / "other", seed=1))
+    report = run(replace(settings, prompts={other: Prompt.from_pretrained(other)}), tmp_path)
+    assert "load the prompt's own base model" in report.fault
+    assert results_in(tmp_path / "out") == []

@@ -1,0 +1,306 @@
+"""`spt-whisper transcribe` on files, folders and globs: what it writes, leaves, refuses, and keeps when it is stopped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.cli.outputs import shown
+from tests.cli.test_commands import call, one_line
+from tests.tiny_corpus import write_corpus, write_model
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "transcribe.md"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus")
+    fit = (
+        "fit", "--corpus.root", str(folder / "corpus"), "--model", str(folder / "model"), "--output", str(folder / "run"),
+        "--languages", "[es]", "--window_seconds", "2", "--prompt.length", "4", "--trainer.max_epochs", "1",
+        "--trainer.enable_progress_bar", "false",
+    )  # fmt: skip
+    assert call(*fit) == 0
+    return folder
+
+
+@pytest.fixture
+def talks(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of talks, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for index, name in enumerate(("a.wav", "ñandú/b.wav", "ñandú/line\nend.wav")):
+        target = tmp_path / "talks" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(home / "corpus" / "audio" / f"test{index}.wav", target)
+    (tmp_path / "talks" / "notes.txt").write_text("not audio")
+    return tmp_path / "talks"
+
+
+@pytest.fixture
+def transcribe(home: Path) -> Callable[..., int]:
+    """The command with the tiny model."""
+    return lambda *arguments: call("transcribe", *arguments, "--model", str(home / "model"))
+
+
+def written(folder: Path = Path("out")) -> dict[str, tuple[int, bytes]]:
+    """Time of change and content of each transcript, by its name below the folder."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".spt-whisper" not in path.parts
+    }
+
+
+IN_TALKS = ["a.wav", "ñandú/b.wav", "ñandú/line\nend.wav"]
+
+
+@pytest.mark.parametrize("given", ["talks", "talks/**/*.wav"])
+def test_a_folder_and_a_glob_keep_their_structure(
+    given: str, talks: Path, transcribe: Callable[..., int]
+) -> None:
+    assert transcribe(given, "--output", "out", "--format", "srt, txt") == 0
+    expected = [f"{name}.{ending}" for name in IN_TALKS for ending in ("srt", "txt")]
+    if given != "talks":  # files by themselves, whose names do not meet
+        expected = [Path(name).name for name in expected]
+    assert sorted(written()) == sorted(expected)
+
+
+def test_a_second_run_does_nothing(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("talks", "--output", "out", "--format", "json,srt")
+    assert transcribe(*run) == 0
+    assert capsys.readouterr().out == "out: 3 of 3 files transcribed, 0 there already, 0 failed\n"
+    first = written()
+    assert transcribe(*run, "--batch_size", "1") == 0
+    assert capsys.readouterr().out == "out: 0 of 3 files transcribed, 3 there already, 0 failed\n"
+    assert written() == first
+
+
+def test_only_what_changed_is_made_again(home: Path, talks: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "run" / "prompt", tmp_path / "prompt")
+
+    def made(*arguments: str, model: Path = home / "model") -> list[str]:
+        """Names of the transcripts that a run writes."""
+        before = written() if Path("out").exists() else {}
+        run = ("talks", "--output", "out", "--model", str(model), *arguments)
+        assert call("transcribe", *run) == 0
+        return [name for name, state in written().items() if before.get(name) != state]
+
+    of_all = [f"{name}.txt" for name in IN_TALKS]
+    prompt = ("--prompt", "prompt")
+    assert made() == of_all
+    assert made(*prompt) == of_all
+    assert made(*prompt) == []
+    shutil.copytree(tmp_path / "prompt", tmp_path / "elsewhere")
+    assert made("--prompt", "elsewhere") == []
+    assert made(*prompt, "--decoding.beam_size", "2") == of_all
+    assert made(*prompt) == of_all
+    shutil.copy(talks / "ñandú" / "b.wav", talks / "a.wav")
+    assert made(*prompt) == ["a.wav.txt"]
+    card = tmp_path / "prompt" / "prompt.json"
+    card.write_text(card.read_text().replace('"window_seconds": 2', '"window_seconds": 3'))
+    assert made(*prompt) == of_all
+    Path("out/a.wav.txt").unlink()
+    assert made(*prompt) == ["a.wav.txt"]
+    assert made(*prompt, "--overwrite", "true") == of_all
+    assert made() == of_all
+    assert made(model=write_model(tmp_path / "other", seed=9)) == of_all
+
+
+def test_what_the_user_edited_stays(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").mkdir()
+    Path("out/a.wav.srt").write_text("by hand")
+    run = ("talks/a.wav", "--output", "out", "--format", "txt,srt")
+    assert transcribe(*run) == 0
+    assert one_line(capsys.readouterr().err) == (
+        "spt-whisper transcribe: out/a.wav.srt: is not as this command left it, so it stays; "
+        "--overwrite true makes it anew"
+    )
+    Path("out/a.wav.txt").write_text("better")
+    assert transcribe(*run, "--language", "es") == 0
+    assert {name: content for name, (_, content) in written().items()} == {
+        "a.wav.srt": b"by hand",
+        "a.wav.txt": b"better",
+    }
+    assert transcribe(*run, "--overwrite", "true") == 0
+    assert b"by hand" not in written()["a.wav.srt"]
+
+
+def test_files_of_one_name_never_overwrite_each_other(
+    talks: Path, transcribe: Callable[..., int]
+) -> None:
+    shutil.copy(talks / "ñandú" / "b.wav", talks / "b.wav")
+    assert transcribe("talks/b.wav", "talks/ñandú/b.wav", "--output", "out") == 0
+    assert list(written()) == ["b.wav.txt", "ñandú/b.wav.txt"]
+
+
+def test_a_bad_file_is_named_and_the_rest_is_done(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (talks / "aa.wav").write_text("not audio")
+    assert transcribe("talks", "--output", "out") == 1
+    said = capsys.readouterr()
+    assert "talks/aa.wav: cannot be read as audio" in one_line(said.err)
+    assert said.out == "out: 3 of 4 files transcribed, 0 there already, 1 failed\n"
+    assert list(written()) == [f"{name}.txt" for name in IN_TALKS]
+    shutil.copy(talks / "a.wav", talks / "aa.wav")
+    assert transcribe("talks", "--output", "out") == 0
+
+
+def test_without_an_output_transcripts_are_printed(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert transcribe("talks", "--format", "vtt") == 0
+    printed = capsys.readouterr().out
+    heads = re.findall("^==> (.*) <==$", printed, flags=re.MULTILINE)
+    assert heads == ["talks/a.wav", "talks/ñandú/b.wav", "talks/ñandú/line end.wav"]
+    assert printed.count("WEBVTT") == 3
+    assert sorted(Path().rglob("*")) == before
+    assert transcribe("talks/a.wav") == 0
+    assert "==>" not in capsys.readouterr().out
+
+
+def test_any_name_can_be_printed() -> None:
+    assert shown(Path(os.fsdecode(b"a\xff\r\n\xc3\xb1.wav"))) == "a\N{REPLACEMENT CHARACTER} ñ.wav"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["talks/nowhere.wav", "talks/a.wav"], "talks/nowhere.wav: no such file or folder"),
+        (["talks/*.flac"], "talks/*.flac: no audio or video file in it"),
+        (["talks/a.wav", "--format", "txt,doc"], "format: found 'txt,doc', wanted txt, json"),
+        (["talks/a.wav", "--format", ""], "format: found '', wanted txt, json"),
+        (["talks/a.wav", "--format", "all"], "format: found 'all' and no output"),
+        (["talks/a.wav", "--output", "talks/a.wav"], "talks/a.wav: is a file, wanted a folder"),
+        (["talks/a.wav", "--output", "talks/a.wav/x"], "a file stands in place of a folder"),
+        (["talks/a.wav", "--output", "/proc/out"], "/proc/out"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_writes_nothing(
+    arguments: list[str],
+    message: str,
+    talks: Path,
+    transcribe: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert transcribe(*arguments) == 2
+    assert message in one_line(capsys.readouterr().err)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_full_disk_is_one_line_and_what_is_finished_stays(
+    talks: Path,
+    transcribe: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = 3  # two transcripts, and the record of the first
+    write = Path.write_text
+
+    def write_text(path: Path, *content: str, **how: str) -> int:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            write(path, "")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, *content, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_text)
+        assert transcribe("talks", "--output", "out") == 2
+    line = one_line(capsys.readouterr().err)
+    assert "b.wav.txt.json: the disk is full; free some space" in line
+    assert list(written()) == ["a.wav.txt", "ñandú/b.wav.txt"]
+    assert not list(Path("out").rglob("*.tmp"))
+    assert transcribe("talks", "--output", "out") == 0
+    assert list(written()) == [f"{name}.txt" for name in IN_TALKS]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_keeps_what_is_finished(home: Path, talks: Path) -> None:
+    many = talks.parent / "many"
+    many.mkdir()
+    for index in range(2000):  # more than is done in a moment
+        (many / f"{index:04}.wav").hardlink_to(talks / "a.wav")
+    command = [
+        sys.executable, "-m", "spt_whisper", "transcribe", "many", "--model", str(home / "model"), "--output", "out",
+    ]  # fmt: skip
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not Path("out/0003.wav.txt").exists():
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    out, error = run.communicate(timeout=60)
+    assert (run.returncode, out) == (130, "")
+    first = written()
+    found = re.fullmatch(
+        r"spt-whisper transcribe: interrupted: (\d+) of 2000 files are done\n", error
+    )
+    assert found, error
+    assert 4 <= int(found[1]) <= len(first) <= int(found[1]) + 1
+    assert not list(Path("out").rglob("*.tmp"))
+    for path in list(many.iterdir()):  # the rest would take long
+        if f"{path.name}.txt" not in first:
+            path.unlink()
+    shutil.copy(many / "0000.wav", many / "last.wav")
+    assert call("transcribe", "many", "--model", str(home / "model"), "--output", "out") == 0
+    second = written()
+    assert second.pop("last.wav.txt")
+    assert second == first
+
+
+def test_progress_is_for_a_terminal_alone(
+    talks: Path,
+    transcribe: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert transcribe("talks") == 0
+    plain = capsys.readouterr()
+    assert plain.err == ""
+    monkeypatch.setenv("TERM", "xterm")
+    terminal, end = pty.openpty()
+    with monkeypatch.context() as patch, os.fdopen(end, "w", encoding="utf-8") as stderr:
+        patch.setattr(sys, "stderr", stderr)
+        assert transcribe("talks") == 0
+        stderr.flush()
+        bar = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "transcribing" in bar
+    assert "100%" in bar
+    assert "left" in bar
+    assert capsys.readouterr().out == plain.out
+
+
+def test_the_how_to_page_is_true(home: Path, talks: Path, transcribe: Callable[..., int]) -> None:
+    shutil.copytree(home / "run" / "prompt", "prompts/kichwa")
+    for name in ("talk.mp4", "a.wav", "b.wav"):  # what is in a file decides, not its ending
+        shutil.copy(talks / "a.wav", name)
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line.split("#")[0].split(">")[0] for block in blocks for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("spt-whisper transcribe ")]
+    assert len(commands) >= 5
+    for command in commands:
+        assert transcribe(*shlex.split(command)[2:]) == 0, command

@@ -1,0 +1,52 @@
+"""What a transcription's settings ask of the decoder, and which of them decide a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.settings import TranscribeConfig
+from spt_whisper.transcription.writers import WRITERS
+from spt_whisper.whisper.options import DecodingOptions
+
+
+@pytest.mark.parametrize(
+    ("given", "formats"),
+    [
+        ("txt", ("txt",)),
+        ("srt,json", ("srt", "json")),
+        (" srt , txt,srt,", ("srt", "txt")),
+        ("all", tuple(WRITERS)),
+    ],
+)
+def test_formats(given: str, formats: tuple[str, ...]) -> None:
+    assert TranscribeConfig(["a.wav"], format=given, output="out").formats == formats
+
+
+@pytest.mark.parametrize("given", ["", ",", "doc", "txt,doc", "all,txt", "TXT"])
+def test_an_unknown_format_is_refused(given: str) -> None:
+    with pytest.raises(InputError, match="wanted txt, json, srt, vtt, tsv .* or all"):
+        TranscribeConfig(["a.wav"], format=given, output="out")
+
+
+@pytest.mark.parametrize(
+    ("config", "timestamps", "words"),
+    [
+        (TranscribeConfig(["a"]), False, False),
+        (TranscribeConfig(["a"], format="txt,srt", output="out"), True, False),
+        (TranscribeConfig(["a"], decoding=DecodingOptions(timestamps=True)), True, False),
+        (TranscribeConfig(["a"], format="json", words=True), True, True),
+        (TranscribeConfig(["a"], decoding=DecodingOptions(word_timestamps=True)), False, True),
+    ],
+)
+def test_times_are_asked_for_where_they_are_shown(
+    config: TranscribeConfig, timestamps: bool, words: bool
+) -> None:
+    assert (config.options.timestamps, config.options.word_timestamps) == (timestamps, words)
+
+
+def test_no_text_depends_on_where_things_lie() -> None:
+    plain = TranscribeConfig(["a"])
+    moved = TranscribeConfig(["b"], model="m", bank="b", output="out", overwrite=True, batch_size=1)
+    assert moved.text_settings == plain.text_settings
+    assert {"language", "decoding"} <= set(plain.text_settings)
