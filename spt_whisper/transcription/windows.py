@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice, tee
+from itertools import chain, islice, pairwise, tee
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from spt_whisper.transcription.voice_activity import (
 )
 
 LONGEST_PAUSE_SECONDS = 2.0  # within a window: in long silence Whisper repeats itself or invents
+_LEVEL_RATIO = 10.0  # 20 dB; Whisper's log-mel reaches 80 dB down from a window's loudest bin, and the tail of speech needs most of it
 _CUT_SHARE = 1 / 3  # a window without a pause is cut in this last part of it
 _CUT_FRAMES = (
     5  # at the middle of the 160 ms that are least like speech: a stop's closure is shorter
@@ -65,7 +66,7 @@ def speech_windows(
     """Cuts a recording into windows; memory holds a block and a window, however long it is.
 
     Stretches of speech, with the pauses between them, share a window as long as it stays within `longest_seconds` and
-    no pause is longer than 2 s. A stretch that does not fit is cut where it is least like speech in the window's last
+    no pause is longer than 2 s, and as it is about as loud. A stretch that does not fit is cut where it is least like speech in the window's last
     third. Each sample of speech is in exactly one window; audio without speech has none. A recording that is no longer
     than `longest_seconds` and holds speech is one window as it is, silence included, so that a clip's input does not
     hang on voice activity.
@@ -107,7 +108,7 @@ def _merge(frames: Iterable[Frame], longest: int) -> Iterator[SpeechWindow]:
         if frame.speech:
             if len(held) >= longest:
                 end, rest = _cut(held)
-                yield _window(index - len(held), held[:end])
+                yield from _even_windows(index - len(held), held[:end])
                 held = held[rest:]
             held.append(frame)
             pause = 0
@@ -115,10 +116,10 @@ def _merge(frames: Iterable[Frame], longest: int) -> Iterator[SpeechWindow]:
             held.append(frame)
             pause += 1
             if pause > longest_pause:
-                yield _window(index + 1 - len(held), held[:-pause])
+                yield from _even_windows(index + 1 - len(held), held[:-pause])
                 held, pause = [], 0
     if held:
-        yield _window(index + 1 - len(held), held[: len(held) - pause])
+        yield from _even_windows(index + 1 - len(held), held[: len(held) - pause])
 
 
 def _cut(frames: list[Frame]) -> tuple[int, int]:
@@ -137,6 +138,26 @@ def _cut(frames: list[Frame]) -> tuple[int, int]:
     smooth = np.convolve(scores, np.ones(_CUT_FRAMES), mode="valid")
     cut = first + int(smooth.argmin()) + _CUT_FRAMES // 2
     return cut, cut
+
+
+def _even_windows(first: int, frames: list[Frame]) -> Iterator[SpeechWindow]:
+    """One window, or several where a stretch of speech is over 20 dB louder or quieter than the one before it."""
+    speech = np.flatnonzero([frame.speech for frame in frames])
+    stretches = np.split(speech, np.flatnonzero(np.diff(speech) > 1) + 1)
+    begin, level = int(speech[0]), _level(frames, stretches[0])
+    for before, stretch in pairwise(stretches):
+        own = _level(frames, stretch)
+        if not 1 / _LEVEL_RATIO < own / level < _LEVEL_RATIO:
+            yield _window(first + begin, frames[begin : int(before[-1]) + 1])
+            begin = int(stretch[0])
+        level = own
+    yield _window(first + begin, frames[begin:])
+
+
+def _level(frames: list[Frame], stretch: np.ndarray) -> float:
+    """Root mean square of some of the frames; never 0."""
+    power = torch.cat([frames[index].samples for index in stretch]).square().mean()
+    return max(float(power.sqrt()), 1e-6)
 
 
 def _window(first: int, frames: list[Frame]) -> SpeechWindow:

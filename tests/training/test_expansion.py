@@ -100,9 +100,7 @@ def test_the_nearest_language_is_the_one_with_the_likeliest_key(home: Path) -> N
         key = bank.card(language).key
         assert key is not None
         posterior = torch.tensor(key.log_posterior)
-        heard = Heard(
-            posterior.exp(), posterior, torch.tensor(key.state), torch.tensor(key.spread)
-        )
+        heard = Heard(posterior.exp(), posterior, torch.tensor(key.state), torch.tensor(key.spread))
         assert nearest_language(bank, heard) == language
 
 

@@ -1,0 +1,182 @@
+"""Recordings of any length, with any prompt on any window, in one stream of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from spt_whisper import Prompt, PromptConfig, Whisper
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import LanguageKey, PromptCard
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.transcription.pieces import Piece, cut, pools
+from spt_whisper.transcription.request import Request
+from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.whisper.options import single_pass
+from tests.tiny_model import tiny_whisper
+
+OPTIONS = single_pass(tokens_per_second=5.0)
+SETTINGS = {"options": OPTIONS, "voice_activity": None, "batch_size": 3}
+
+
+@pytest.fixture
+def whisper() -> Whisper:
+    return Whisper(tiny_whisper(seed=3))
+
+
+def noise(seconds: float, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(round(seconds * 16_000), generator=generator) * 0.1
+
+
+def wild_prompt(
+    whisper: Whisper, seed: int, language: str = "qug", window: float = 2.0, **settings: object
+) -> Prompt:
+    frozen = whisper.frozen
+    config = PromptConfig(length=4, start="normal", **settings)  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(seed)
+    vectors = start_vectors(config, frozen.shape, generator).map(
+        lambda tensor: torch.randn(tensor.shape, generator=generator)
+    )
+    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), window)
+    return Prompt(config, vectors, card, f"prompt {seed}")
+
+
+def test_a_batch_mixes_prompts_and_lengths_and_each_recording_is_as_alone(whisper: Whisper) -> None:
+    slots, deep = wild_prompt(whisper, 1), wild_prompt(whisper, 2, site=["attention", "cross"])
+    audio = [noise(7.3, 0), noise(1.0, 1), noise(5.1, 2), noise(0.4, 3)]
+    prompts = [slots, None, deep, slots]
+    settings = {**SETTINGS, "window_seconds": 2.0, "language": "es"}
+    together = whisper.transcribe(audio, prompt=prompts, **settings)
+    alone = [
+        whisper.transcribe(own, prompt=prompt, **settings)
+        for own, prompt in zip(audio, prompts, strict=True)
+    ]
+    assert together == alone
+    assert len({found.text for found in together}) == len(audio)
+    assert [found.prompt for found in together] == ["prompt 1", None, "prompt 2", "prompt 1"]
+    assert [found.duration for found in together] == [7.3, 1.0, 5.1, 0.4]
+    starts = [segment.start for segment in together[0].segments]
+    assert len(starts) >= 4
+    assert starts == sorted(starts)
+    assert together[0].segments[-1].end == pytest.approx(7.3)
+
+
+def test_windows_are_the_prompts_own_unless_others_are_asked_for(whisper: Whisper) -> None:
+    prompt = wild_prompt(whisper, 1, window=2.0)
+    own = whisper.transcribe(noise(5.0, 0), prompt=prompt, **SETTINGS)
+    assert max(segment.end - segment.start for segment in own.segments) <= 2.0
+    asked = whisper.transcribe(noise(5.0, 0), prompt=prompt, window_seconds=30.0, **SETTINGS)
+    assert [(segment.start, segment.end) for segment in asked.segments] == [(0.0, 5.0)]
+
+
+def test_what_cannot_be_read_leaves_the_other_recordings(whisper: Whisper, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no audio at all")
+    requests = [
+        Request(noise(1.0, 0)), Request(str(broken)), Request(torch.zeros(2, 8000)), Request(noise(1.0, 1)),
+    ]  # fmt: skip
+    found = list(whisper.transcribe_many(requests, **SETTINGS))
+    assert [type(own) for own in found] == [Transcript, InputError, InputError, Transcript]
+    assert "broken.wav" in str(found[1])
+    assert "wanted (samples,)" in str(found[2])
+    with pytest.raises(InputError, match=r"broken\.wav"):
+        whisper.transcribe([noise(1.0, 0), str(broken)], **SETTINGS)
+    with pytest.raises(InputError, match="2 given for 1"):
+        whisper.transcribe([noise(1.0, 0)], prompt=[None, None])
+    with pytest.raises(InputError, match="'qug'"):
+        whisper.transcribe(noise(1.0, 0), language="qug")
+
+
+def test_a_stream_has_the_segments_of_the_transcript(whisper: Whisper) -> None:
+    settings = {**SETTINGS, "window_seconds": 2.0, "language": "es"}
+    streamed = list(whisper.transcribe_stream(noise(9.0, 5), **settings))
+    assert tuple(streamed) == whisper.transcribe(noise(9.0, 5), **settings).segments
+    with pytest.raises(InputError, match="no such file"):
+        list(whisper.transcribe_stream("missing.wav", **settings))
+
+
+@dataclass(frozen=True)
+class Counted(Request):
+    """A recording that says how much of it was read."""
+
+    read: list[int] = field(default_factory=list)
+
+    def blocks(self) -> Iterator[Tensor]:
+        for number in range(1000):
+            self.read.append(number)
+            yield noise(1.0, number)
+
+
+def test_a_recording_is_read_as_it_is_needed() -> None:
+    request = Counted("endless.wav")
+    first = next(pools(cut([request], 2.0, None), 4))
+    assert sum(isinstance(piece, Piece) for piece in first) == 4
+    assert len(request.read) < 40
+
+
+def test_a_recording_without_speech_has_an_empty_transcript(whisper: Whisper) -> None:
+    found = whisper.transcribe(torch.zeros(32_000), options=OPTIONS)
+    assert (found.text, found.segments, found.duration) == ("", (), 2.0)
+
+
+@pytest.fixture
+def bank(whisper: Whisper, tmp_path: Path) -> Bank:
+    """Two languages: one sounds like loud noise, one like nothing that the tests have."""
+    for language, sound, seed in (("qug", noise(4.0, 0), 1), ("ky", noise(4.0, 0) * 0, 2)):
+        (heard,) = whisper.engine.listen([_row(sound)], 30.0)
+        state = heard.state if language == "qug" else heard.state + 50.0
+        key = LanguageKey(
+            tuple(heard.log_posterior.tolist()), tuple(state.tolist()), (0.05,) * len(state)
+        )
+        prompt = wild_prompt(whisper, seed, language)
+        prompt = replace(prompt, card=replace(prompt.card, key=key))
+        prompt.save_pretrained(tmp_path / "bank" / language)
+    return Bank.from_pretrained(tmp_path / "bank")
+
+
+def _row(waveform: Tensor) -> object:
+    from spt_whisper.engines.engine import Row
+
+    return Row(waveform)
+
+
+def test_each_window_gets_the_prompt_of_the_language_that_it_sounds_like(
+    whisper: Whisper, bank: Bank
+) -> None:
+    found = whisper.transcribe(noise(4.0, 0), bank=bank, **SETTINGS)
+    named = whisper.transcribe(noise(4.0, 0), prompt=bank.prompt("qug"), **SETTINGS)
+    assert [s.text for s in found.segments] == [s.text for s in named.segments]
+    assert max(s.end - s.start for s in found.segments) <= 2.0  # cut again, for the prompt
+    assert all(0.5 < (segment.confidence or 0) <= 1 for segment in found.segments)
+    assert all(segment.prompt for segment in found.segments)
+
+
+def test_what_sounds_like_no_language_of_the_bank_is_bare_whispers_and_encoded_once(
+    whisper: Whisper, bank: Bank
+) -> None:
+    other = torch.sin(torch.arange(48_000) * 0.3) * 0.5
+    encoded = []
+    convolution = whisper.frozen.model.model.encoder.conv1
+    handle = convolution.register_forward_hook(lambda *_: encoded.append(1))
+    found = whisper.transcribe(other, bank=bank, **SETTINGS)
+    handle.remove()
+    assert len(encoded) == 1
+    bare = whisper.transcribe(other, **SETTINGS)
+    assert found.text == bare.text
+    assert found.languages == bare.languages
+    assert [segment.prompt for segment in found.segments] == [None]
+
+
+def test_the_languages_of_a_recording(whisper: Whisper) -> None:
+    loud = torch.cat([noise(1.0, seed) for seed in range(3)])
+    posterior = whisper.engine.listen([_row(loud)], 30.0)[0].log_posterior.exp()
+    with pytest.raises(InputError, match="holds no speech"):
+        whisper.detect_language(torch.zeros(16_000))
+    assert float(posterior.sum()) == pytest.approx(1.0, abs=1e-5)
