@@ -32,7 +32,7 @@ SHORT = [
 ]
 SHORTENED = {"fit": SHORT, "add-language": [*SHORT, "--probes", "1"]}
 COMMANDS = [
-    *["fit"] * 2, "transcribe", "evaluate", "data", "recipes", "add-language", "transcribe", "prompt",
+    *["fit"] * 2, "transcribe", "evaluate", "data", "recipes", "add-language", *["transcribe"] * 2, "prompt",
 ]  # fmt: skip
 
 
@@ -89,7 +89,8 @@ def test_commands_and_python_run(
     make_corpus(Path("data/kichwa"), CorpusConfig(train=4, dev=2, test=2))
     write_common_voice(Path("data/cv-corpus"))
     rows = [json.loads(line) for line in Path("data/kichwa/test.jsonl").read_text().splitlines()]
-    for name, row in zip(("a.wav", "b.wav"), rows, strict=True):
+    Path("talks").mkdir()
+    for name, row in zip(("a.wav", "talks/b.wav"), rows, strict=True):
         samples, rate = soundfile.read(Path("data/kichwa") / row["audio"])
         soundfile.write(name, samples, rate)
     found = commands("spt-whisper ")
@@ -100,7 +101,10 @@ def test_commands_and_python_run(
     for command in found:
         arguments = [*shlex.split(command)[1:], *SHORTENED.get(command.split()[1], ())]
         assert main(arguments) == 0, command
-    assert sorted(path.name for path in Path("transcripts").iterdir()) == ["a.wav.srt", "b.wav.srt"]
+    made = {
+        path.name for path in Path("transcripts").rglob("[!.]*.wav.*") if ".spt" not in str(path)
+    }
+    assert made == {"a.wav.srt", "a.wav.json", "b.wav.srt", "b.wav.json"}
     assert json.loads(Path("runs/kichwa/report.json").read_text())["systems"][1]["name"] == "prompt"
     python = [block for kind, block in BLOCKS if kind == "python"]
     assert len(python) == 1
