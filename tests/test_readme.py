@@ -90,7 +90,7 @@ def test_commands_and_python_run(
     write_common_voice(Path("data/cv-corpus"))
     rows = [json.loads(line) for line in Path("data/kichwa/test.jsonl").read_text().splitlines()]
     Path("talks").mkdir()
-    for name, row in zip(("a.wav", "talks/b.wav"), rows, strict=True):
+    for name, row in zip(("a.wav", "b.wav", "talks/b.wav"), [*rows, rows[1]], strict=True):
         samples, rate = soundfile.read(Path("data/kichwa") / row["audio"])
         soundfile.write(name, samples, rate)
     found = commands("spt-whisper ")
