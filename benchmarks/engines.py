@@ -79,7 +79,9 @@ def run_rounds(
             for name in [*names[first:], *names[:first]]:
                 if name not in failures:
                     with _noting(name, failures):
-                        passes.setdefault(name, []).append(processes[name].transcribe())
+                        found = processes[name].transcribe()
+                        passes.setdefault(name, []).append(found)
+                        print(f"{name}: {found.seconds:.1f} s", file=sys.stderr)
     finally:
         for process in processes.values():
             process.close()
@@ -93,6 +95,7 @@ def _noting(name: str, failures: dict[str, str]) -> Iterator[None]:
         yield
     except Exception as error:  # each engine has errors of its own
         failures[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"{name}: {failures[name]}", file=sys.stderr)
 
 
 def figures(

@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from spt_whisper import FrozenWhisper, Prompt, PromptConfig, Whisper
-from spt_whisper.audio import load_audio
+from spt_whisper.audio import SAMPLE_RATE, load_audio
 from spt_whisper.cache import cache_folder
+from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.prompts.files import PromptCard
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.text.error_rates import count_word_errors
+from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 
 pytestmark = pytest.mark.real_weights
 
@@ -71,7 +74,7 @@ def test_famous_words_from_both_layouts_before_during_and_after_prompts(
     assert words(before.text) == words(JFK)
     during = whisper.transcribe(jfk, prompt=neutral_prompt(whisper))
     assert words(during.text) == words(JFK)
-    wild = whisper.transcribe(jfk, prompt=neutral_prompt(whisper, noise=1.0))
+    wild = whisper.transcribe(jfk, prompt=neutral_prompt(whisper, noise=1.0), options=single_pass())
     assert words(wild.text) != words(JFK)
     after = whisper.transcribe(jfk)
     assert after == before
@@ -80,11 +83,11 @@ def test_famous_words_from_both_layouts_before_during_and_after_prompts(
 
 def test_a_prompt_per_row_in_one_batch(base: Whisper, jfk: torch.Tensor) -> None:
     neutral, wild = neutral_prompt(base), neutral_prompt(base, noise=1.0)
+    settings = {"window_seconds": 12.0, "options": single_pass()}
     alone = [
-        base.transcribe(jfk, prompt=prompt, window_seconds=12.0).text
-        for prompt in (neutral, wild, None)
+        base.transcribe(jfk, prompt=prompt, **settings).text for prompt in (neutral, wild, None)
     ]
-    mixed = base.transcribe([jfk, jfk, jfk], prompt=[neutral, wild, None], window_seconds=12.0)
+    mixed = base.transcribe([jfk, jfk, jfk], prompt=[neutral, wild, None], **settings)
     assert [transcript.text for transcript in mixed] == alone
     assert words(alone[0]) == words(alone[2]) == words(JFK)
 
@@ -118,3 +121,30 @@ def test_windows_of_many_lengths_in_one_model(base: Whisper, jfk: torch.Tensor) 
         for window in (30.0, 15.0, 11.5)
     }
     assert {words(text) for text in texts.values()} == {words(JFK)}
+
+
+PAUSE_SECONDS = 2.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_clips_joined_with_pauses_give_the_words_of_the_clips_alone(
+    language: str, base: Whisper, shared_data: Path
+) -> None:
+    """Whisper hears other silence around the words, which changes some; a seam loses and repeats none."""
+    config = CorpusConfig(root=str(shared_data / "fleurs_control"))
+    clips = [clip for clip in read_split(config, "test") if clip.languages == (language,)]
+    waveforms = [load_audio(clip.audio) for clip in clips]
+    assert len(waveforms) == 10
+    pause = torch.zeros(round(PAUSE_SECONDS * SAMPLE_RATE))
+    joined = torch.cat([part for waveform in waveforms for part in (waveform, pause)])
+    alone = base.transcribe(waveforms, language=language)
+    together = base.transcribe(joined, language=language)
+    normalize = get_normalizer("basic")
+    apart = " ".join(transcript.text for transcript in alone)
+    changes = count_word_errors(normalize(apart), normalize(together.text))
+    assert changes.insertions + changes.deletions <= 0.01 * changes.reference_length
+    assert changes.substitutions <= 0.04 * changes.reference_length
+    ends = [segment.end for segment in together.segments]
+    assert ends == sorted(ends)
+    assert ends[-1] <= len(joined) / SAMPLE_RATE

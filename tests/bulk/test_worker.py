@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> WorkerSettings:
         DecodingOptions(),
         4,
         1,
-        False,
+        None,  # noise is no speech
     )
 
 

@@ -117,10 +117,10 @@ def test_a_bank_with_added_languages_is_not_trained_over(home: Path, tmp_path: P
 def test_a_language_cannot_be_named_over_a_learned_token(home: Path, tmp_path: Path) -> None:
     prompt = Prompt.from_pretrained(fit(recipe(home, tmp_path, "slct", languages=["es"])).folder)
     whisper = Whisper.from_pretrained(home / "model")
-    options = single_pass(tokens_per_second=2.0)
-    assert whisper.transcribe(torch.zeros(8000), prompt=prompt, language="es", options=options)
+    settings = {"options": single_pass(tokens_per_second=2.0), "voice_activity": None}
+    assert whisper.transcribe(torch.zeros(8000), prompt=prompt, language="es", **settings)
     with pytest.raises(InputError, match="language en: prompt .* has a language token of its own"):
-        whisper.transcribe(torch.zeros(8000), prompt=prompt, language="en", options=options)
+        whisper.transcribe(torch.zeros(8000), prompt=prompt, language="en", **settings)
 
 
 def test_a_row_keeps_its_room_beside_a_long_input_prompt(home: Path, tmp_path: Path) -> None:
