@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from spt_whisper.prompts.bank import MIX
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.transcription.transcript import Segment, Transcript
+from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -126,16 +126,9 @@ def _result(row: BulkRow, found: Transcript | InputError, pace: float) -> Transc
         row.id,
         row.audio,
         found.text,
-        tuple(_later(segment, row.start or 0.0) for segment in found.segments),
+        tuple(segment.later(row.start or 0.0) for segment in found.segments),
         MIX.join(found.languages),
         found.prompt,
         found.duration,
         pace * found.duration,
     )
-
-
-def _later(segment: Segment, seconds: float) -> Segment:
-    words = tuple(
-        replace(word, start=word.start + seconds, end=word.end + seconds) for word in segment.words
-    )
-    return replace(segment, start=segment.start + seconds, end=segment.end + seconds, words=words)

@@ -13,8 +13,8 @@ from spt_whisper.errors import InputError
 
 
 @contextmanager
-def audio_progress(paths: Sequence[Path]) -> Iterator[Callable[[Path], None]]:
-    """Yields what is to be called with each file that is done; without a terminal on standard error it shows nothing.
+def audio_progress(paths: Sequence[Path]) -> Iterator[Callable[[float], None]]:
+    """Yields what is to be called with seconds of audio that are done; without a terminal on standard error it shows nothing.
 
     Args:
         paths: all files of the run; how long they are is read from their headers.
@@ -31,7 +31,6 @@ def audio_progress(paths: Sequence[Path]) -> Iterator[Callable[[Path], None]]:
         TimeRemainingColumn,
     )
 
-    seconds = {path: _seconds(path) for path in paths}
     bar = Progress(
         TextColumn("transcribing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("left"),
         console=Console(stderr=True),
@@ -39,9 +38,9 @@ def audio_progress(paths: Sequence[Path]) -> Iterator[Callable[[Path], None]]:
         speed_estimate_period=math.inf,  # a file may take longer than the stretch that rich measures over
     )  # fmt: skip
     with bar:
-        task = bar.add_task("", total=sum(seconds.values()))
+        task = bar.add_task("", total=sum(_seconds(path) for path in paths))
         bar.advance(task, 0)  # from here on the speed is measured
-        yield lambda path: bar.advance(task, seconds[path])
+        yield lambda seconds: bar.advance(task, seconds)
 
 
 def _seconds(path: Path) -> float:

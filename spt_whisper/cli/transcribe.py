@@ -125,7 +125,7 @@ def _transcribe(
     """Makes what is not there yet, and keeps count."""
     output = _output(whisper, attached, config, several=len(files) > 1)
     jobs = _jobs(files, output, tally)
-    with audio_progress([job.audio.path for job in jobs]) as advance:
+    with audio_progress([job.audio.path for job in jobs]) as on_audio:
         requests = (_request(job.audio.path, attached, config) for job in jobs)
         transcripts = whisper.transcribe_many(
             requests,
@@ -133,6 +133,7 @@ def _transcribe(
             config.window_seconds,
             config.batch_size,
             config.voice_activity,
+            on_audio,
         )
         for job, transcript in zip(jobs, transcripts, strict=True):
             if isinstance(transcript, InputError):
@@ -140,7 +141,6 @@ def _transcribe(
             else:
                 output.give(job, transcript)
                 tally.made += 1
-            advance(job.audio.path)
 
 
 def _output(

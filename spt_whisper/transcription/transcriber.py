@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,10 +16,11 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.batching import batches, window_of
+from spt_whisper.transcription.heard import AudioCount, OnAudio
 from spt_whisper.transcription.pieces import End, Piece, cut, pools
+from spt_whisper.transcription.recordings import Written, in_order, transcript_of, written_in
 from spt_whisper.transcription.request import Audio, Request
-from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
-from spt_whisper.transcription.segments import split_segments, with_words
+from spt_whisper.transcription.routed import PieceRouter
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -105,6 +104,7 @@ class Whisper:
         window_seconds: float | None = None,
         batch_size: int = 8,
         voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+        on_audio: OnAudio | None = None,
     ) -> Iterator[Transcript | InputError]:
         """Transcribes recordings, whose windows share batches, and yields each as soon as it is done, in order.
 
@@ -114,14 +114,18 @@ class Whisper:
             window_seconds: the longest window; by default the prompt's or adapted model's own, or 30 s for bare Whisper.
             batch_size: windows decoded together.
             voice_activity: what counts as speech; only speech is decoded. None: everything is.
+            on_audio: is told the seconds of audio that have just been done, batch by batch.
 
         Yields:
             For each request its transcript, or why it has none.
         """
         segments: list[Segment] = []
-        for event in self._events(requests, options, window_seconds, batch_size, voice_activity):
+        count = AudioCount(on_audio)
+        for event in self._events(
+            requests, options, window_seconds, batch_size, voice_activity, count
+        ):
             if isinstance(event, End):
-                yield event.error or _transcript(event, segments)
+                yield event.error or transcript_of(event, segments)
                 segments = []
             else:
                 segments += event.segments
@@ -142,8 +146,10 @@ class Whisper:
 
         Arguments and errors are those of `transcribe` and `transcribe_many`.
         """
-        request = Request(audio, prompt, language, bank)
-        for event in self._events([request], options, window_seconds, batch_size, voice_activity):
+        request, count = Request(audio, prompt, language, bank), AudioCount(None)
+        for event in self._events(
+            [request], options, window_seconds, batch_size, voice_activity, count
+        ):
             if not isinstance(event, End):
                 yield from event.segments
             elif event.error:
@@ -174,8 +180,17 @@ class Whisper:
         options: DecodingOptions,
         window_seconds: float | None = None,
         batch_size: int = 8,
+        on_rows: Callable[[Sequence[int]], None] | None = None,
     ) -> list[RowResult]:
-        """Decodes rows of audio of up to 30 s in batches, each in its window, and returns results in the rows' order."""
+        """Decodes rows of audio of up to 30 s in batches, each in its window, and returns results in the rows' order.
+
+        Args:
+            rows: audio, with or without prompts.
+            options: how to decode.
+            window_seconds: the window; by default each prompt's or the adapted model's own, or 30 s.
+            batch_size: rows decoded together.
+            on_rows: is told the indices of the rows that have just been done.
+        """
         if window_seconds is None and self.frozen.card is not None:
             window_seconds = self.frozen.card.window_seconds
         windows = [window_of(row, window_seconds) for row in rows]
@@ -183,6 +198,8 @@ class Whisper:
         for window, members in batches(rows, windows, batch_size):
             found = self.engine.decode_batch([rows[index] for index in members], window, options)
             results.update(zip(members, found, strict=True))
+            if on_rows is not None:
+                on_rows(members)
         return [results[index] for index in range(len(rows))]
 
     def _events(
@@ -192,7 +209,8 @@ class Whisper:
         window_seconds: float | None,
         batch_size: int,
         activity: VoiceActivityOptions | None,
-    ) -> Iterator[_Written | End]:
+        count: AudioCount,
+    ) -> Iterator[Written | End]:
         """What was written in each piece, and the end of each recording, in order."""
         options = options or DecodingOptions()
         longest = window_seconds
@@ -202,76 +220,23 @@ class Whisper:
         pieces = cut(self._checked(requests), longest, activity)
         for pool in pools(pieces, batch_size * _POOL_BATCHES):
             prompted = router.assign([p for p in pool if isinstance(p, Piece)], batch_size)
-            results = self.decode(
-                [own.row for own in prompted], options, window_seconds, batch_size
-            )
+            rows = [own.row for own in prompted]
+            on_rows = count.of_rows(prompted)
+            results = self.decode(rows, options, window_seconds, batch_size, on_rows)
             written = [
-                _Written(own.piece.recording, own.piece.window.start, self._segments(own, result))
+                written_in(own, result, self.frozen.tokens)
                 for own, result in zip(prompted, results, strict=True)
             ]
-            written.sort(key=lambda own: (own.recording, own.start))
             ends = [piece for piece in pool if isinstance(piece, End)]
-            yield from _in_order(written, ends)
+            for end in ends:
+                count.end(end)
+            yield from in_order(written, ends)
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         for request in requests:
             if request.language:
                 self.frozen.tokens.language(request.language)
             yield request
-
-    def _segments(self, own: PromptedPiece, result: RowResult) -> list[Segment]:
-        """Segments with the recording's times."""
-        window, found = own.piece.window, result.hypothesis
-        segments = split_segments(found.tokens, self.frozen.tokens, window.seconds)
-        if result.words:
-            segments = with_words(segments, result.words)
-        return [
-            replace(
-                segment,
-                start=window.start + segment.start,
-                end=window.start + segment.end,
-                words=tuple(
-                    replace(word, start=window.start + word.start, end=window.start + word.end)
-                    for word in segment.words
-                ),
-                languages=result.languages,
-                prompt=own.row.prompt.name if own.row.prompt else None,
-                confidence=own.confidence,
-            )
-            for segment in segments
-        ]
-
-
-@dataclass(frozen=True)
-class _Written:
-    """The segments of one window."""
-
-    recording: int
-    start: float  # of the window
-    segments: list[Segment]
-
-
-def _in_order(written: Sequence[_Written], ends: Sequence[End]) -> Iterator[_Written | End]:
-    """Windows in the order of recordings and time, each recording's end behind its windows."""
-    events: list[_Written | End] = [*written, *ends]
-    recordings = sorted({event.recording for event in events})
-    for recording in recordings:
-        yield from (own for own in written if own.recording == recording)
-        yield from (end for end in ends if end.recording == recording)
-
-
-def _transcript(end: End, segments: Sequence[Segment]) -> Transcript:
-    """A recording's transcript; languages and prompt are those of the most time."""
-    spent: dict[tuple[tuple[str, ...], str | None], float] = {}
-    for segment in segments:
-        key = (segment.languages, segment.prompt)
-        spent[key] = spent.get(key, 0.0) + segment.end - segment.start
-    asked = end.request.prompt.name if end.request.prompt else None
-    ranked = sorted(spent, key=lambda key: -spent[key]) or [((), asked)]
-    languages = dict.fromkeys(itertools.chain.from_iterable(codes for codes, _ in ranked))
-    return Transcript(
-        end.request.name, end.duration, tuple(segments), tuple(languages), ranked[0][1]
-    )
 
 
 def _for_each(value: Any, count: int, name: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spt_whisper.whisper.words import AlignedWord
 
@@ -18,6 +18,13 @@ class Segment:
     languages: tuple[str, ...] = ()  # Whisper's codes that were used
     prompt: str | None = None  # name of the prompt that was on; None: bare Whisper
     confidence: float | None = None  # of the choice of the prompt; None where nothing was chosen
+
+    def later(self, seconds: float) -> Segment:
+        """Returns the same segment later in time, its words too."""
+        words = (
+            replace(word, start=seconds + word.start, end=seconds + word.end) for word in self.words
+        )
+        return replace(self, start=seconds + self.start, end=seconds + self.end, words=tuple(words))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_json(transcript: Transcript) -> str:
-    """One object: text, segments (start and end in seconds, words where aligned), language, duration, prompt."""
+    """One object: text, segments (start and end in seconds, languages, prompt, how sure the choice of the prompt was where
+    there was one, words where aligned), language, duration, prompt."""
     segments = [
         {"id": number, **_segment_fields(segment)}
         for number, segment in enumerate(transcript.segments)
@@ -80,12 +81,16 @@ def write_transcript(transcript: Transcript, path: str | Path) -> None:
 
 
 def _segment_fields(segment: Segment) -> dict[str, Any]:
-    fields = {"start": segment.start, "end": segment.end, "text": segment.text}
-    words = [
-        {"word": w.text, "start": w.start, "end": w.end, "probability": w.probability}
-        for w in segment.words
-    ]
-    return {**fields, "words": words} if words else fields
+    fields: dict[str, Any] = {"start": segment.start, "end": segment.end, "text": segment.text}
+    fields |= {"languages": segment.languages, "prompt": segment.prompt}
+    if segment.confidence is not None:
+        fields["confidence"] = segment.confidence
+    if segment.words:
+        fields["words"] = [
+            {"word": w.text, "start": w.start, "end": w.end, "probability": w.probability}
+            for w in segment.words
+        ]
+    return fields
 
 
 def _cues(transcript: Transcript, decimal_mark: str, always_hours: bool) -> Iterator[str]:

@@ -94,6 +94,17 @@ def test_what_cannot_be_read_leaves_the_other_recordings(whisper: Whisper, tmp_p
         whisper.transcribe(noise(1.0, 0), language="qug")
 
 
+def test_progress_is_told_within_a_recording_and_adds_up_to_all_audio(whisper: Whisper) -> None:
+    told: list[float] = []
+    requests = [Request(noise(seconds, 0)) for seconds in (19.0, 0.5, 6.5)]
+    list(whisper.transcribe_many(requests, **SETTINGS, window_seconds=2.0, on_audio=told.append))
+    assert sum(told) == pytest.approx(26.0)
+    assert max(told) < 19.0
+    told.clear()
+    list(whisper.transcribe_many([Request(torch.zeros(32_000))], on_audio=told.append))
+    assert sum(told) == 2.0  # no speech in it
+
+
 def test_a_stream_has_the_segments_of_the_transcript(whisper: Whisper) -> None:
     settings = {**SETTINGS, "window_seconds": 2.0, "language": "es"}
     streamed = list(whisper.transcribe_stream(noise(9.0, 5), **settings))

@@ -61,6 +61,9 @@ def test_a_transcript_without_speech(name: str, expected: str) -> None:
     assert WRITERS[name](EMPTY) == expected
 
 
+BARE: dict[str, object] = {"languages": [], "prompt": None}
+
+
 def test_json() -> None:
     text = WRITERS["json"](TRANSCRIPT)
     assert "Ñuka" in text
@@ -68,9 +71,9 @@ def test_json() -> None:
     assert fields == {
         "text": "Ñuka --> 你好 tab\there\nnew line A & B",
         "segments": [
-            {"id": 0, "start": 0.0, "end": 2.5, "text": " Ñuka --> 你好 "},
-            {"id": 1, "start": 59.9996, "end": 61.0, "text": "tab\there\nnew line"},
-            {"id": 2, "start": 3599.9994, "end": 3661.042, "text": "A & B"},
+            {"id": 0, "start": 0.0, "end": 2.5, "text": " Ñuka --> 你好 ", **BARE},
+            {"id": 1, "start": 59.9996, "end": 61.0, "text": "tab\there\nnew line", **BARE},
+            {"id": 2, "start": 3599.9994, "end": 3661.042, "text": "A & B", **BARE},
         ],
         "language": "qug",
         "languages": ["qug", "es"],
@@ -79,6 +82,17 @@ def test_json() -> None:
     }
     empty = json.loads(WRITERS["json"](EMPTY))
     assert (empty["text"], empty["segments"], empty["language"]) == ("", [], None)
+
+
+def test_json_tells_what_was_used_on_a_segment_and_how_sure_the_choice_was() -> None:
+    segment = Segment(0.0, 1.0, "wasi", (), ("es",), "andes/qug", 0.75)
+    transcript = replace(TRANSCRIPT, segments=(segment,))
+    (fields,) = json.loads(WRITERS["json"](transcript))["segments"]
+    assert (fields["languages"], fields["prompt"], fields["confidence"]) == (
+        ["es"],
+        "andes/qug",
+        0.75,
+    )
 
 
 def test_json_holds_the_words_of_a_segment_that_has_them() -> None:
@@ -90,6 +104,7 @@ def test_json_holds_the_words_of_a_segment_that_has_them() -> None:
             "start": 0.0,
             "end": 1.0,
             "text": "Ñuka wasi.",
+            **BARE,
             "words": [
                 {"word": " Ñuka", "start": 0.1, "end": 0.5, "probability": 0.75},
                 {"word": " wasi.", "start": 0.5, "end": 0.9, "probability": 1.0},
