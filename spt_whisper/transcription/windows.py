@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise, tee
+from itertools import chain, islice, tee
 
 import numpy as np
 import torch
@@ -66,8 +66,8 @@ def speech_windows(
     """Cuts a recording into windows; memory holds a block and a window, however long it is.
 
     Stretches of speech, with the pauses between them, share a window as long as it stays within `longest_seconds` and
-    no pause is longer than 2 s, and as it is about as loud. A stretch that does not fit is cut where it is least like speech in the window's last
-    third. Each sample of speech is in exactly one window; audio without speech has none. A recording that is no longer
+    no pause is longer than 2 s; stretches that are over 20 dB quieter than the loudest of their window are made louder. A
+    stretch that does not fit is cut where it is least like speech in the window's last third. Each sample of speech is in exactly one window; audio without speech has none. A recording that is no longer
     than `longest_seconds` and holds speech is one window as it is, silence included, so that a clip's input does not
     hang on voice activity.
 
@@ -94,7 +94,7 @@ def merge_frames(frames: Iterable[Frame], longest_seconds: float) -> Iterator[Sp
     head = list(islice(frames, longest + 2))  # more than fits, if there is more
     if sum(frame.samples.shape[0] for frame in head) <= longest_samples:
         if any(frame.speech for frame in head):
-            yield _window(0, head)
+            yield SpeechWindow(0.0, torch.cat([frame.samples for frame in head]))
         return
     yield from _merge(chain(head, frames), longest)
 
@@ -108,7 +108,7 @@ def _merge(frames: Iterable[Frame], longest: int) -> Iterator[SpeechWindow]:
         if frame.speech:
             if len(held) >= longest:
                 end, rest = _cut(held)
-                yield from _even_windows(index - len(held), held[:end])
+                yield _window_of_speech(index - len(held), held[:end])
                 held = held[rest:]
             held.append(frame)
             pause = 0
@@ -116,10 +116,10 @@ def _merge(frames: Iterable[Frame], longest: int) -> Iterator[SpeechWindow]:
             held.append(frame)
             pause += 1
             if pause > longest_pause:
-                yield from _even_windows(index + 1 - len(held), held[:-pause])
+                yield _window_of_speech(index + 1 - len(held), held[:-pause])
                 held, pause = [], 0
     if held:
-        yield from _even_windows(index + 1 - len(held), held[: len(held) - pause])
+        yield _window_of_speech(index + 1 - len(held), held[: len(held) - pause])
 
 
 def _cut(frames: list[Frame]) -> tuple[int, int]:
@@ -140,29 +140,28 @@ def _cut(frames: list[Frame]) -> tuple[int, int]:
     return cut, cut
 
 
-def _even_windows(first: int, frames: list[Frame]) -> Iterator[SpeechWindow]:
-    """One window, or several where a stretch of speech is over 20 dB louder or quieter than the one before it."""
+def _window_of_speech(first: int, frames: list[Frame]) -> SpeechWindow:
+    """A window in which no stretch of speech is over 20 dB quieter than the loudest: those that are get louder.
+
+    A stretch's pause behind it gets louder too.
+    """
     speech = np.flatnonzero([frame.speech for frame in frames])
     stretches = np.split(speech, np.flatnonzero(np.diff(speech) > 1) + 1)
-    begin, level = int(speech[0]), _level(frames, stretches[0])
-    for before, stretch in pairwise(stretches):
-        own = _level(frames, stretch)
-        if not 1 / _LEVEL_RATIO < own / level < _LEVEL_RATIO:
-            yield _window(first + begin, frames[begin : int(before[-1]) + 1])
-            begin = int(stretch[0])
-        level = own
-    yield _window(first + begin, frames[begin:])
+    levels = [_level(frames, stretch) for stretch in stretches]
+    ends = [int(stretch[0]) for stretch in stretches[1:]] + [len(frames)]
+    parts, begin = [], 0
+    for level, end in zip(levels, ends, strict=True):
+        gain = max(1.0, max(levels) / (_LEVEL_RATIO * level))
+        part = torch.cat([frame.samples for frame in frames[begin:end]])
+        parts.append(part if gain == 1 else gain * part)
+        begin = end
+    return SpeechWindow(first * FRAME_SAMPLES / SAMPLE_RATE, torch.cat(parts))
 
 
 def _level(frames: list[Frame], stretch: np.ndarray) -> float:
     """Root mean square of some of the frames; never 0."""
     power = torch.cat([frames[index].samples for index in stretch]).square().mean()
     return max(float(power.sqrt()), 1e-6)
-
-
-def _window(first: int, frames: list[Frame]) -> SpeechWindow:
-    waveform = torch.cat([frame.samples for frame in frames])
-    return SpeechWindow(first * FRAME_SAMPLES / SAMPLE_RATE, waveform)
 
 
 def _frames(blocks: Iterable[Tensor], options: VoiceActivityOptions | None) -> Iterator[Frame]:

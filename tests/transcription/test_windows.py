@@ -34,6 +34,9 @@ SENTENCES = (
 run_lengths = st.lists(st.tuples(st.booleans(), st.integers(1, 120)), max_size=12)
 
 
+EVEN = 2**20  # far above the counts: all frames are about as loud
+
+
 def frames_of(runs: list[tuple[bool, int]], last: int = FRAME_SAMPLES) -> Iterator[Frame]:
     """Frames whose samples count up, so that a window tells which samples it holds."""
     mask = [speech for speech, length in runs for _ in range(length)]
@@ -41,14 +44,15 @@ def frames_of(runs: list[tuple[bool, int]], last: int = FRAME_SAMPLES) -> Iterat
         size = last if index == len(mask) - 1 else FRAME_SAMPLES
         first = index * FRAME_SAMPLES
         score = (index * 7919 % 101) / 101
-        yield Frame(torch.arange(first, first + size, dtype=torch.float32), score, speech)
+        samples = torch.arange(first, first + size, dtype=torch.float32)
+        yield Frame(EVEN + samples, score, speech)
 
 
 def bounds(window: SpeechWindow) -> tuple[int, int]:
     """First sample and the one behind the last, checked to be what the waveform holds."""
     first = round(window.start * 16_000)
     last = first + window.waveform.shape[0]
-    assert torch.equal(window.waveform, torch.arange(first, last, dtype=torch.float32))
+    assert torch.equal(window.waveform, EVEN + torch.arange(first, last, dtype=torch.float32))
     assert window.end == pytest.approx(last / 16_000)
     return first, last
 
@@ -68,6 +72,17 @@ def test_each_sample_of_speech_is_in_one_window(
     speech = np.repeat(np.array([frame.speech for frame in frames], dtype=bool), sizes)
     assert (covered <= 1).all()
     assert covered[speech].all()
+
+
+def test_quiet_speech_is_made_louder_beside_loud_speech() -> None:
+    levels = [0.5] * 20 + [0.0] * 20 + [0.002] * 20 + [0.0] * 20 + [0.1] * 20 + [0.0] * 80
+    frames = [Frame(torch.full((FRAME_SAMPLES,), level), 0.5, level > 0) for level in levels]
+    (window,) = merge_frames(frames, 4.0)
+    heard = window.waveform.view(-1, FRAME_SAMPLES)[:, 0]
+    assert heard[:20].tolist() == [0.5] * 20
+    assert heard[40:60].tolist() == pytest.approx([0.05] * 20)  # 20 dB under the loudest
+    assert heard[80:].tolist() == pytest.approx([0.1] * 20)
+    assert (window.start, len(heard)) == (0.0, 100)
 
 
 @settings(max_examples=200, deadline=None)

@@ -15,6 +15,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from spt_whisper.prompts.vectors import GatedPrefix, Pairs, Prefix, SideVectors
+from spt_whisper.whisper.injection.few_queries import attend, is_few
 from spt_whisper.whisper.injection.rows import check_rows, expand
 
 ATTENTION_NAME = "spt_whisper_prefix"
@@ -217,10 +218,13 @@ def prefix_attention(
         value = torch.cat([_heads(prompt_prefix.value, query), value], dim=2)
         kwargs = {**kwargs, "is_causal": False}
     shared = query.shape[0] // key.shape[0]
-    output, _ = sdpa_attention_forward(
-        module, _side_by_side(query, shared), key, value, attention_mask,
-        dropout=dropout, scaling=scaling, **kwargs,
-    )  # fmt: skip
+    joined = _side_by_side(query, shared)
+    if is_few(joined) and (query.shape[2] == 1 or not module.is_causal):
+        output = attend(joined, key, value, attention_mask, scaling).transpose(1, 2)
+    else:
+        output, _ = sdpa_attention_forward(
+            module, joined, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
     if shared > 1:
         output = output.reshape(query.shape[0], -1, *output.shape[2:])
     if gated_prefix is not None:
