@@ -98,7 +98,8 @@ def read_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str,
         with safe_open(path, framework="pt") as file:
             declared = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  no mapping
             _check_declared(path, declared, wanted)
-            tensors = {name: file.get_tensor(name) for name in declared}
+            # copies: without them, prompts would change with the file, or crash where it is cut
+            tensors = {name: file.get_tensor(name).clone() for name in declared}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is damaged ({error}); restore the file") from error
     for name, tensor in tensors.items():
