@@ -51,14 +51,20 @@ def _read_scores(path: Path, learned: str) -> list[Score]:
 
 def _scores(report: Report, system: SystemScore) -> list[Score]:
     text = f"normalizer {report.normalizer}; intervals of 95 %: {REMARKS[system.interval_unit]}"
-    return [
-        Score(
-            report.corpus, system.name, RATE_TITLES[rate], _per_cent(getattr(system, rate)),
-            *map(_per_cent, getattr(system, f"{rate}_interval")), system.utterances, text,
+    scores = []
+    for rate in SHOWN[system.main_rate]:
+        low, high = getattr(system, f"{rate}_interval")
+        value, low, high = (round(100 * each, 1) for each in (getattr(system, rate), low, high))
+        scores.append(
+            Score(
+                report.corpus,
+                system.name,
+                RATE_TITLES[rate],
+                value,
+                low,
+                high,
+                system.utterances,
+                text,
+            )
         )
-        for rate in SHOWN[system.main_rate]
-    ]  # fmt: skip
-
-
-def _per_cent(fraction: float) -> float:
-    return round(100 * fraction, 1)
+    return scores

@@ -39,13 +39,14 @@ def read_strict(path: Path, kind: type[Kind], version: int | None = None) -> Kin
             f"{path}: format version {found!r}, this program reads {version}; install the version that wrote it"
         )
     try:
-        return _adapter(kind).validate_json(text, strict=True, extra="forbid")
+        adapter = _adapter(kind)  # type: ignore[arg-type]  # mypy takes a class for unhashable
+        return adapter.validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         raise InputError(f"{path}: {_first_fault(error)}; restore the file") from error
 
 
 @functools.cache
-def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

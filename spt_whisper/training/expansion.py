@@ -160,7 +160,7 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
         window_seconds=shared.card.window_seconds,
         prompt=shared.config.folded,
         lapt=parts[0].aware,
-        text=TextProcessing(**shared.card.text),
+        text=TextProcessing.of_card(shared.card.text),
         optimizer=config.optimizer,
         data=config.data,
         early_stopping=config.early_stopping,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from spt_whisper.errors import InputError
@@ -46,6 +47,21 @@ def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
     read = Prompt.from_pretrained(folder)
     assert (read.config, read.card) == (prompt.config, prompt.card)
     for name, tensor in prompt.vectors.named_tensors().items():
+        assert torch.equal(read.vectors.named_tensors()[name], tensor)
+
+
+def test_the_readme_is_a_model_card(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.base_model, card.data.language) == ("openai/whisper-tiny", ["qug"])
+    assert "4 utterances" in card.text
+
+
+def test_a_prompt_that_was_read_is_none_of_its_files_business(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    read = Prompt.from_pretrained(folder)
+    (folder / "prompt.safetensors").write_bytes(b"\xff" * 10_000)
+    for name, tensor in make_prompt().vectors.named_tensors().items():
         assert torch.equal(read.vectors.named_tensors()[name], tensor)
 
 
