@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Bank": "spt_whisper.prompts.bank",
     "DecodingOptions": "spt_whisper.whisper.options",
     "FrozenWhisper": "spt_whisper.whisper.loading",
     "InputError": "spt_whisper.errors",
@@ -22,6 +23,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Bank",
     "DecodingOptions",
     "FrozenWhisper",
     "InputError",

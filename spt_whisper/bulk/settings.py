@@ -42,7 +42,7 @@ class BulkJob:
     prompt: str | None = None
     """Folder or hub id of the prompt of rows that name none."""
     bank: str | None = None
-    """Folder of a bank, of which rows that name no prompt take their language's."""
+    """Folder or hub id of a bank, of which rows that name no prompt take their language's."""
     model: str | None = None
     """Whisper to use; by default the first prompt's base, else base."""
     language: str | None = None

@@ -31,7 +31,7 @@ COMMANDS = {
     "evaluate": "score a corpus with bare Whisper and with a prompt, a bank or an adapted model",
     "data": "check a corpus, or prepare one as a manifest",
     "recipes": "list the recipes, or copy one",
-    "prompt": "show, list and average prompts",
+    "prompt": "show, list, average and push prompts",
     "transcribe": "turn audio into text, with any prompt",
 }
 

@@ -43,7 +43,7 @@ def read_attached(prompt: str | None, bank: str | None, language: str | None) ->
 
     Args:
         prompt: folder or hub id of a prompt.
-        bank: folder of a bank, where no prompt is named.
+        bank: folder or hub id of a bank, where no prompt is named.
         language: of the bank; `auto` for all of them.
     """
     from spt_whisper.prompts.bank import Bank

@@ -1,4 +1,4 @@
-"""`spt-whisper prompt`: show what a prompt or a bank holds, list a bank's languages, average prompts."""
+"""`spt-whisper prompt`: show what a prompt or a bank holds, list a bank's languages, average prompts, push to the hub."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spt_whisper import __version__
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, run_action, show_progress
 from spt_whisper.errors import InputError
@@ -22,14 +23,19 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
 def main(arguments: Sequence[str]) -> int:
     """Runs a sub-command and returns its exit status."""
     return run_action(
-        "prompt", "Look into prompts and banks, or average prompts.", ACTIONS, arguments
+        "prompt",
+        "Look into prompts and banks, average prompts, or push them to the hub.",
+        ACTIONS,
+        arguments,
     )
 
 
 def show(arguments: Sequence[str]) -> int:
     """Show sizes, norms, card, scores, nearest vocabulary tokens, and how alike a bank's languages are."""
     parser = command_parser("prompt show", show.__doc__ or "")
-    parser.add_argument("source", metavar="DIR", type=str, help="a prompt or a bank")
+    parser.add_argument(
+        "source", metavar="DIR", type=str, help="a prompt or a bank: a folder or a hub id"
+    )
     parser.add_class_arguments(ShowConfig, None, skip={"source"})
     values = vars(instantiate(parser, arguments))
     values.pop("config")
@@ -58,7 +64,7 @@ def show(arguments: Sequence[str]) -> int:
 def list_languages(arguments: Sequence[str]) -> int:
     """List the languages of a bank."""
     parser = command_parser("prompt list", list_languages.__doc__ or "")
-    parser.add_argument("bank", metavar="BANK", type=str, help="folder of a bank")
+    parser.add_argument("bank", metavar="BANK", type=str, help="folder or hub id of a bank")
     folder = instantiate(parser, arguments).bank
 
     from spt_whisper.evaluation.inspection.contents import bank_rows
@@ -96,10 +102,37 @@ def average_prompts(arguments: Sequence[str]) -> int:
     return DONE
 
 
+def push(arguments: Sequence[str]) -> int:
+    """Push a prompt or a bank that loads to the Hugging Face Hub, with a model card, and nothing else."""
+    parser = command_parser("prompt push", push.__doc__ or "")
+    parser.add_argument("folder", metavar="DIR", type=str, help="folder of a prompt or a bank")
+    parser.add_argument("name", metavar="OWNER/NAME", type=str, help="repository; made if missing")
+    parser.add_argument("--private", action="store_true", help="only its owner is to see it")
+    parser.add_argument("--license", type=str, help="as the hub names it, such as cc-by-4.0")
+    parser.add_argument("--message", type=str, help="of the commit")
+    parser.add_argument(
+        "--report", type=str, help="scores: what `evaluate` wrote, DIR or report.json"
+    )
+    settings = instantiate(parser, arguments)
+    if not Path(settings.folder).is_dir():
+        raise InputError(f"push: {settings.folder} is no folder; wanted that of a prompt or a bank")
+
+    from spt_whisper.evaluation.inspection.contents import read_prompt_or_bank
+    from spt_whisper.evaluation.published import model_card
+    from spt_whisper.prompts.pushing import push_folder
+
+    subject = read_prompt_or_bank(settings.folder)
+    readme = model_card(subject, settings.name, settings.license, settings.report)
+    message = settings.message or f"Push with spt-whisper {__version__}"
+    print(push_folder(Path(settings.folder), settings.name, readme, message, settings.private))
+    return DONE
+
+
 ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
     "show": show,
     "list": list_languages,
     "average": average_prompts,
+    "push": push,
 }
 
 

@@ -93,7 +93,7 @@ class _Scorer:
         self.config = config
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
-        self.text = TextProcessing(**self.card.text) if self.card else TextProcessing()
+        self.text = TextProcessing.of_card(self.card.text) if self.card else TextProcessing()
         self.name = _bare(learned.model if learned else config.model or "base")
         self._loaded: dict[str, Whisper] = {}
 

@@ -23,6 +23,7 @@ from spt_whisper.evaluation.system_score import SystemScore, check_unique
 from spt_whisper.evaluation.utterance_score import UtteranceScore
 
 FORMAT_VERSION = 1
+REPORT_FILE = "report.json"
 
 Kind = TypeVar("Kind")
 

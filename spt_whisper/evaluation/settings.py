@@ -18,7 +18,7 @@ class EvaluateConfig:
     prompt: str | None = None
     """Folder or hub id of a prompt; without prompt, bank or adapted model only bare Whisper is scored."""
     bank: str | None = None
-    """Folder of a bank; each utterance gets the prompt of its language."""
+    """Folder or hub id of a bank; each utterance gets the prompt of its language."""
     model: str | None = None
     """Whisper to use, by default the prompt's base; or the model that method lora or full made, which is then scored."""
     split: Literal["train", "dev", "test"] = "test"

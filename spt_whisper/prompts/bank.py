@@ -1,62 +1,31 @@
 """A bank on disk: prompts of many languages in one folder, over one shared part or each for itself.
 
     <bank>/shared/       the shared vectors: a folder like any prompt's (`prompts/files.py`), method `lapt`
-    <bank>/<language>/   either part.safetensors, part.json, README.md: what the language adds to the shared vectors
-                         part.json: {"format_version", "library_version", "aware": LanguageAwareConfig, "card": PromptCard,
-                         "shared", "own": SHA-256 of shared/prompt.safetensors and of part.safetensors}
-                         or a whole prompt of that language
+    <bank>/<language>/   what the language adds to the shared vectors (`prompts/language_part.py`), or a whole prompt of it
 
 There is no list of languages: adding one writes one new folder, and every older file stays the same to the byte.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import Tensor
 
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import PromptCard, read_card, render_readme
-from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
-from spt_whisper.prompts.files import SETTINGS_FILE, TENSOR_FILE, Prompt
-from spt_whisper.prompts.folders import (
-    digest_tensors,
-    read_settings,
-    read_tensors,
-    write_folder,
-)
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
+from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
+from spt_whisper.prompts.language_part import PART_KIND, LanguagePart, read_part, write_part
+from spt_whisper.prompts.safe_files import check_entries
 
 SHARED_FOLDER = "shared"
 SHARED_METHOD = "lapt"
-PART_METHOD = "lapt_language"
-PART_KIND = "part"
 MIX = "+"  # of languages in one utterance: zh+en
-
-
-@dataclass(frozen=True)
-class LanguagePart:
-    """What one language adds to the shared vectors of its bank."""
-
-    aware: LanguageAwareConfig
-    tensors: Mapping[str, Tensor]
-    card: PromptCard
-
-    @property
-    def language(self) -> str:
-        """The language, as the corpus names it."""
-        return self.card.languages[0]
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers the part holds."""
-        return sum(tensor.numel() for tensor in self.tensors.values())
 
 
 @dataclass(frozen=True)
@@ -70,17 +39,29 @@ class Bank:
     _made: dict[str, Prompt] = field(default_factory=dict)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Bank:
+    def from_pretrained(cls, source: str | Path) -> Bank:
         """Reads a bank, all of it.
+
+        Args:
+            source: a folder, or a hub id (`owner/name` or `owner/name@revision`).
 
         Raises:
             InputError: there is no bank, or a part of it is missing, twice there, damaged, or of another base.
         """
-        root = Path(folder)
+        return cls.from_folder(find_folder(str(source), "bank"))
+
+    @classmethod
+    def from_folder(cls, root: Path) -> Bank:
+        """Reads a bank from a folder on disk, to which a language can be added.
+
+        Raises:
+            InputError: as above.
+        """
         if not root.is_dir():
             raise InputError(
                 f"bank {root}: no such folder; wanted one that `spt-whisper fit` wrote"
             )
+        check_entries(root, root.iterdir())
         shared: dict[str, Prompt] = {}
         whole: dict[str, Prompt] = {}
         parts: dict[str, LanguagePart] = {}
@@ -91,11 +72,11 @@ class Bank:
                     raise InputError(
                         f"bank {root}: the shared part {shared_folder} is missing; restore it"
                     )
-                part = _read_part(member, Prompt.from_pretrained(shared_folder))
+                part = read_part(member, Prompt.from_folder(shared_folder))
                 _add_once(root, {**parts, **whole}, part.language, member)
                 parts[part.language] = part
             elif (member / SETTINGS_FILE).is_file():
-                prompt = Prompt.from_pretrained(member)
+                prompt = Prompt.from_folder(member)
                 if prompt.card.method == SHARED_METHOD:
                     shared[member.name] = prompt
                 else:
@@ -177,18 +158,6 @@ class Bank:
         return join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
 
 
-def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptConfig) -> Path:
-    """Writes a language's part beside the shared folder that it belongs to."""
-    settings = {
-        "aware": asdict(part.aware),
-        "shared": _digest(shared / TENSOR_FILE),
-        "own": digest_tensors(part.tensors),
-        "card": asdict(part.card),
-    }
-    readme = render_readme(part.aware.combined_config(config), part.card)
-    return write_folder(target, PART_KIND, part.tensors, settings, readme)
-
-
 @contextmanager
 def new_bank(folder: Path, languages: Sequence[str]) -> Iterator[Path]:
     """Yields an empty folder for a bank of some languages, which takes the place of an older one at the end."""
@@ -207,7 +176,7 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
         language_folder(folder, language)
     if not folder.exists():
         return
-    lost = sorted(set(Bank.from_pretrained(folder).languages) - set(languages))
+    lost = sorted(set(Bank.from_folder(folder).languages) - set(languages))
     if lost:
         raise InputError(
             f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
@@ -223,35 +192,6 @@ def language_folder(bank: Path, language: str) -> Path:
     if Path(language).name != language or language.startswith(".") or language == SHARED_FOLDER:
         raise InputError(f"language {language!r}: cannot name a folder of bank {bank}")
     return bank / language
-
-
-def _read_part(folder: Path, shared: Prompt) -> LanguagePart:
-    path = folder / f"{PART_KIND}.json"
-    settings = read_settings(path)
-    try:
-        aware = LanguageAwareConfig(**settings["aware"])
-        card, digest, own = read_card(settings["card"]), settings["shared"], settings["own"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: a field is missing or unknown ({error})") from error
-    if len(card.languages) != 1:
-        raise InputError(f"{path}: languages are {list(card.languages)}, wanted one; restore it")
-    if digest != _digest(Path(shared.name) / TENSOR_FILE):
-        raise InputError(
-            f"{path}: belongs to another shared part than {shared.name}; restore that one"
-        )
-    wanted = aware.part_shapes(shared.config, card.shape)
-    tensors = read_tensors(folder / f"{PART_KIND}.safetensors", wanted)
-    if own != digest_tensors(tensors):
-        raise InputError(
-            f"{folder / PART_KIND}.safetensors: holds other numbers than {path.name} says; restore the file"
-        )
-    return LanguagePart(aware, tensors, card)
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: missing; restore the file")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _add_once(root: Path, known: Mapping[str, object], language: str, member: Path) -> None:

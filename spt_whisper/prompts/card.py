@@ -1,11 +1,15 @@
-"""What a prompt was made for and from: its card, and the README that people and the Hugging Face Hub read."""
+"""What a prompt was made for and from: its card."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import ModelShape
+
+LONGEST_WINDOW = 30.0  # seconds; the positions of Whisper's encoder
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,11 @@ class PromptCard:
     """Languages of the speech, as the corpus names them."""
     language_tokens: tuple[str, ...]
     """Codes of the Whisper language tokens that stand for them (a proxy where Whisper has none)."""
-    window_seconds: float = 30.0
+    window_seconds: float = LONGEST_WINDOW
     """The window it was trained with."""
     method: str = "prompt"
     """The method that made it."""
-    text: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, bool] = field(default_factory=dict)
     """What was done to the training texts."""
     key: LanguageKey | None = None
     """How the training speech sounds to bare Whisper."""
@@ -48,55 +52,19 @@ class PromptCard:
     training: dict[str, Any] = field(default_factory=dict)
     """Numbers of the training run: utterances, last loss, seconds."""
 
-
-def read_card(values: dict[str, Any]) -> PromptCard:
-    """Returns the card that JSON holds.
-
-    Raises:
-        KeyError, TypeError: a field is missing or unknown.
-    """
-    unknown = set(values) - {item.name for item in fields(PromptCard)}
-    if unknown:
-        raise KeyError(f"unknown {sorted(unknown)}")
-    sequences = {key: tuple(values[key]) for key in ("languages", "language_tokens")}
-    made = {
-        "shape": ModelShape(**_mapping(values["shape"])),
-        "codes": {name: tuple(codes) for name, codes in _mapping(values.get("codes", {})).items()},
-    }
-    if values.get("key") is not None:
-        key = _mapping(values["key"])
-        made["key"] = LanguageKey(**{name: tuple(numbers) for name, numbers in key.items()})
-    return PromptCard(**{**values, **sequences, **made})
+    def __post_init__(self) -> None:
+        if not 0 < self.window_seconds <= LONGEST_WINDOW:
+            raise InputError(
+                f"window_seconds: found {self.window_seconds}, wanted more than 0 and at most {LONGEST_WINDOW:g}"
+            )
+        if self.key is not None:
+            _check_key(self.key, self.shape.width)
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"found {value!r}, wanted a mapping")
-    return value
-
-
-def render_readme(config: PromptConfig, card: PromptCard) -> str:
-    """Returns the README.md of a prompt's folder."""
-    languages = ", ".join(card.languages) or "unknown"
-    training = "".join(
-        f"- {key.replace('_', ' ')}: {value}\n" for key, value in card.training.items()
-    )
-    return (
-        "---\n"
-        f"base_model: {card.base}\n"
-        "library_name: spt-whisper\n"
-        "pipeline_tag: automatic-speech-recognition\n"
-        f"language: [{languages}]\n"
-        "tags: [whisper, soft-prompt]\n"
-        "---\n"
-        f"# A soft prompt for {card.base}: {languages}\n\n"
-        f"Side {config.side}, site {config.site}, length {config.length}; language token "
-        f"{', '.join(card.language_tokens)}; window {card.window_seconds:g} s. Whisper itself is unchanged.\n\n"
-        "```python\n"
-        "from spt_whisper import Prompt, Whisper\n"
-        f'whisper = Whisper.from_pretrained("{card.base}")\n'
-        'prompt = Prompt.from_pretrained("THIS FOLDER")\n'
-        'print(whisper.transcribe("speech.wav", prompt=prompt).text)\n'
-        "```\n\n"
-        f"## Training\n{training}"
-    )
+def _check_key(key: LanguageKey, width: int) -> None:
+    if len(key.state) != width or len(key.spread) not in (0, width):
+        raise InputError(
+            f"key: a state of {len(key.state)} and a spread of {len(key.spread)} numbers, wanted {width}"
+        )
+    if not all(map(math.isfinite, (*key.log_posterior, *key.state, *key.spread))):
+        raise InputError("key: holds NaN or infinity, wanted finite numbers")

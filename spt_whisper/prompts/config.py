@@ -45,6 +45,10 @@ class ModelShape:
     encoder_layers: int
     decoder_layers: int
 
+    def __post_init__(self) -> None:
+        if min(self.width, self.encoder_layers, self.decoder_layers) < 1:
+            raise InputError(f"shape: found {self}, wanted sizes of at least 1")
+
     def layers(self, side: str) -> int:
         """Returns the number of layers of one side."""
         return self.encoder_layers if side == "encoder" else self.decoder_layers

@@ -4,7 +4,8 @@
     prompt.json          {"format_version": 1, "library_version", "config": PromptConfig, "card": PromptCard}
     README.md            a model card, for people and for the Hugging Face Hub
 
-A wrong version, a missing or extra tensor, a wrong shape, a NaN: refused by name. The base model is checked against the
+A wrong version, a missing or extra field or tensor, a wrong type or shape, a NaN, a link, a pickle: refused by name
+(`safe_files.py`, `strict_json.py`). The base model is checked against the
 card's fingerprint where the prompt meets a model (`Prompt.check_base`).
 """
 
@@ -15,17 +16,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import PromptCard, read_card, render_readme
+from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import ModelShape, PromptConfig
-from spt_whisper.prompts.folders import read_settings, read_tensors, write_folder
+from spt_whisper.prompts.folders import FORMAT_VERSION, Versions, read_tensors, write_folder
+from spt_whisper.prompts.hub import find_folder
+from spt_whisper.prompts.readme import render_readme
+from spt_whisper.prompts.safe_files import check_entries
+from spt_whisper.prompts.strict_json import read_strict
 from spt_whisper.prompts.vectors import PromptVectors
 
 KIND = "prompt"
 TENSOR_FILE = f"{KIND}.safetensors"
 SETTINGS_FILE = f"{KIND}.json"
-_PATTERNS = [TENSOR_FILE, SETTINGS_FILE]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PromptSettings(Versions):
+    """What `prompt.json` holds."""
+
+    config: PromptConfig
+    card: PromptCard
 
 
 @dataclass(frozen=True)
@@ -42,25 +54,33 @@ class Prompt:
         """Reads a prompt.
 
         Args:
-            source: a folder, or a hub id (`owner/name`).
+            source: a folder, or a hub id (`owner/name` or `owner/name@revision`).
 
         Raises:
             InputError: there is no prompt, or a file of it is not what it should be.
         """
-        folder = _find(str(source))
-        settings = read_settings(folder / SETTINGS_FILE)
-        try:
-            config = PromptConfig(**settings["config"])
-            card = read_card(settings["card"])
-        except (KeyError, TypeError) as error:
+        return cls.from_folder(find_folder(str(source), KIND), str(source))
+
+    @classmethod
+    def from_folder(cls, folder: Path, name: str | None = None) -> Prompt:
+        """Reads a prompt from a folder on disk; `name` is what to call it, by default the folder.
+
+        Raises:
+            InputError: as above.
+        """
+        path = folder / SETTINGS_FILE
+        if not path.is_file():
             raise InputError(
-                f"{folder / SETTINGS_FILE}: a field is missing or unknown ({error})"
-            ) from error
+                f"prompt {name or folder}: no {SETTINGS_FILE} in it; wanted a folder that `spt-whisper fit` wrote"
+            )
+        check_entries(folder, folder.rglob("*"))
+        settings = read_strict(path, PromptSettings, FORMAT_VERSION)
+        config, card = settings.config, settings.card
         tensors = read_tensors(folder / TENSOR_FILE, config.tensor_shapes(card.shape))
         vectors = PromptVectors.from_named_tensors(
             {name: tensor[None] for name, tensor in tensors.items()}
         )
-        return cls(config, vectors, card, str(source))
+        return cls(config, vectors, card, name or str(folder))
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Writes the prompt's folder under a temporary name, then puts it in place; returns the folder.
@@ -98,26 +118,3 @@ class Prompt:
                 f"prompt {self.name}: trained for {self.card.base} (weights {self.card.fingerprint[:12]}), "
                 f"found {name} (weights {fingerprint[:12]}); load the prompt's own base model"
             )
-
-
-def _find(source: str) -> Path:
-    folder = Path(source)
-    if folder.is_dir():
-        if not (folder / SETTINGS_FILE).is_file():
-            raise InputError(
-                f"prompt {source}: no {SETTINGS_FILE} in it; wanted a folder that `spt-whisper fit` wrote"
-            )
-        return folder
-    if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        raise InputError(
-            f"prompt {source}: no such folder; wanted a prompt's folder or a hub id (owner/name)"
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(source, allow_patterns=_PATTERNS))
-    except Exception as error:  # network, name and permission errors share no base class
-        message = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"prompt {source}: no such folder, and the hub gives none ({type(error).__name__}: {message})"
-        ) from error

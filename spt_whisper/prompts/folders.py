@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.safe_files import check_file
 
 FORMAT_VERSION = 1
-_LARGEST_SETTINGS = 16 * 2**20  # bytes
-_LARGEST_TENSORS = 2**30
+_LARGEST_HEADER = 2**20  # bytes; the list of some tens of tensors has some thousand
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What every settings file opens with."""
+
+    format_version: int
+    library_version: str
 
 
 def write_folder(
@@ -74,49 +84,59 @@ def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """Returns the settings of a folder.
-
-    Raises:
-        InputError: the file is too large, no JSON, or of another format version.
-    """
-    if path.stat().st_size > _LARGEST_SETTINGS:
-        raise InputError(f"{path}: {path.stat().st_size} bytes; wanted at most {_LARGEST_SETTINGS}")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not JSON ({error}); restore the file") from error
-    version = settings.get("format_version") if isinstance(settings, dict) else None
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format version {version!r}, this program reads {FORMAT_VERSION}; install the version that wrote it"
-        )
-    return settings
-
-
 def read_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Returns the tensors of a folder, exactly those that are wanted.
+
+    Names, shapes and types are checked in the file's header, before any number is read.
 
     Raises:
         InputError: the file is damaged, or a tensor is missing, unknown, of another shape or not finite.
     """
-    if not path.is_file() or path.stat().st_size > _LARGEST_TENSORS:
-        raise InputError(
-            f"{path}: missing or larger than {_LARGEST_TENSORS} bytes; restore the file"
-        )
+    check_file(path)
     try:
-        tensors = load_file(path)
+        _check_header(path)
+        with safe_open(path, framework="pt") as file:
+            declared = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  no mapping
+            _check_declared(path, declared, wanted)
+            # copies: without them, prompts would change with the file, or crash where it is cut
+            tensors = {name: file.get_tensor(name).clone() for name in declared}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is damaged ({error}); restore the file") from error
-    if set(tensors) != set(wanted):
-        raise InputError(
-            f"{path}: missing tensors {sorted(set(wanted) - set(tensors))}, unknown tensors {sorted(set(tensors) - set(wanted))}"
-        )
     for name, tensor in tensors.items():
-        if tuple(tensor.shape) != wanted[name] or tensor.dtype != torch.float32:
-            raise InputError(
-                f"{path}: tensor {name} is {tuple(tensor.shape)} {tensor.dtype}, wanted {wanted[name]} float32"
-            )
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: tensor {name} holds NaN or infinity; train the prompt again")
     return tensors
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Puts a file's name in front of what is wrong in the block: settings there that do not go together."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > _LARGEST_HEADER:
+        raise InputError(
+            f"{path}: is damaged (a header of {length} bytes, wanted at most {_LARGEST_HEADER}); restore the file"
+        )
+
+
+def _check_declared(
+    path: Path, declared: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]
+) -> None:
+    missing, unknown = sorted(set(wanted) - set(declared)), sorted(set(declared) - set(wanted))
+    if missing or unknown:
+        raise InputError(
+            f"{path}: missing tensors {missing}, unknown tensors {unknown[:10]}; restore the file"
+        )
+    for name, tensor in declared.items():
+        shape, kind = tuple(tensor.get_shape()), tensor.get_dtype()
+        if shape != wanted[name] or kind != "F32":
+            raise InputError(
+                f"{path}: tensor {name} is {shape} {kind}, wanted {wanted[name]} F32; restore the file"
+            )

@@ -66,6 +66,10 @@ class Router:
                     "--language auto needs; train it anew, or name the language"
                 )
             keys[language] = key
+        if len({len(key.log_posterior) for key in keys.values()}) > 1:
+            raise InputError(
+                f"bank {bank.folder}: the keys of its languages are of Whispers with other languages; train them anew"
+            )
         return cls(keys)
 
     def route(self, log_posterior: Tensor, state: Tensor) -> list[Route]:

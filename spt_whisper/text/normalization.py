@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from spt_whisper.errors import InputError
 from spt_whisper.text.english import (
@@ -136,6 +137,21 @@ class TextProcessing:
     """Write everything in lower case."""
     remove_punctuation: bool = False
     """Write no punctuation and no symbols; an apostrophe inside a word stays."""
+
+    @classmethod
+    def of_card(cls, settings: Mapping[str, bool]) -> TextProcessing:
+        """Returns the processing that a prompt's card names.
+
+        Raises:
+            InputError: this program does not know it, so it would score other texts than the prompt writes.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise InputError(
+                f"card.text: found {', '.join(unknown)}, wanted some of {', '.join(known)}; install a newer version"
+            )
+        return cls(**settings)
 
     def apply(self, text: str) -> str:
         """The training target for `text`."""

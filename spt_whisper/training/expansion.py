@@ -18,10 +18,11 @@ from spt_whisper.atomic import write_text
 from spt_whisper.engines.engine import Row
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import Bank, LanguagePart, language_folder
+from spt_whisper.prompts.bank import Bank, language_folder
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
+from spt_whisper.prompts.language_part import LanguagePart
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Example, collate
 from spt_whisper.training.data_module import ExampleSet
@@ -75,7 +76,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
         InputError: bank, corpus or model are not what they should be, or the language is there already.
         RuntimeError: something older has changed; the new folder is taken out again.
     """
-    bank = Bank.from_pretrained(config.bank)
+    bank = Bank.from_folder(Path(config.bank))
     shared = _shared_of(bank, config.language)
     recipe = _recipe(config, bank, shared)
     build_trainer(recipe, Path(recipe.output))  # refuses wrong settings before anything takes time
@@ -93,7 +94,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     part = learner.part(config.language, make_card(recipe, parts, numbers, whisper.fingerprint))
     folder = bank.add(part)
     after = _evidence(
-        Bank.from_pretrained(bank.folder), older, whisper, probes, recipe.window_seconds,
+        Bank.from_folder(bank.folder), older, whisper, probes, recipe.window_seconds,
         list(bank.languages),
     )  # fmt: skip
     if before != after:
@@ -159,7 +160,7 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
         window_seconds=shared.card.window_seconds,
         prompt=shared.config.folded,
         lapt=parts[0].aware,
-        text=TextProcessing(**shared.card.text),
+        text=TextProcessing.of_card(shared.card.text),
         optimizer=config.optimizer,
         data=config.data,
         early_stopping=config.early_stopping,

@@ -28,7 +28,7 @@ class TranscribeConfig:
     prompt: str | None = None
     """Folder or hub id of a prompt."""
     bank: str | None = None
-    """Folder of a bank, of which the language's prompt is taken, or with `--language auto` for each window that of the
+    """Folder or hub id of a bank, of which the language's prompt is taken, or with `--language auto` for each window that of the
     language which it sounds like."""
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""

@@ -10,7 +10,8 @@ from transformers import WhisperForConditionalGeneration
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import PromptCard, read_card
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.strict_json import read_strict
 
 CARD_FILE = "spt_whisper.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -29,12 +30,7 @@ def read_model_card(folder: Path) -> PromptCard | None:
         InputError: the card is damaged.
     """
     path = folder / CARD_FILE
-    if not path.is_file():
-        return None
-    try:
-        return read_card(json.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is damaged ({error}); restore the file") from error
+    return read_strict(path, PromptCard) if path.is_file() else None
 
 
 def adapter_base(folder: Path) -> str:

@@ -14,22 +14,14 @@ import pytest
 import torch
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import (
-    PART_METHOD,
-    SHARED_FOLDER,
-    SHARED_METHOD,
-    Bank,
-    LanguagePart,
-    check_replaceable,
-    new_bank,
-    write_part,
-)
+from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank, check_replaceable, new_bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.config import LanguageAwareConfig, ModelShape, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine, start_part
+from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 
 SHAPE = ModelShape(8, 2, 2)
 CONFIG = PromptConfig(site="feed_forward", length=3)
@@ -215,12 +207,12 @@ def no_language(root: Path) -> None:
         (other_prompt, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
         (other_shared, r"ky/part\.json: belongs to another shared part"),
         (truncated, r"sah/part\.safetensors: is damaged"),
-        (unknown_field, r"sah/part\.json: a field is missing or unknown .*depth"),
+        (unknown_field, r"sah/part\.json: aware\.depth: found 2; Unexpected"),
         (no_language, "no language in it"),
-        (no_shared_config, r"shared/prompt\.json: a field is missing or unknown .*config"),
-        (unknown_operation, "lapt.combine: found 'foo'"),
+        (no_shared_config, r"shared/prompt\.json: config: .*required"),
+        (unknown_operation, r"part\.json: aware\.combine: found 'foo'"),
         (nameless, r"sah/part\.json: languages are \[\], wanted one"),
-        (wrong_key, r"sah/part\.json: a field is missing or unknown .*wanted a mapping"),
+        (wrong_key, r"sah/part\.json: card\.key: found \[1, 2\]"),
         (no_settings, r"sah has neither part\.json nor prompt\.json"),
         (swapped, r"ky/part\.safetensors: holds other numbers than part\.json says"),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from spt_whisper.errors import InputError
@@ -49,10 +50,19 @@ def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
         assert torch.equal(read.vectors.named_tensors()[name], tensor)
 
 
-def test_the_card_tells_the_hub_what_it_is(tmp_path: Path) -> None:
-    text = (make_prompt().save_pretrained(tmp_path / "prompt") / "README.md").read_text()
-    assert "base_model: openai/whisper-tiny\n" in text
-    assert "language: [qug]\n" in text
+def test_the_readme_is_a_model_card(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.base_model, card.data.language) == ("openai/whisper-tiny", ["qug"])
+    assert "4 utterances" in card.text
+
+
+def test_a_prompt_that_was_read_is_none_of_its_files_business(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    read = Prompt.from_pretrained(folder)
+    (folder / "prompt.safetensors").write_bytes(b"\xff" * 10_000)
+    for name, tensor in make_prompt().vectors.named_tensors().items():
+        assert torch.equal(read.vectors.named_tensors()[name], tensor)
 
 
 def test_writing_again_replaces_the_prompt_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -113,16 +123,19 @@ KEY = "decoder.feed_forward.key"
             _settings(lambda s: s.update(format_version=2)),
             r"prompt\.json: format version 2, this program reads 1",
         ),
-        (_settings(lambda s: s.pop("card")), r"prompt\.json: a field is missing or unknown .*card"),
+        (_settings(lambda s: s.pop("card")), r"prompt\.json: card: .*required"),
         (
             _settings(lambda s: s["config"].update(colour="red")),
-            r"prompt\.json: a field is missing or unknown .*colour",
+            r"prompt\.json: config\.colour: found 'red'; Unexpected",
         ),
         (
             _settings(lambda s: s["card"].update(colour="red")),
-            r"prompt\.json: a field is missing or unknown .*colour",
+            r"prompt\.json: card\.colour: found 'red'; Unexpected",
         ),
-        (_settings(lambda s: s["config"].update(site="output")), "prompt.site: found 'output'"),
+        (
+            _settings(lambda s: s["config"].update(site="output")),
+            r"prompt\.json: config\.site.*: found 'output'",
+        ),
         (lambda f: (f / "prompt.json").write_text("{"), r"prompt\.json: is not JSON"),
         (lambda f: (f / "prompt.json").write_bytes(b"\xff\xfe"), r"prompt\.json: is not JSON"),
         (lambda f: (f / "prompt.json").write_text("[]"), r"prompt\.json: format version None"),
@@ -144,7 +157,7 @@ KEY = "decoder.feed_forward.key"
             _tensors(lambda t: t.update({KEY: torch.zeros(2, 3, 9)})),
             rf"tensor {KEY} is \(2, 3, 9\)",
         ),
-        (_tensors(lambda t: t.update({KEY: t[KEY].half()})), rf"tensor {KEY} is .*float16"),
+        (_tensors(lambda t: t.update({KEY: t[KEY].half()})), rf"tensor {KEY} is .*F16"),
         (
             _tensors(lambda t: t.update({KEY: t[KEY] + float("inf")})),
             rf"tensor {KEY} holds NaN or infinity",

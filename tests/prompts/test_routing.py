@@ -123,3 +123,10 @@ def test_a_prompt_without_a_key_is_named(tmp_path: Path, missing: LanguageKey | 
     with pytest.raises(InputError, match="the prompt of qug has no key") as error:
         Router.from_bank(bank)
     assert "\n" not in str(error.value)
+
+
+def test_keys_of_different_whispers_are_refused(tmp_path: Path) -> None:
+    shorter = replace(KEYS["qug"], log_posterior=KEYS["qug"].log_posterior[:-1])
+    bank = write_bank(tmp_path, {"ky": KEYS["ky"], "qug": shorter})
+    with pytest.raises(InputError, match="are of Whispers with other languages"):
+        Router.from_bank(bank)

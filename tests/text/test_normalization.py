@@ -94,7 +94,12 @@ def test_raw_collapses_white_space_only(text: str, expected: str) -> None:
 )
 def test_text_processing_of_targets(processing: TextProcessing, expected: str) -> None:
     assert processing.apply(" N\u0303uka,  l’ACQUA ①! ") == expected
-    assert TextProcessing(**dataclasses.asdict(processing)) == processing
+    assert TextProcessing.of_card(dataclasses.asdict(processing)) == processing
+
+
+def test_text_processing_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(InputError, match=r"card\.text: found simplify, wanted some of lowercase"):
+        TextProcessing.of_card({"lowercase": True, "simplify": True})
 
 
 @pytest.mark.parametrize("normalize", ALL)

@@ -9,11 +9,11 @@ from pathlib import Path
 from torch import Tensor
 
 from spt_whisper.evaluation.inspection.similarity import Similarity, key_similarity
-from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.report import REPORT_FILE, Report
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
+from spt_whisper.prompts.hub import find_folder
 
-REPORT_FILE = "report.json"
 _NUMBER_PARTS = (".bias", ".gate")  # a number at each position, where other parts have a vector
 
 
@@ -43,15 +43,15 @@ class BankRow:
 
 
 def read_prompt_or_bank(source: str, language: str | None = None) -> Prompt | Bank:
-    """Reads a prompt (folder or hub id), a bank (folder), or the whole prompt of one language of a bank.
+    """Reads a prompt, a bank (each a folder or a hub id), or the whole prompt of one language of a bank.
 
     Raises:
         InputError: there is none, or it is not what it should be.
     """
-    folder = Path(source)
-    if language is None and (not folder.is_dir() or (folder / SETTINGS_FILE).is_file()):
-        return Prompt.from_pretrained(source)
-    bank = Bank.from_pretrained(source)
+    folder = find_folder(source, "prompt or bank")
+    if language is None and (folder / SETTINGS_FILE).is_file():
+        return Prompt.from_folder(folder, source)
+    bank = Bank.from_folder(folder)
     return bank if language is None else bank.prompt(language)
 
 

@@ -12,7 +12,7 @@ class ShowConfig:
     """What is shown, and with which Whisper its vectors are read as words."""
 
     source: str
-    """Folder or hub id of a prompt, or folder of a bank."""
+    """Folder or hub id of a prompt or a bank."""
     language: str | None = None
     """Of a bank: the language whose whole prompt is shown."""
     model: str | None = None

@@ -7,18 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import (
-    PART_METHOD,
-    SHARED_FOLDER,
-    LanguagePart,
-    check_replaceable,
-    language_folder,
-    new_bank,
-    write_part,
-)
+from spt_whisper.prompts.bank import SHARED_FOLDER, check_replaceable, language_folder, new_bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
+from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.start import Heard, expected_embedding

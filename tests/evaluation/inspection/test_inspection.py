@@ -30,19 +30,13 @@ from spt_whisper.evaluation.inspection.similarity import (
     similarities,
 )
 from spt_whisper.evaluation.inspection.table import embedding_table, slot_table
-from spt_whisper.prompts.bank import (
-    PART_METHOD,
-    SHARED_FOLDER,
-    SHARED_METHOD,
-    Bank,
-    LanguagePart,
-    write_part,
-)
+from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.language_aware import start_part
+from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_model import tiny_whisper
