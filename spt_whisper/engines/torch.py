@@ -21,7 +21,7 @@ from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
-_ENCODED_ON_PROCESSOR = (
+ENCODED_ON_PROCESSOR = (
     2  # rows at once: their activations stay in its caches; 8 take a tenth longer each
 )
 
@@ -117,7 +117,7 @@ class TorchEngine:
     def _encoded(self, features: Tensor, rows: Sequence[int]) -> Tensor:
         """Encoder states of some rows of a batch, (rows, S, D), with these rows' prompts where prompts are on."""
         attachment = attachment_of(self.whisper.model)
-        size = _ENCODED_ON_PROCESSOR if features.device.type == "cpu" else len(rows)
+        size = ENCODED_ON_PROCESSOR if features.device.type == "cpu" else len(rows)
         parts = []
         for part in (rows[first : first + size] for first in range(0, len(rows), size)):
             if attachment is not None:
