@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,7 @@ def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[D
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # names need not be UTF-8
             rate: int = file.samplerate
             position = round(begin * rate)
             last = file.frames if end is None else min(file.frames, round(end * rate))

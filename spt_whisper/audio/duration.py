@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from spt_whisper.audio.decoding import (
@@ -37,7 +38,7 @@ def _duration_soundfile(path: Path) -> float | None:
     import soundfile
 
     try:
-        header = soundfile.info(str(path))
+        header = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         raise UndecodableError(error.error_string) from error
     return header.frames / header.samplerate if header.frames < UNKNOWN_FRAMES else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,15 @@ def test_formats_of_pyav(tmp_path: Path, name: str, codec: str, rate: int, chann
     assert waveform[8_000:24_000].std() == pytest.approx(0.5 / 2**0.5, rel=0.05)
     assert len(waveform) == pytest.approx(SECONDS * 16_000, abs=1_600)
     assert audio_duration(path) == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_a_name_need_not_be_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    wave = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
+    with path.open("wb") as file:
+        soundfile.write(file, wave, 16_000, format="WAV", subtype="FLOAT")
+    assert load_audio(path).numpy().tolist() == wave.tolist()
+    assert audio_duration(path) == 1.0
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
