@@ -15,8 +15,8 @@ from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.transcription.audio_count import AudioCount, OnAudio
 from spt_whisper.transcription.batching import batches, window_of
-from spt_whisper.transcription.heard import AudioCount, OnAudio
 from spt_whisper.transcription.pieces import End, Piece, cut, pools
 from spt_whisper.transcription.recordings import Written, in_order, transcript_of, written_in
 from spt_whisper.transcription.request import Audio, Request
