@@ -50,6 +50,7 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
             batch_size=job.batch_size,
             cores=job.bulk.cores,
             voice_activity=job.voice_activity,
+            precision=job.precision,
         )
         with cluster():
             shards = run_shards(new, finished.last_shard + 1, settings, job.bulk)

@@ -37,6 +37,7 @@ class WorkerSettings:
     batch_size: int  # windows
     cores: int
     voice_activity: VoiceActivityOptions | None
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ class Worker:
         """The model, once it is clear that it fits every prompt and language of the run."""
         disable_progress_bar()  # of loading weights
         torch.set_num_threads(self.settings.cores)
-        whisper = Whisper.from_pretrained(self.settings.model)
+        whisper = Whisper.from_pretrained(
+            self.settings.model, dtype=getattr(torch, self.settings.precision)
+        )
         frozen = whisper.frozen
         for prompt in self.settings.prompts.values():
             prompt.check_base(frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized)

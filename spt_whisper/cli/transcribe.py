@@ -63,7 +63,7 @@ def _run_bulk(config: TranscribeConfig, manifest: str | None, bulk: BulkConfig) 
         raise InputError(
             "engine ray: wanted --manifest FILE and --output DIR, and no audio beside them"
         )
-    names = ("prompt", "bank", "model", "language", "voice_activity", "batch_size")
+    names = ("prompt", "bank", "model", "language", "voice_activity", "batch_size", "precision")
     shared = {name: getattr(config, name) for name in names}
     job = BulkJob(manifest, config.output, decoding=config.options, bulk=bulk, **shared)
     return bulk_command.run(job)
@@ -80,9 +80,13 @@ def run(config: TranscribeConfig) -> int:
         for folder in (Path(config.output), Path(config.output) / RECORDS):
             folder.mkdir(parents=True, exist_ok=True)
 
+    import torch
+
     from spt_whisper.transcription.transcriber import Whisper
 
-    whisper = Whisper.from_pretrained(config.model or attached.base or "base")
+    whisper = Whisper.from_pretrained(
+        config.model or attached.base or "base", config.device, getattr(torch, config.precision)
+    )
     attached.check(whisper.frozen)
     if code := _code(config):
         whisper.frozen.tokens.language(code)

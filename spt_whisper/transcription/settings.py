@@ -11,11 +11,23 @@ from spt_whisper.transcription.writers import WRITERS
 from spt_whisper.whisper.options import DecodingOptions
 
 ALL_FORMATS = "all"
+PRECISIONS = ("float32", "bfloat16", "float16")  # as PyTorch names them
 _TIMED_FORMATS = frozenset({"srt", "vtt", "tsv", "json"})
 # Where things lie and how fast they go; model, prompt and bank count by what is in them, formats and words by
 # what they ask of `options`.
 _NOT_IN_THE_TEXT = frozenset(
-    {"audio", "prompt", "bank", "model", "format", "output", "overwrite", "words", "batch_size"}
+    {
+        "audio",
+        "prompt",
+        "bank",
+        "model",
+        "device",
+        "format",
+        "output",
+        "overwrite",
+        "words",
+        "batch_size",
+    }
 )
 
 
@@ -52,8 +64,14 @@ class TranscribeConfig:
     """Longest window; by default the prompt's, or 30 s for bare Whisper."""
     batch_size: int = 8
     """Windows decoded together."""
+    precision: str = "float32"
+    """Numbers that Whisper computes with: float32, or the faster bfloat16 or, on a GPU, float16, which may change a word
+    here and there."""
+    device: str | None = None
+    """cpu, cuda or cuda:1; by default a GPU if there is one."""
 
     def __post_init__(self) -> None:
+        check_precision(self.precision)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
         if self.window_seconds is not None and not 1 <= self.window_seconds <= 30:
@@ -94,3 +112,13 @@ class TranscribeConfig:
         """Every setting on which a text depends beside audio, model and prompt, as JSON values."""
         settings = {**asdict(self), "decoding": asdict(self.options)}
         return {name: settings[name] for name in settings if name not in _NOT_IN_THE_TEXT}
+
+
+def check_precision(precision: str) -> None:
+    """Refuses an unknown one.
+
+    Raises:
+        InputError: names those that there are.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision: found {precision!r}, wanted {', '.join(PRECISIONS)}")

@@ -84,8 +84,9 @@ class FrozenWhisper:
             dtype: in which format they are kept.
 
         Raises:
-            InputError: there is no such model, or a file of it is damaged.
+            InputError: there is no such model or device, or a file is damaged.
         """
+        _check_device(device)
         folder = find_model(str(name))
         if isinstance(folder, Path) and (folder / ADAPTER_CONFIG).is_file():
             return cls._with_adapter(folder, device, dtype)
@@ -183,6 +184,15 @@ class FrozenWhisper:
                 f"wanted more than 0 and at most {longest / STATES_PER_SECOND:g} s"
             )
         return self.encoder(states)(features.to(self.dtype)).last_hidden_state
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # an unknown name; a device that is not there
+        raise InputError(
+            f"device: found {str(device)!r}, which this machine does not have; wanted such as cpu or cuda"
+        ) from error
 
 
 def _canonical_name(name: str) -> str:

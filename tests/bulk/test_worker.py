@@ -30,6 +30,7 @@ def settings(tmp_path: Path) -> WorkerSettings:
         4,
         1,
         None,  # noise is no speech
+        "float32",
     )
 
 

@@ -271,6 +271,26 @@ def test_an_interrupted_run_keeps_what_is_finished(home: Path, talks: Path) -> N
     assert second == first
 
 
+def test_precision_and_device_are_chosen(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = ("talks/a.wav", "--output", "out", "--voice_activity", "null")
+    assert transcribe(*talk) == 0
+    first = written()
+    assert transcribe(*talk, "--device", "cpu") == 0
+    assert written() == first  # the device is not in the text
+    assert transcribe(*talk, "--precision", "bfloat16") == 0
+    assert written()["a.wav.txt"][0] != first["a.wav.txt"][0]
+    capsys.readouterr()
+    for flags, said in (
+        (("--precision", "int8"), "precision: found 'int8', wanted float32, bfloat16, float16"),
+        (("--device", "abacus"), "device: found 'abacus', which this machine does not have"),
+    ):
+        assert transcribe(*talk, *flags) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+
+
 def test_progress_is_for_a_terminal_alone(
     talks: Path,
     transcribe: Callable[..., int],
