@@ -9,7 +9,7 @@ from transformers import GenerationConfig, WhisperTimeStampLogitsProcessor
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import OWN_SUPPRESSED, DecodingOptions
-from spt_whisper.whisper.tokens import TIMESTAMP_SECONDS
+from spt_whisper.whisper.tokens import TIMESTAMP_SECONDS, TIMESTAMPS
 
 
 class TokenRules:
@@ -26,8 +26,8 @@ class TokenRules:
         never |= {tokens.transcribe, *tokens.languages.values(), *tokens.other_special}
         for token in options.suppress_tokens:
             never |= set(own.suppress_tokens or []) if token == OWN_SUPPRESSED else {token}
-        if not options.timestamps:
-            never.update(range(tokens.first_timestamp, whisper.config.vocab_size))
+        behind = tokens.first_timestamp + (TIMESTAMPS if options.timestamps else 0)
+        never.update(range(behind, whisper.config.vocab_size))  # rows of an exported prompt, too
         if max(never) >= whisper.config.vocab_size:
             raise InputError(
                 f"decoding.suppress_tokens: found {max(never)}, wanted less than {whisper.config.vocab_size}"
