@@ -39,7 +39,7 @@ def write_folder(source: Source, config: ExportConfig, folder: Path) -> None:
 def usage(source: Source, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     codes = language_codes(source, config)
-    count = source.prompt.config.decoder_positions if source.prompt else 0
+    count = source.decoder_positions
     soft = source.vectors.decoder.language is not None
     unwritten = [*([f'*(f"<|prompt{{n}}|>" for n in range({count}))'] if count else [])]
     unwritten += [f'"<|{code}|>"' for code in codes if soft]

@@ -10,14 +10,16 @@ from pathlib import Path
 from spt_whisper import __version__
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
-from spt_whisper.export import ctranslate2, transformers
+from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import Source, read_source
+from spt_whisper.prompts.config import PLACES, SIDES
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(
     {"encoder.feed_forward", "decoder.feed_forward", "decoder.input", "decoder.language"}
 )
+_EVERY = frozenset(f"{side}.{place}" for side in SIDES for place in PLACES)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ FORMATS: dict[str, Format] = {
     "ctranslate2": Format(
         _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_folder, ctranslate2.usage
     ),
+    "onnx": Format(_EVERY, ("float32",), onnx.write_graphs, onnx.usage),
 }
 
 
@@ -57,7 +60,11 @@ def export(config: ExportConfig) -> Path:
     with replacing_folder(output) as folder:
         own.write(source, config, folder)
         (folder / "README.md").write_text(_readme(source, config), encoding="utf-8")
-        made = {"library_version": __version__, "format": config.format, "source": source.name}
+        made = {
+            "library_version": __version__,
+            "format": config.format,
+            "source": Path(source.name).name,
+        }
         (folder / MARK).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     return output
 
@@ -82,7 +89,7 @@ def _check_places(source: Source, name: str) -> None:
 
 def _readme(source: Source, config: ExportConfig) -> str:
     base = source.whisper.name
-    what = f"the soft prompt {source.name} in it" if source.prompt else "its own weights"
+    what = f"the soft prompt {Path(source.name).name} in it" if source.prompt else "its own weights"
     return (
         f"# {base} with {what}\n\nMade by `spt-whisper export` {__version__}: format {config.format}, "
         f"{config.precision}.\n\n```python\n{FORMATS[config.format].usage(source, config)}```\n"

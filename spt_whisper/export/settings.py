@@ -17,7 +17,7 @@ class ExportConfig:
     """Folder or hub id of a prompt, folder of a bank or of an adapted model (lora, full), or a Whisper such as base."""
     format: FormatName
     """transformers: a checkpoint for `WhisperForConditionalGeneration`; ctranslate2: a folder for faster-whisper; onnx: two
-    graphs for onnxruntime and `transcribe --engine onnx`."""
+    graphs for onnxruntime, which `transcribe --model` runs."""
     output: str
     """Folder for the exported model; an earlier export there is replaced."""
     precision: Precision = "float32"

@@ -35,6 +35,11 @@ class Source:
         return self.prompt.card if self.prompt else self.whisper.card
 
     @property
+    def decoder_positions(self) -> int:
+        """How many rows the prompt adds to the decoder's input."""
+        return self.prompt.config.decoder_positions if self.prompt else 0
+
+    @property
     def name(self) -> str:
         """What to call it."""
         return self.prompt.name if self.prompt else self.whisper.name

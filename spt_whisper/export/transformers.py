@@ -30,8 +30,9 @@ def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None
     languages = whisper.tokens.languages
     model.generation_config.lang_to_id = {f"<|{code}|>": languages[code] for code in languages}
     model.to(getattr(torch, config.precision)).save_pretrained(folder)
-    count = model.config.vocab_size - whisper.config.vocab_size
-    tokenizer = with_prompt_tokens(whisper.tokens.tokenizer, whisper.config.vocab_size, count)
+    tokenizer = with_prompt_tokens(
+        whisper.tokens.tokenizer, whisper.config.vocab_size, source.decoder_positions
+    )
     tokenizer.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=whisper.config.num_mel_bins).save_pretrained(folder)
     if source.card is not None:
@@ -63,7 +64,7 @@ def usage(source: Source, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     codes = language_codes(source, config)
     how = ['task="transcribe"', *([f'language="{codes[0]}"'] if codes else [])]
-    count = source.prompt.config.decoder_positions if source.prompt else 0
+    count = source.decoder_positions
     names = f'["<|startofprev|>", *(f"<|prompt{{n}}|>" for n in range({count}))]'
     prompt = f"prompt = processor.tokenizer.convert_tokens_to_ids({names})\n" if count else ""
     how += ["prompt_ids=torch.tensor(prompt)"] if count else []

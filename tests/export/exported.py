@@ -33,6 +33,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "cross pairs": {"side": "decoder", "site": "cross", "parameterization": "key_value"},
     "everything": {"site": ["input", "attention", "cross", "feed_forward", "language"]},
     "everything, gated": {"site": ["input", "attention", "cross", "feed_forward"], "gate": True},
+    "everything, pairs": {
+        "site": ["attention", "cross", "feed_forward", "language"],
+        "parameterization": "key_value",
+    },
 }
 FOLDING = list(KINDS)[:6]
 NOT_FOLDING = list(KINDS)[6:]
