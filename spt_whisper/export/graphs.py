@@ -25,6 +25,11 @@ from spt_whisper.whisper.injection.attention import KeyValues, LayerPrefix
 class PromptedAttention(nn.Module):
     """One attention of transformers' Whisper, and its prompt's keys and values."""
 
+    front_key: Tensor | None  # (1, H, N, d): in front
+    front_value: Tensor | None
+    beside_key: Tensor | None  # (1, H, N, d): in a softmax of their own
+    beside_value: Tensor | None
+
     def __init__(self, attention: Any, prefix: LayerPrefix) -> None:
         """Takes the layer, and what its prompt gives it."""
         super().__init__()
@@ -49,7 +54,7 @@ class PromptedAttention(nn.Module):
 
     def begin(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the keys and values in front for as many rows as states (R, S, D) have, (R, H, N, d) each; N may be 0."""
-        if self.front_key is None:
+        if self.front_key is None or self.front_value is None:
             nothing = self._heads(states)[:, :, :0]
             return nothing, nothing
         rows = (states.shape[0], -1, -1, -1)
@@ -81,7 +86,7 @@ class PromptedAttention(nn.Module):
             side_by_side = query.transpose(1, 2)
             found = _attend(side_by_side.flatten(2, 3), key, value, mask)
             found = found.view_as(side_by_side).transpose(1, 2)
-        if self.beside_key is not None:
+        if self.beside_key is not None and self.beside_value is not None:
             found = found + _attend(query, self.beside_key, self.beside_value)
         return self.attention.out_proj(found.transpose(-2, -3).flatten(-2))
 
@@ -118,6 +123,9 @@ def feed_forward(layer: Any, hidden: Tensor) -> Tensor:
 
 class EncoderGraph(nn.Module):
     """From features to all that the decoder needs of the audio."""
+
+    encoder: Any
+    prefix: Tensor | None  # (1, N, D): in front of the frame states
 
     def __init__(self, model: Any, vectors: PromptVectors) -> None:
         """Takes a Whisper with folded slots, and the prompt (R = 1)."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from spt_whisper import Whisper
@@ -13,6 +14,8 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.export.formats import FORMATS, MARK, export
 from spt_whisper.export.settings import ExportConfig
+from spt_whisper.export.source import Source
+from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -122,6 +125,30 @@ def test_a_soft_language_token_can_take_another_row(whisper: FrozenWhisper, tmp_
 def test_an_adapted_model_exports_as_it_is(whisper: FrozenWhisper, tmp_path: Path) -> None:
     folder = export(ExportConfig(whisper.source, "transformers", str(tmp_path / "out")))
     assert FrozenWhisper.from_pretrained(folder).fingerprint == whisper.fingerprint
+
+
+def test_a_lora_adapter_exports_merged(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    base = FrozenWhisper.from_pretrained(whisper.source)
+    config = LoraConfig(
+        r=2, target_modules=["q_proj", "fc1"], init_lora_weights=False, base_model_name_or_path=base.source
+    )  # fmt: skip
+    get_peft_model(base.model, config).save_pretrained(tmp_path / "adapter")
+    merged = FrozenWhisper.from_pretrained(tmp_path / "adapter")
+    folder = export(ExportConfig(str(tmp_path / "adapter"), "transformers", str(tmp_path / "out")))
+    plain = WhisperForConditionalGeneration.from_pretrained(folder)
+    assert fingerprint_weights(plain) == merged.fingerprint != whisper.fingerprint
+
+
+@pytest.mark.parametrize("kind", FOLDING)
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_lines_that_run_an_export_are_python(
+    form: str, kind: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    config = ExportConfig(prompt.name, form, str(tmp_path / "out"))
+    lines = FORMATS[form].usage(Source(whisper, prompt), config)
+    compile(lines, "README.md", "exec")
+    assert ("<|prompt" in lines) == bool(prompt.config.decoder_positions and form != "onnx")
 
 
 def test_half_precision_halves_the_weights(whisper: FrozenWhisper, tmp_path: Path) -> None:
