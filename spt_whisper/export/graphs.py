@@ -125,6 +125,9 @@ class EncoderGraph(nn.Module):
     """From features to all that the decoder needs of the audio."""
 
     encoder: Any
+    own: Any  # lists of PromptedAttention, one a layer
+    begins: Any
+    cross: Any
     prefix: Tensor | None  # (1, N, D): in front of the frame states
 
     def __init__(self, model: Any, vectors: PromptVectors) -> None:
@@ -165,6 +168,9 @@ class EncoderGraph(nn.Module):
 
 class DecoderGraph(nn.Module):
     """A step of the decoder, over one token or several."""
+
+    own: Any  # lists of PromptedAttention, one a layer
+    cross: Any
 
     def __init__(self, model: Any, vectors: PromptVectors, language_ids: tuple[int, ...]) -> None:
         """Takes a Whisper with folded slots, the prompt, and the tokens that its soft language tokens stand for."""
