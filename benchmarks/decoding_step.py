@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from spt_whisper.audio.constants import FRAMES_PER_SECOND
 from spt_whisper.engines.torch import ENCODED_ON_PROCESSOR
-from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
+from spt_whisper.whisper.decoding.torch_decoder import TorchDecoder
 from spt_whisper.whisper.injection.attention import own_attention
 from spt_whisper.whisper.injection.few_queries import attend
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -89,7 +89,7 @@ def whole_step(whisper: FrozenWhisper, features: Tensor, repeats: int) -> Way:
     batch = len(features)
     starts = [whisper.tokens.start(("en",))] * batch
     with own_attention(whisper.model):
-        decoder = CachedDecoder(whisper, whisper.encode(features), starts, range(batch))
+        decoder = TorchDecoder(whisper, whisper.encode(features), starts, range(batch))
         tokens = decoder.begin(1)[0].argmax(dim=-1)
         step = partial(_steps, decoder, tokens)
         step()
@@ -98,7 +98,7 @@ def whole_step(whisper: FrozenWhisper, features: Tensor, repeats: int) -> Way:
     return Way("whole step", batch, None, 1000 * seconds, None, 1000 * limit)
 
 
-def _steps(decoder: CachedDecoder, tokens: Tensor) -> None:
+def _steps(decoder: TorchDecoder, tokens: Tensor) -> None:
     for _ in range(STEPS):
         tokens = decoder.step(tokens).argmax(dim=-1)
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "data": "check a corpus, or prepare one as a manifest",
     "recipes": "list the recipes, or copy one",
     "prompt": "show, list, average and push prompts",
+    "export": "write a prompt or an adapted model for other engines",
     "transcribe": "turn audio into text, with any prompt",
 }
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.prompts.bank import Bank
     from spt_whisper.prompts.files import Prompt
     from spt_whisper.whisper.loading import FrozenWhisper
+    from spt_whisper.whisper.onnx import OnnxWhisper
 
 AUTO = "auto"  # as a language: what it sounds like
 
@@ -28,7 +29,7 @@ class Attached:
         """Name of the Whisper that the prompts are for."""
         return self.prompts[0].card.base if self.prompts else None
 
-    def check(self, whisper: FrozenWhisper) -> None:
+    def check(self, whisper: FrozenWhisper | OnnxWhisper) -> None:
         """Refuses another Whisper.
 
         Raises:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.engines.engine import Engine, Row, RowResult
+from spt_whisper.engines.onnx import OnnxEngine
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
@@ -24,6 +25,7 @@ from spt_whisper.transcription.routed import PieceRouter
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.onnx import OnnxWhisper, is_onnx
 from spt_whisper.whisper.options import DecodingOptions
 
 _POOL_BATCHES = 4  # batches of windows that are read at once: sorted by length, they waste less
@@ -33,22 +35,33 @@ DEFAULT_ACTIVITY = VoiceActivityOptions()
 class Whisper:
     """Whisper that transcribes with soft prompts."""
 
-    def __init__(self, frozen: FrozenWhisper, engine: Engine | None = None) -> None:
-        """Takes the frozen model, and what runs it (PyTorch by default)."""
+    def __init__(self, frozen: FrozenWhisper | OnnxWhisper, engine: Engine | None = None) -> None:
+        """Takes the frozen model, and what runs it (by default PyTorch, or onnxruntime its graphs)."""
         self.frozen = frozen
-        self.engine: Engine = engine or TorchEngine(frozen)
+        self.engine: Engine = engine or (
+            OnnxEngine(frozen) if isinstance(frozen, OnnxWhisper) else TorchEngine(frozen)
+        )
 
     @classmethod
     def from_pretrained(
         cls, name: str | Path, device: str | None = None, dtype: torch.dtype | None = None
     ) -> Whisper:
-        """Loads a Whisper by hub id, folder, CTranslate2 folder or short name.
+        """Loads a Whisper by hub id, folder, CTranslate2 folder, exported ONNX folder or short name.
 
         Args:
             name: such as `openai/whisper-small`, `base`, or a folder.
             device: by default a GPU if there is one.
             dtype: by default float32.
+
+        Raises:
+            InputError: there is no such model, it is damaged, or it cannot run so (ONNX: on the CPU, in float32).
         """
+        if is_onnx(name):
+            if device not in (None, "cpu") or dtype not in (None, torch.float32):
+                raise InputError(
+                    f"model {name}: an ONNX export runs on the cpu in float32, found {device}, {dtype}; leave them out"
+                )
+            return cls(OnnxWhisper.from_pretrained(name))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(FrozenWhisper.from_pretrained(name, device, dtype or torch.float32))
 

@@ -27,6 +27,7 @@ from spt_whisper.whisper.adapted import (
 )
 from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
 from spt_whisper.whisper.tokens import Tokens
+from spt_whisper.whisper.vocabulary import Vocabulary
 
 HUB_PREFIX = "openai/whisper-"
 SHORT_NAMES = ("tiny", "base", "small", "medium", "large-v2", "large-v3", "large-v3-turbo")
@@ -142,6 +143,13 @@ class FrozenWhisper:
         return ModelShape(
             self.config.d_model, self.config.encoder_layers, self.config.decoder_layers
         )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What it may write."""
+        own: Any = self.model.generation_config
+        never, first = own.suppress_tokens or (), own.begin_suppress_tokens or ()
+        return Vocabulary(self.tokens, self.config.vocab_size, tuple(never), tuple(first))
 
     @cached_property
     def fingerprint(self) -> str:

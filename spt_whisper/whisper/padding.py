@@ -7,21 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spt_whisper.whisper.loading import FrozenWhisper
-
 
 def left_padded(
-    whisper: FrozenWhisper, starts: Sequence[Sequence[int]]
+    starts: Sequence[Sequence[int]], filling: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Returns first tokens, (B, T), and where they are not filling, (B, T); None where nothing had to be filled."""
     longest = max(len(start) for start in starts)
     fill = [longest - len(start) for start in starts]
-    rows = [
-        [whisper.tokens.end] * count + list(start)
-        for count, start in zip(fill, starts, strict=True)
-    ]
-    tokens = torch.tensor(rows, device=whisper.device)
+    rows = [[filling] * count + list(start) for count, start in zip(fill, starts, strict=True)]
+    tokens = torch.tensor(rows, device=device)
     if not any(fill):
         return tokens, None
-    places = torch.arange(longest, device=whisper.device)
-    return tokens, places[None] >= torch.tensor(fill, device=whisper.device)[:, None]
+    places = torch.arange(longest, device=device)
+    return tokens, places[None] >= torch.tensor(fill, device=device)[:, None]

@@ -2,8 +2,9 @@
 
     <|startofprev|> P ... P (text prompt) <|startoftranscript|> <|lang|> <|transcribe|> <|notimestamps|> text <|endoftext|>
 
-P stands for the N placeholders that a decoder input prompt overwrites. They stand in the slot in which Whisper saw the
-previous text in its own training. N + text prompt <= 223, and everything together <= 448 positions.
+P stands for the N placeholders that a decoder input prompt overwrites, or for the tokens <|prompt0|>, <|prompt1|>, ...
+of an exported model, whose vocabulary has the prompt's vectors. They stand in the slot in which Whisper saw the previous
+text in its own training. N + text prompt <= 223, and everything together <= 448 positions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from spt_whisper.errors import InputError
 MAX_POSITIONS = 448
 MAX_PREVIOUS = MAX_POSITIONS // 2 - 1  # what Whisper's own training left for the previous text
 TIMESTAMP_SECONDS = 0.02
+TIMESTAMPS = 1501  # tokens, from <|0.00|> to <|30.00|>
+PROMPT_TOKEN = "<|prompt{}|>"  # a vector of a prompt that is a row of the vocabulary
 _LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 
 
@@ -66,6 +69,12 @@ class Tokens:
         }
         return dict(sorted(codes.items(), key=lambda item: item[1]))
 
+    @cached_property
+    def prompt(self) -> list[int]:
+        """Tokens of a decoder input prompt that is a part of the model; none but in an exported one."""
+        names = (PROMPT_TOKEN.format(number) for number in range(MAX_PREVIOUS))
+        return [self._ids[name] for name in names if name in self._ids]
+
     @property
     def other_special(self) -> list[int]:
         """Special tokens that no transcript has: translation, and those of other tasks."""
@@ -109,17 +118,14 @@ class Tokens:
             text_prompt: tokens of the previous text; its beginning is cut where it is too long.
             timestamps: whether timestamps are to follow.
         """
-        room = MAX_PREVIOUS - placeholders
+        vectors = [*self.prompt, *[self.end] * placeholders]
+        room = MAX_PREVIOUS - len(vectors)
         if room < 0:
             raise InputError(
-                f"prompt.length: a decoder input prompt of {placeholders} leaves no room; wanted at most {MAX_PREVIOUS}"
+                f"prompt.length: a decoder input prompt of {len(vectors)} leaves no room; wanted at most {MAX_PREVIOUS}"
             )
         text = list(text_prompt)[-room:] if room else []
-        previous = (
-            [self.start_of_previous, *[self.end] * placeholders, *text]
-            if placeholders or text
-            else []
-        )
+        previous = [self.start_of_previous, *vectors, *text] if vectors or text else []
         codes = [self.language(code) for code in languages]
         rest = [] if timestamps else [self.no_timestamps]
         return [*previous, self.start_of_transcript, *codes, self.transcribe, *rest]

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
 
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
 from spt_whisper.whisper.decoding.hypothesis import Hypothesis
 from spt_whisper.whisper.decoding.rules import TokenRules
 from spt_whisper.whisper.decoding.search import Found, beam_search, sample
-from spt_whisper.whisper.injection import attachment_of
-from spt_whisper.whisper.injection.attention import own_attention
-from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
-from spt_whisper.whisper.tokens import MAX_POSITIONS
+from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
+from spt_whisper.whisper.vocabulary import Vocabulary
+
+DecoderOf = Callable[[Sequence[int]], CachedDecoder]  # rows, by their place in the call
 
 
 @torch.inference_mode()
-def decode(
-    whisper: FrozenWhisper,
-    states: Tensor,
+def decode_with(
+    decoder_of: DecoderOf,
+    vocabulary: Vocabulary,
     starts: Sequence[Sequence[int]],
     seconds: Sequence[float],
     options: DecodingOptions,
 ) -> list[Hypothesis]:
-    """Decodes a batch of windows. Prompts that are on (`with prompted(...)`) stay on.
+    """Decodes a batch of windows.
 
     Args:
-        whisper: the model; prompts may be on.
-        states: encoder states, (B, S, D).
+        decoder_of: returns a decoder at the first tokens of some rows.
+        vocabulary: what may be written.
         starts: for each row its first tokens, from `Tokens.start`.
         seconds: for each row how long its audio is.
         options: how to search.
 
     Returns:
         One hypothesis a row.
+
+    Raises:
+        InputError: the first tokens leave no room for a text.
     """
     longest = max(len(start) for start in starts)
     room = MAX_POSITIONS - longest
@@ -46,27 +48,18 @@ def decode(
             f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions"
         )
     budgets = [min(options.budget(duration), room) for duration in seconds]
-    rules = TokenRules(whisper, options)
     results: dict[int, Hypothesis] = {}
     wanted = list(range(len(starts)))
-    attachment = attachment_of(whisper.model)
-    try:
-        with own_attention(whisper.model):
-            for temperature in options.temperatures:
-                decoder = CachedDecoder(
-                    whisper, states[wanted], [starts[row] for row in wanted], wanted
-                )
-                own_budgets = [budgets[row] for row in wanted]
-                for row, found in zip(
-                    wanted, _search(decoder, rules, own_budgets, options, temperature), strict=True
-                ):
-                    results[row] = _hypothesis(whisper, found, temperature, options)
-                wanted = [row for row in wanted if _looks_wrong(results[row], options)]
-                if not wanted:
-                    break
-    finally:
-        if attachment is not None:
-            attachment.keep_rows(None)
+    for temperature in options.temperatures:
+        decoder = decoder_of(wanted)
+        rules = TokenRules(vocabulary, options, decoder.device)
+        own_budgets = [budgets[row] for row in wanted]
+        found = _search(decoder, rules, own_budgets, options, temperature)
+        for row, own in zip(wanted, found, strict=True):
+            results[row] = _hypothesis(vocabulary.tokens, own, temperature, options)
+        wanted = [row for row in wanted if _looks_wrong(results[row], options)]
+        if not wanted:
+            break
     return [results[row] for row in range(len(starts))]
 
 
@@ -85,13 +78,13 @@ def _search(
 
 
 def _hypothesis(
-    whisper: FrozenWhisper, found: Found, temperature: float, options: DecodingOptions
+    tokens: Tokens, found: Found, temperature: float, options: DecodingOptions
 ) -> Hypothesis:
     candidate, no_speech = found.candidate, found.no_speech_probability
     sure = candidate.mean_log_probability
     if _is_silent(no_speech, sure, options):
         return Hypothesis((), "", "no_speech", sure, no_speech, temperature)
-    text = whisper.tokens.decode(candidate.tokens)
+    text = tokens.decode(candidate.tokens)
     return Hypothesis(candidate.tokens, text, candidate.stopped_by, sure, no_speech, temperature)
 
 

@@ -54,7 +54,7 @@ def sample(
         samples: texts drawn for each row, of which the most probable is taken.
         seed: of the draws; each text has its own stream, so that it does not depend on its batch.
     """
-    end = decoder.whisper.tokens.end
+    end = decoder.tokens.end
     logits, no_speech = decoder.begin(samples)
     texts = [[_Text() for _ in range(samples)] for _ in budgets]
     draws = [[_generator(decoder, seed, n) for n in range(samples)] for _ in budgets]
@@ -95,8 +95,7 @@ def _grow(text: _Text, token: int, gain: float, end: int, budget: int) -> None:
 
 
 def _generator(decoder: CachedDecoder, seed: int, number: int) -> torch.Generator:
-    device = decoder.whisper.device
-    return torch.Generator(device).manual_seed(seed * 1_000_003 + number)
+    return torch.Generator(decoder.device).manual_seed(seed * 1_000_003 + number)
 
 
 def _drawn(logits: Tensor, temperature: float, streams: Sequence[torch.Generator]) -> Tensor:
@@ -129,7 +128,7 @@ def beam_search(
         length_penalty: see `DecodingOptions`.
     """
     logits, no_speech = decoder.begin(beams)
-    device, end = logits.device, decoder.whisper.tokens.end
+    device, end = logits.device, decoder.tokens.end
     rows = [_BeamRow(beams, budget, end) for budget in budgets]
     active = list(range(len(rows)))
     written = logits.new_empty((len(logits), 0), dtype=torch.long)

@@ -46,7 +46,7 @@ def self_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandl
     if not (given.attention or given.attention_pairs or given.attention_gated):
         return handles
     for index, layer in enumerate(getattr(model.model, side).layers):
-        own = _LayerPrefix(
+        own = LayerPrefix(
             index, layer.self_attn, layer.self_attn_layer_norm,
             given.attention, given.attention_pairs, given.attention_gated,
         )  # fmt: skip
@@ -65,7 +65,7 @@ def cross_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHand
         return handles
     for index, layer in enumerate(model.model.decoder.layers):
         attention = layer.encoder_attn
-        own = _LayerPrefix(
+        own = LayerPrefix(
             index, attention, nn.Identity(), given.cross, given.cross_pairs, given.cross_gated
         )
         handles += [
@@ -76,7 +76,7 @@ def cross_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHand
     return handles
 
 
-class _LayerPrefix:
+class LayerPrefix:
     """The prefixes of one attention layer; keys and values are made once where nothing trains."""
 
     def __init__(
@@ -88,6 +88,16 @@ class _LayerPrefix:
         pairs: Pairs | None,
         gated: GatedPrefix | None,
     ) -> None:
+        """Takes what the whole side is given, of which layer `index` has its own part.
+
+        Args:
+            index: of the layer.
+            attention: transformers' attention layer.
+            norm: what stands in front of it, for vectors that pass through it.
+            prefix: vectors in front, or None.
+            pairs: keys and values in front, or None.
+            gated: vectors beside, or None.
+        """
         self.index, self.attention, self.norm = index, attention, norm
         self.prefix, self.pairs, self.gated = prefix, pairs, gated
         self.kept: tuple[KeyValues | None, KeyValues | None] | None = None
@@ -97,7 +107,7 @@ class _LayerPrefix:
     ) -> tuple[Any, dict[str, Any]]:
         """Before self-attention: both kinds go to the attention function."""
         self._check_implementation()
-        in_front, beside = self._made()
+        in_front, beside = self.made()
         return args, {**kwargs, "prompt_prefix": in_front, "gated_prefix": beside}
 
     def hand_over_gated(
@@ -105,7 +115,7 @@ class _LayerPrefix:
     ) -> tuple[Any, dict[str, Any]]:
         """Before cross-attention: the gated kind goes to the function, and a mask hides what short rows lack."""
         self._check_implementation()
-        in_front, beside = self._made()
+        in_front, beside = self.made()
         kwargs = {**kwargs, "gated_prefix": beside}
         if in_front is not None and in_front.mask is not None:
             rows, states = kwargs["key_value_states"].shape[:2]
@@ -117,14 +127,14 @@ class _LayerPrefix:
         self, projection: nn.Module, args: tuple[Tensor], output: Tensor
     ) -> Tensor:
         """(B, S, D) -> (B, N + S, D); run once in a decoding, since its result is cached."""
-        in_front, _ = self._made()
+        in_front, _ = self.made()
         return output if in_front is None else _cat(in_front.key, output)
 
     def put_values_in_front(
         self, projection: nn.Module, args: tuple[Tensor], output: Tensor
     ) -> Tensor:
         """As for keys."""
-        in_front, _ = self._made()
+        in_front, _ = self.made()
         return output if in_front is None else _cat(in_front.value, output)
 
     def _check_implementation(self) -> None:
@@ -135,7 +145,7 @@ class _LayerPrefix:
                 "`with prompted(...)`, which would leave the prompt out (return_token_timestamps does this)"
             )
 
-    def _made(self) -> tuple[KeyValues | None, KeyValues | None]:
+    def made(self) -> tuple[KeyValues | None, KeyValues | None]:
         """Keys and values in front, and those with a gate beside them."""
         if torch.is_grad_enabled():
             self.kept = None

@@ -1,0 +1,1 @@
+"""What other engines read: a prompt or an adapted model as one ordinary model, without this package's hooks."""

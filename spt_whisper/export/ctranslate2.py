@@ -1,0 +1,62 @@
+"""The format ctranslate2: the checkpoint of `transformers.py` through CTranslate2's own converter, for faster-whisper."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from spt_whisper.errors import InputError
+from spt_whisper.export.settings import ExportConfig
+from spt_whisper.export.source import Source
+from spt_whisper.export.transformers import language_codes, write_checkpoint
+from spt_whisper.whisper.adapted import CARD_FILE
+
+_COPIED = ("tokenizer.json", "preprocessor_config.json")
+
+
+def write_folder(source: Source, config: ExportConfig, folder: Path) -> None:
+    """Writes model.bin, config, vocabulary, tokenizer, feature extractor and card into a folder.
+
+    Raises:
+        InputError: CTranslate2 is not installed, or as `write_checkpoint`.
+    """
+    try:
+        converters = importlib.import_module("ctranslate2.converters")
+    except ImportError as error:
+        raise InputError(
+            "format ctranslate2: the package is not installed; pip install 'spt-whisper[export]'"
+        ) from error
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        write_checkpoint(source, replace(config, precision="float32"), Path(temporary))
+        card = Path(temporary) / CARD_FILE
+        copied = [*_COPIED, *([card.name] if card.is_file() else [])]
+        converter = converters.TransformersConverter(temporary, copy_files=copied)
+        converter.convert(str(folder), quantization=config.precision, force=True)
+
+
+def usage(source: Source, config: ExportConfig) -> str:
+    """Returns Python that runs the exported model."""
+    codes = language_codes(source, config)
+    count = source.decoder_positions
+    soft = source.vectors.decoder.language is not None
+    unwritten = [*([f'*(f"<|prompt{{n}}|>" for n in range({count}))'] if count else [])]
+    unwritten += [f'"<|{code}|>"' for code in codes if soft]
+    how = ['"speech.wav"', *([f'language="{codes[0]}"'] if codes else [])]
+    lines = ""
+    if count:  # as hotwords, which stand in front of every window
+        lines += f'prompt = "".join(f"<|prompt{{n}}|>" for n in range({count}))\n'
+        how += ["hotwords=prompt"]
+    if unwritten:  # faster-whisper has a list of its own in place of the model's
+        lines += (
+            f"never = [model.hf_tokenizer.token_to_id(name) for name in [{', '.join(unwritten)}]]\n"
+        )
+        how += ["suppress_tokens=[-1, *never]"]
+    return (
+        "from faster_whisper import WhisperModel\n\n"
+        f'model = WhisperModel("THIS FOLDER", compute_type="{config.precision}")\n'
+        f"{lines}"
+        f"segments, _ = model.transcribe({', '.join(how)})\n"
+        'print("".join(segment.text for segment in segments))\n'
+    )

@@ -1,0 +1,84 @@
+"""What is exported: a Whisper, and the prompt that goes into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spt_whisper.errors import InputError
+from spt_whisper.export.settings import ExportConfig
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
+from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.whisper.adapted import ADAPTER_CONFIG
+from spt_whisper.whisper.loading import SHORT_NAMES, FrozenWhisper
+
+_MODEL_FILES = ("config.json", "model.bin", ADAPTER_CONFIG)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Whisper with the prompt that becomes a part of it."""
+
+    whisper: FrozenWhisper
+    prompt: Prompt | None = None  # None: bare Whisper, or an adapted model
+
+    @property
+    def vectors(self) -> PromptVectors:
+        """The prompt's vectors, R = 1; none without a prompt."""
+        return self.prompt.vectors if self.prompt else PromptVectors()
+
+    @property
+    def card(self) -> PromptCard | None:
+        """What the prompt or the adapted model was made for."""
+        return self.prompt.card if self.prompt else self.whisper.card
+
+    @property
+    def decoder_positions(self) -> int:
+        """How many rows the prompt adds to the decoder's input."""
+        return self.prompt.config.decoder_positions if self.prompt else 0
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.prompt.name if self.prompt else self.whisper.name
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the prompt stands, such as `decoder.feed_forward`."""
+        names = self.vectors.named_tensors()
+        return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def read_source(config: ExportConfig) -> Source:
+    """Reads a prompt and its Whisper, or an adapted model.
+
+    Raises:
+        InputError: there is none, it is damaged, or the prompt is of another Whisper.
+    """
+    if _is_model(config.source):
+        return Source(FrozenWhisper.from_pretrained(config.source))
+    prompt = _read_prompt(config.source, config.language)
+    whisper = FrozenWhisper.from_pretrained(config.model or prompt.card.base)
+    prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+    return Source(whisper, prompt)
+
+
+def _is_model(source: str) -> bool:
+    return source in SHORT_NAMES or any((Path(source) / name).is_file() for name in _MODEL_FILES)
+
+
+def _read_prompt(source: str, language: str | None) -> Prompt:
+    """The prompt of a folder or hub id, or of one language of a bank."""
+    folder = Path(source)
+    if not folder.is_dir() or (folder / SETTINGS_FILE).is_file():
+        if language:
+            raise InputError(f"language {language}: only a bank has several; {source} is a prompt")
+        return Prompt.from_pretrained(source)
+    bank = Bank.from_pretrained(folder)
+    if not language:
+        raise InputError(
+            f"language: none given for bank {source}; wanted one of {', '.join(bank.languages)}"
+        )
+    return bank.prompt(language)

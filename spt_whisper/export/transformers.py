@@ -1,0 +1,80 @@
+"""The format transformers: a checkpoint for plain `WhisperForConditionalGeneration`, with tokenizer and feature extractor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import WhisperFeatureExtractor
+
+from spt_whisper.errors import InputError
+from spt_whisper.export.folding import fold_rows, fold_slots, with_prompt_tokens
+from spt_whisper.export.settings import ExportConfig
+from spt_whisper.export.source import Source
+from spt_whisper.whisper.adapted import CARD_FILE, write_card
+from spt_whisper.whisper.fingerprint import fingerprint_weights
+
+
+def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None:
+    """Writes config, weights, generation config, tokenizer, feature extractor and card into a folder.
+
+    Raises:
+        InputError: `language_tokens` are not as many as the prompt has, or no codes of Whisper.
+    """
+    whisper, vectors = source.whisper, source.vectors
+    codes = language_codes(source, config)
+    ids = [whisper.tokens.language(code) for code in codes]
+    model: Any = fold_rows(fold_slots(whisper.model, vectors), vectors, ids)
+    languages = whisper.tokens.languages
+    model.generation_config.lang_to_id = {f"<|{code}|>": languages[code] for code in languages}
+    model.to(getattr(torch, config.precision)).save_pretrained(folder)
+    tokenizer = with_prompt_tokens(
+        whisper.tokens.tokenizer, whisper.config.vocab_size, source.decoder_positions
+    )
+    tokenizer.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=whisper.config.num_mel_bins).save_pretrained(folder)
+    if source.card is not None:
+        fingerprint = fingerprint_weights(model)
+        card = replace(source.card, fingerprint=fingerprint, language_tokens=codes)
+        write_card(folder / CARD_FILE, card)
+
+
+def language_codes(source: Source, config: ExportConfig) -> tuple[str, ...]:
+    """Returns the codes of the language tokens with which the exported model is asked.
+
+    Raises:
+        InputError: codes are given where the prompt has no soft language token, or not as many as it has.
+    """
+    soft = source.vectors.decoder.language
+    own = source.card.language_tokens if source.card else ()
+    if config.language_tokens is None:
+        return own
+    wanted = soft.vector.shape[2] if soft is not None else 0
+    if len(config.language_tokens) != wanted:
+        raise InputError(
+            f"language_tokens: found {len(config.language_tokens)}, wanted {wanted}, as many as {source.name} has "
+            "soft language tokens"
+        )
+    return tuple(config.language_tokens)
+
+
+def usage(source: Source, config: ExportConfig) -> str:
+    """Returns Python that runs the exported model."""
+    codes = language_codes(source, config)
+    how = ['task="transcribe"', *([f'language="{codes[0]}"'] if codes else [])]
+    count = source.decoder_positions
+    names = f'["<|startofprev|>", *(f"<|prompt{{n}}|>" for n in range({count}))]'
+    prompt = f"prompt = processor.tokenizer.convert_tokens_to_ids({names})\n" if count else ""
+    how += ["prompt_ids=torch.tensor(prompt)"] if count else []
+    return (
+        "import torch\n"
+        "from transformers import WhisperForConditionalGeneration, WhisperProcessor\n\n"
+        'processor = WhisperProcessor.from_pretrained("THIS FOLDER")\n'
+        'model = WhisperForConditionalGeneration.from_pretrained("THIS FOLDER", dtype=torch.float32)\n'
+        'audio = processor(waveform, sampling_rate=16_000, return_tensors="pt")\n'
+        f"{prompt}"
+        f"tokens = model.generate(audio.input_features, {', '.join(how)})\n"
+        "print(processor.batch_decode(tokens, skip_special_tokens=True)[0])\n"
+    )

@@ -1,0 +1,171 @@
+"""Exports to plain transformers: the same logits, in a model that knows nothing of prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
+from spt_whisper import Whisper
+from spt_whisper.engines.engine import Row
+from spt_whisper.errors import InputError
+from spt_whisper.export.formats import FORMATS, MARK, export
+from spt_whisper.export.settings import ExportConfig
+from spt_whisper.export.source import Source
+from spt_whisper.whisper.fingerprint import fingerprint_weights
+from spt_whisper.whisper.injection import prompted
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import single_pass
+from tests.export.exported import (
+    FOLDING,
+    FRAMES,
+    NOT_FOLDING,
+    exported,
+    noise,
+    random_prompt,
+    tiny_on_disk,
+)
+
+TEXT = [5, 60, 7, 100]
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> FrozenWhisper:
+    return tiny_on_disk(tmp_path_factory.mktemp("models") / "random")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", FOLDING)
+def test_plain_transformers_gives_the_same_logits(
+    kind: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    count = prompt.config.decoder_positions
+    start = whisper.tokens.start(["es"], placeholders=count)
+    features = torch.randn(2, 80, FRAMES, generator=torch.Generator().manual_seed(3))
+    with prompted(whisper.model, prompt.vectors):
+        states = whisper.encode(features)
+        inputs = torch.tensor([[*start, *TEXT]] * 2)
+        ours = whisper.model(encoder_outputs=(states,), decoder_input_ids=inputs).logits
+
+    folder = exported(prompt, "transformers", tmp_path / "out")
+    plain = WhisperForConditionalGeneration.from_pretrained(folder)
+    tokenizer = WhisperProcessor.from_pretrained(folder).tokenizer
+    names = [f"<|prompt{number}|>" for number in range(count)]
+    start[1 : count + 1] = tokenizer.convert_tokens_to_ids(names)
+    inputs = torch.tensor([[*start, *TEXT]] * 2)
+    theirs = plain(input_features=features, decoder_input_ids=inputs).logits
+    size = whisper.config.vocab_size
+    differ = (ours - theirs[..., :size]).abs().amax(dim=(0, 1)) > 1e-4
+    soft = [whisper.tokens.language("es")] if "language" in prompt.config.sites else []
+    assert differ.nonzero().flatten().tolist() == soft  # that row is another one now
+    bare = whisper.model(input_features=features, decoder_input_ids=inputs.clamp(max=size - 1))
+    assert (bare.logits - ours).abs().max() > 0.1
+    added = range(size, size + count)
+    assert {*added, *soft} <= set(plain.generation_config.suppress_tokens or [])
+
+
+def test_widths_are_n_larger(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", "encoder feed_forward", 5)
+    config = FrozenWhisper.from_pretrained(
+        exported(prompt, "transformers", tmp_path / "out")
+    ).config
+    assert config.encoder_ffn_dim == whisper.config.encoder_ffn_dim + 5
+    assert config.decoder_ffn_dim == whisper.config.decoder_ffn_dim
+
+
+@pytest.mark.parametrize("kind", ["feed_forward", "all that folds"])
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_our_own_engine_reads_the_export_and_writes_the_same(
+    kind: str, timestamps: bool, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    folder = exported(prompt, "transformers", tmp_path / "out")
+    options = single_pass(timestamps=timestamps, tokens_per_second=5.0, text_prompt="so")
+    audio = noise(2.0)
+    (with_prompt,) = Whisper(whisper).decode([Row(audio, prompt)], options, 10.0)
+    folded = Whisper.from_pretrained(folder, device="cpu")
+    (without,) = folded.decode([Row(audio)], options)
+    assert without.hypothesis.tokens == with_prompt.hypothesis.tokens
+    assert without.languages == ("es",)
+    assert folded.frozen.card is not None
+    assert folded.frozen.card.window_seconds == 10.0
+
+
+@pytest.mark.parametrize("form", ["transformers", "ctranslate2"])
+@pytest.mark.parametrize("kind", NOT_FOLDING)
+def test_what_does_not_fold_is_refused_by_name(
+    kind: str, form: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    lost = sorted({name.rpartition(".")[0] for name in prompt.vectors.named_tensors()})
+    lost = [place for place in lost if place not in FORMATS[form].places]
+    with pytest.raises(InputError, match="cannot carry its") as caught:
+        exported(prompt, form, tmp_path / "out")
+    assert all(place in str(caught.value) for place in lost)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_soft_language_token_can_take_another_row(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", "language")
+    folder = exported(prompt, "transformers", tmp_path / "out", language_tokens=["it"])
+    after = FrozenWhisper.from_pretrained(folder)
+    changed = (after.model.proj_out.weight != whisper.model.proj_out.weight).any(dim=1)
+    assert changed.nonzero().flatten().tolist() == [whisper.tokens.language("it")]
+    assert after.card is not None
+    assert after.card.language_tokens == ("it",)
+    for wrong in (["it", "en"], ["kichwa"]):
+        with pytest.raises(InputError, match="language"):
+            exported(prompt, "transformers", tmp_path / "no", language_tokens=wrong)
+
+
+def test_an_adapted_model_exports_as_it_is(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    folder = export(ExportConfig(whisper.source, "transformers", str(tmp_path / "out")))
+    assert FrozenWhisper.from_pretrained(folder).fingerprint == whisper.fingerprint
+
+
+def test_a_lora_adapter_exports_merged(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    base = FrozenWhisper.from_pretrained(whisper.source)
+    config = LoraConfig(
+        r=2, target_modules=["q_proj", "fc1"], init_lora_weights=False, base_model_name_or_path=base.source
+    )  # fmt: skip
+    get_peft_model(base.model, config).save_pretrained(tmp_path / "adapter")
+    merged = FrozenWhisper.from_pretrained(tmp_path / "adapter")
+    folder = export(ExportConfig(str(tmp_path / "adapter"), "transformers", str(tmp_path / "out")))
+    plain = WhisperForConditionalGeneration.from_pretrained(folder)
+    assert fingerprint_weights(plain) == merged.fingerprint != whisper.fingerprint
+
+
+@pytest.mark.parametrize("kind", FOLDING)
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_lines_that_run_an_export_are_python(
+    form: str, kind: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    config = ExportConfig(prompt.name, form, str(tmp_path / "out"))
+    lines = FORMATS[form].usage(Source(whisper, prompt), config)
+    compile(lines, "README.md", "exec")
+    assert ("<|prompt" in lines) == bool(prompt.config.decoder_positions and form != "onnx")
+
+
+def test_half_precision_halves_the_weights(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
+    folder = exported(prompt, "transformers", tmp_path / "out", precision="float16")
+    plain = WhisperForConditionalGeneration.from_pretrained(folder)
+    assert plain.dtype == torch.float16
+    with pytest.raises(InputError, match="precision: found int8"):
+        exported(prompt, "transformers", tmp_path / "no", precision="int8")
+
+
+def test_only_an_earlier_export_is_replaced(whisper: FrozenWhisper, tmp_path: Path) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
+    with pytest.raises(InputError, match="no export"):
+        exported(prompt, "transformers", tmp_path / "prompt")
+    assert (tmp_path / "prompt" / "prompt.json").is_file()
+    for _ in range(2):
+        folder = exported(prompt, "transformers", tmp_path / "out")
+    assert (folder / MARK).is_file()
+    assert "WhisperForConditionalGeneration" in (folder / "README.md").read_text()
