@@ -3,6 +3,12 @@
     pip install spt-whisper[benchmarks]
     python benchmarks/engines.py --data DIR --language en [--engines ours:float32 faster-whisper:int8] [--json PATH]
 
+`exported-faster-whisper` and `exported-onnx` are what `spt-whisper export` makes of the model. With `--prompt DIR` these and
+ours carry the prompt, and the other engines are bare Whisper:
+
+    python benchmarks/engines.py --data DIR --language es --corpus-language qug --prompt runs/kichwa/prompt
+        --engines ours:float32 exported-faster-whisper:float32 exported-onnx:float32 faster-whisper:float32
+
 Two sets: short recordings as they are, and one long recording of joined clips (again from the first where they do not
 suffice). Each engine has a process of its own; they take turns, pass by pass. The language is given, search is greedy, all
 else is as the engine has it by default. All get waveforms, so that no engine's audio decoder counts.
@@ -31,6 +37,8 @@ from recognizers import LOADERS, Setup
 from speech import Clip, add_flags, joined, read_clips
 
 from spt_whisper.errors import InputError
+from spt_whisper.export.formats import export
+from spt_whisper.export.settings import ExportConfig, FormatName
 from spt_whisper.text.error_rates import ErrorCounts, count_word_errors
 from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -45,6 +53,12 @@ DEFAULT_ENGINES = {
         "faster-whisper:bfloat16", "faster-whisper-batched:bfloat16",
     ],
 }  # fmt: skip
+
+
+EXPORTED: dict[FormatName, str] = {
+    "ctranslate2": "exported-faster-whisper",
+    "onnx": "exported-onnx",
+}
 
 
 @dataclass(frozen=True)
@@ -137,8 +151,12 @@ def measure(settings: argparse.Namespace, folder: Path) -> list[Figures]:
     checkpoint = write_openai_checkpoint(whisper, folder / "openai.pt")
     base = Setup(
         settings.model, str(checkpoint), settings.language, "", settings.device, settings.threads,
-        settings.batch_size,
+        settings.batch_size, settings.prompt, str(folder),
     )  # fmt: skip
+    for form, engine in EXPORTED.items():
+        if any(name.startswith(f"{engine}:") for name in settings.engines):
+            source, model = settings.prompt or whisper.source, whisper.source
+            export(ExportConfig(source, form, str(folder / form), model=model))
     clips = read_clips(settings)
     long = joined(clips, 60 * settings.long_minutes)
     sets = {
@@ -163,6 +181,7 @@ def read_settings() -> argparse.Namespace:
     parser = settings_parser(__doc__)
     add_flags(parser)
     parser.add_argument("--engines", nargs="+", metavar="NAME:PRECISION", help=", ".join(LOADERS))
+    parser.add_argument("--prompt", metavar="DIR", help="prompt that ours and the exports carry")
     parser.add_argument("--short", type=int, default=30, help="short recordings (%(default)s)")
     parser.add_argument("--long-minutes", type=float, default=20.0, help="(%(default)s)")
     parser.add_argument("--long-repeats", type=int, default=3, help="rounds (%(default)s)")

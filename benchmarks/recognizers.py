@@ -16,6 +16,8 @@ from spt_whisper.errors import InputError
 if TYPE_CHECKING:  # loaded only where it is measured
     from faster_whisper import WhisperModel
 
+    from spt_whisper import Prompt, Whisper
+
 Recognizer = Callable[[Sequence[np.ndarray]], list[str]]  # waveforms (samples,), 16 kHz -> texts
 
 
@@ -30,17 +32,32 @@ class Setup:
     device: str
     threads: int
     batch_size: int  # windows decoded together, where the engine can
+    prompt: str | None = None  # folder of the prompt that ours and the exports carry
+    exports: str = ""  # folder with the exports, one a format
 
 
 def load_ours(setup: Setup) -> Recognizer:
-    """SPT-Whisper, without a prompt."""
-    from spt_whisper import Whisper
+    """SPT-Whisper, with the prompt if there is one."""
+    from spt_whisper import Prompt, Whisper
 
     whisper = Whisper.from_pretrained(setup.model, setup.device, getattr(torch, setup.precision))
+    return _ours(whisper, setup, Prompt.from_pretrained(setup.prompt) if setup.prompt else None)
+
+
+def load_exported_onnx(setup: Setup) -> Recognizer:
+    """SPT-Whisper over exported graphs."""
+    from spt_whisper import Whisper
+
+    return _ours(Whisper.from_pretrained(Path(setup.exports) / "onnx"), setup, None)
+
+
+def _ours(whisper: Whisper, setup: Setup, prompt: Prompt | None) -> Recognizer:
+    """In windows of 30 s, as the other engines, whatever window the prompt was trained in."""
+    settings = {"language": setup.language, "batch_size": setup.batch_size, "window_seconds": 30.0}
 
     def recognize(waveforms: Sequence[np.ndarray]) -> list[str]:
         audio = [torch.from_numpy(waveform) for waveform in waveforms]
-        found = whisper.transcribe(audio, language=setup.language, batch_size=setup.batch_size)
+        found = whisper.transcribe(audio, prompt=prompt, **settings)
         return [transcript.text for transcript in found]
 
     return recognize
@@ -84,7 +101,16 @@ def load_pipeline(setup: Setup) -> Recognizer:
 
 def load_faster(setup: Setup) -> Recognizer:
     """faster-whisper, one window after the other."""
-    model = _faster_model(setup)
+    return _faster(setup, ctranslate2_folder(setup.model))
+
+
+def load_exported_faster(setup: Setup) -> Recognizer:
+    """faster-whisper over the exported model."""
+    return _faster(setup, Path(setup.exports) / "ctranslate2")
+
+
+def _faster(setup: Setup, folder: Path) -> Recognizer:
+    model = _faster_model(setup, folder)
 
     def recognize(waveforms: Sequence[np.ndarray]) -> list[str]:
         found = (
@@ -100,7 +126,7 @@ def load_faster_batched(setup: Setup) -> Recognizer:
     """faster-whisper, windows of one recording in batches."""
     from faster_whisper import BatchedInferencePipeline
 
-    model = BatchedInferencePipeline(_faster_model(setup))
+    model = BatchedInferencePipeline(_faster_model(setup, ctranslate2_folder(setup.model)))
 
     def recognize(waveforms: Sequence[np.ndarray]) -> list[str]:
         found = (
@@ -114,11 +140,11 @@ def load_faster_batched(setup: Setup) -> Recognizer:
     return recognize
 
 
-def _faster_model(setup: Setup) -> WhisperModel:
+def _faster_model(setup: Setup, folder: Path) -> WhisperModel:
     from faster_whisper import WhisperModel
 
     return WhisperModel(
-        str(ctranslate2_folder(setup.model)), device=setup.device, compute_type=setup.precision,
+        str(folder), device=setup.device, compute_type=setup.precision,
         cpu_threads=setup.threads,
     )  # fmt: skip
 
@@ -144,4 +170,6 @@ LOADERS: dict[str, Callable[[Setup], Recognizer]] = {
     "transformers": load_pipeline,
     "faster-whisper": load_faster,
     "faster-whisper-batched": load_faster_batched,
+    "exported-faster-whisper": load_exported_faster,
+    "exported-onnx": load_exported_onnx,
 }
