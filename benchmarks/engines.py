@@ -158,11 +158,12 @@ def measure(settings: argparse.Namespace, folder: Path) -> list[Figures]:
             source, model = settings.prompt or whisper.source, whisper.source
             export(ExportConfig(source, form, str(folder / form), model=model))
     clips = read_clips(settings)
-    long = joined(clips, 60 * settings.long_minutes)
-    sets = {
-        f"{settings.short} short": (clips[: settings.short], settings.repeats),
-        f"1 of {long.seconds / 60:.0f} min": ([long], settings.long_repeats),
-    }
+    sets = {}
+    if settings.short:
+        sets[f"{settings.short} short"] = (clips[: settings.short], settings.repeats)
+    if settings.long_minutes:
+        long = joined(clips, 60 * settings.long_minutes)
+        sets[f"1 of {long.seconds / 60:.0f} min"] = ([long], settings.long_repeats)
     rows = []
     for audio, (recordings, repeats) in sets.items():
         files = [folder / f"{number}.npy" for number in range(len(recordings))]
@@ -182,8 +183,10 @@ def read_settings() -> argparse.Namespace:
     add_flags(parser)
     parser.add_argument("--engines", nargs="+", metavar="NAME:PRECISION", help=", ".join(LOADERS))
     parser.add_argument("--prompt", metavar="DIR", help="prompt that ours and the exports carry")
-    parser.add_argument("--short", type=int, default=30, help="short recordings (%(default)s)")
-    parser.add_argument("--long-minutes", type=float, default=20.0, help="(%(default)s)")
+    parser.add_argument(
+        "--short", type=int, default=30, help="short recordings, 0 for none (%(default)s)"
+    )
+    parser.add_argument("--long-minutes", type=float, default=20.0, help="0 for none (%(default)s)")
     parser.add_argument("--long-repeats", type=int, default=3, help="rounds (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="windows (%(default)s)")
     parser.set_defaults(dtype="precision as named")
