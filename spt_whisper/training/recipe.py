@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
@@ -50,7 +51,7 @@ class AugmentConfig:
 
     speed: list[float] = field(default_factory=list)
     """Speed factors, one of which is drawn for each utterance, such as [0.9, 1.0, 1.1]; 1.1 is a tenth faster and
-    higher. A factor that would make an utterance longer than the window is left out of its draw."""
+    higher. A factor that would make an utterance longer than the longest window is left out of its draw."""
     frequency_masks: int = 0
     """SpecAugment: bands of mel bins set to the mean (Park et al., Interspeech 2019)."""
     frequency_width: int = 27
@@ -81,6 +82,11 @@ class AugmentConfig:
             )
         if self.noise_snr[0] > self.noise_snr[1]:
             raise InputError("data.augment.noise_snr: wanted the lowest ratio before the highest")
+
+    @property
+    def slowest(self) -> float:
+        """The lowest speed at which an utterance may be played."""
+        return min(1.0, *self.speed) if self.speed else 1.0
 
     @property
     def masks(self) -> bool:
@@ -158,8 +164,9 @@ class Recipe:
     """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
     utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. What is not named gets
     its own token, or where Whisper has none the one that it hears most in the training audio."""
-    window_seconds: float = 30.0
-    """Window of audio that is trained on; shorter is faster. Longer utterances are dropped by name."""
+    window_seconds: float | list[float] = 30.0
+    """Window of audio that is trained on; shorter is faster. Of several, such as [4, 6, 10], each utterance gets the
+    shortest that holds it, in training and later. Utterances longer than the longest are dropped by name."""
     prompt: PromptConfig = field(default_factory=PromptConfig)
     lapt: LanguageAwareConfig = field(default_factory=LanguageAwareConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -180,11 +187,15 @@ class Recipe:
             raise InputError(
                 f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"
             )
-        if not 0 < self.window_seconds <= 30:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30"
-            )
-        if abs(self.window_seconds * 50 - round(self.window_seconds * 50)) > 1e-6:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, wanted a multiple of 0.02"
-            )
+        check_windows(self.windows)
+
+    @property
+    def windows(self) -> tuple[float, ...]:
+        """The windows in seconds, ascending."""
+        given = self.window_seconds
+        return tuple(given) if isinstance(given, list) else (given,)
+
+    @property
+    def longest_window(self) -> float:
+        """The longest window, in seconds."""
+        return self.windows[-1]

@@ -103,9 +103,7 @@ def train(
         recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
-    tuner = PromptTuner(
-        whisper, learner, recipe.optimizer, recipe.window_seconds, recipe.data.augment
-    )
+    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
     trainer, watch = build_trainer(recipe, output)
     whisper.model.to(trainer.strategy.root_device)
     data = SpeechDataModule(
@@ -147,7 +145,7 @@ def make_card(
         languages=tuple(languages_of([example.utterance for example in train])),
         language_tokens=train[0].codes if len(codes) == 1 else (),
         codes={k: tuple(v) for k, v in parts.builder.codes.items()},
-        window_seconds=recipe.window_seconds,
+        windows=recipe.windows,
         method=recipe.method,
         text=asdict(recipe.text),
         key=parts.key,
@@ -192,10 +190,7 @@ def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, to
     if learner.on_encoder or recipe.data.augment.changes_audio:
         return {}
     return encode_once(
-        parts.whisper,
-        [*parts.train, *parts.dev],
-        recipe.window_seconds,
-        recipe.data.encoder_cache_gigabytes,
+        parts.whisper, [*parts.train, *parts.dev], recipe.data.encoder_cache_gigabytes
     )
 
 
