@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -15,6 +16,7 @@ from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.training.batch import AudioKey, Example
+from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -26,6 +28,7 @@ def encode_once(
     whisper: FrozenWhisper,
     examples: Sequence[Example],
     gigabytes: float,
+    store: StatesStore | None = None,
     batch_size: int = 8,
 ) -> dict[AudioKey, Tensor]:
     """Returns `Example.audio_key` -> states (S, D) of its window, float16 on the CPU, for as many as fit the bound.
@@ -34,6 +37,7 @@ def encode_once(
         whisper: the model, without prompts.
         examples: what to encode.
         gigabytes: the bound; the rest is computed again in every epoch, and said so.
+        store: where states are looked for first, and kept for the next run.
         batch_size: utterances encoded together.
     """
     sizes = list(accumulate(_bytes_of(example, whisper) for example in examples))
@@ -43,13 +47,23 @@ def encode_once(
         count, len(examples), sizes[count - 1] / 1e9 if count else 0.0,
     )  # fmt: skip
     kept: dict[AudioKey, Tensor] = {}
+    encode = partial(_encode_half, whisper)
     groups = list(by_window(examples[:count], lambda example: example.window, batch_size))
     for group in _with_progress(groups):
         waveforms = [load_example(example) for example in group]
-        states = encode_audio(whisper, waveforms, group[0].window)
+        window = group[0].window
+        states = store.states(waveforms, window, encode) if store else encode(waveforms, window)
         for example, row in zip(group, states, strict=True):
-            kept[example.audio_key] = row.to("cpu", torch.float16).clone()
+            kept[example.audio_key] = row
     return kept
+
+
+def _encode_half(
+    whisper: FrozenWhisper, waveforms: Sequence[Tensor], window_seconds: float
+) -> list[Tensor]:
+    """States (S, D) of each waveform, float16 on the CPU, in memory of their own."""
+    states = encode_audio(whisper, waveforms, window_seconds)
+    return [row.to("cpu", torch.float16).clone() for row in states]
 
 
 def _bytes_of(example: Example, whisper: FrozenWhisper) -> int:

@@ -114,6 +114,10 @@ class DataConfig:
     """Share of examples that carry `<|0.00|> text <|end|>`, so that timestamps survive training."""
     encoder_cache_gigabytes: float = 4.0
     """Where the encoder carries no prompt, its states are computed once and kept in memory up to this size."""
+    states_store: str | None = None
+    """Folder in which these states are kept on disk too, so that the next run on the same audio need not compute them."""
+    states_store_gigabytes: float = 20.0
+    """Size up to which that folder grows; the states that were used the longest ago make room."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -127,6 +131,10 @@ class DataConfig:
             raise InputError(
                 f"data.encoder_cache_gigabytes: found {self.encoder_cache_gigabytes:g}, "
                 "wanted 0 (keep no states) or more"
+            )
+        if not self.states_store_gigabytes > 0:
+            raise InputError(
+                f"data.states_store_gigabytes: found {self.states_store_gigabytes:g}, wanted more than 0"
             )
 
 
