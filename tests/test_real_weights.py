@@ -47,7 +47,7 @@ def neutral_prompt(
     vectors = start.map(
         lambda tensor: tensor + noise * torch.randn(tensor.shape, generator=generator)
     )
-    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, ("en",), ("en",), window)
+    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, ("en",), ("en",), (window,))
     return Prompt(config, vectors, card)
 
 

@@ -93,7 +93,7 @@ def _common(prompt: Prompt) -> dict[str, object]:
         "the base's fingerprint": card.fingerprint,
         "the base's shape": card.shape,
         **{f"prompt.{setting}": value for setting, value in vars(prompt.config).items()},
-        "window_seconds": card.window_seconds,
+        "window_seconds": card.windows_text,
         "the language token": "+".join(card.language_tokens),
         "text": card.text,
         "the start": card.training["start"],

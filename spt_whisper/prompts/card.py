@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.audio.window import check_windows
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import ModelShape
-
-LONGEST_WINDOW = 30.0  # seconds; the positions of Whisper's encoder
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class PromptCard:
     """Languages of the speech, as the corpus names them."""
     language_tokens: tuple[str, ...]
     """Codes of the Whisper language tokens that stand for them (a proxy where Whisper has none)."""
-    window_seconds: float = LONGEST_WINDOW
-    """The window it was trained with."""
+    windows: tuple[float, ...] = (float(WINDOW_SECONDS),)
+    """The windows it was trained with, in seconds, ascending; audio gets the shortest that holds it."""
     method: str = "prompt"
     """The method that made it."""
     text: dict[str, bool] = field(default_factory=dict)
@@ -53,12 +53,19 @@ class PromptCard:
     """Numbers of the training run: utterances, last loss, seconds."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.window_seconds <= LONGEST_WINDOW:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds}, wanted more than 0 and at most {LONGEST_WINDOW:g}"
-            )
+        check_windows(self.windows)
         if self.key is not None:
             _check_key(self.key, self.shape.width)
+
+    @property
+    def window_seconds(self) -> float:
+        """The longest window it was trained with, to which longer speech is cut."""
+        return self.windows[-1]
+
+    @property
+    def windows_text(self) -> str:
+        """The windows for people: `10 s`, or `4, 6, 10 s`."""
+        return ", ".join(f"{window:g}" for window in self.windows) + " s"
 
 
 def _check_key(key: LanguageKey, width: int) -> None:

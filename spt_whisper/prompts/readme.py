@@ -51,7 +51,7 @@ def render_readme(
     known = publication or Publication()
     text = (
         f"Side {config.side}, site {', '.join(config.sites)}, length {config.length}; language token "
-        f"{', '.join(card.language_tokens) or 'of the language'}; window {card.window_seconds:g} s. "
+        f"{', '.join(card.language_tokens) or 'of the language'}; window {card.windows_text}. "
         "Whisper itself is unchanged."
     )
     loading = f'Prompt.from_pretrained("{known.name}")'

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 
 IGNORED = -100  # label of positions that are not learned: prompt, first tokens, padding
+_ROUNDED = 0.05  # seconds by which the durations of a corpus may be too short
 
 AudioKey = tuple[str, float | None, float | None]  # file, start and end in seconds
 
@@ -30,6 +32,7 @@ class Example:
     text: tuple[int, ...]
     duration: float  # seconds
     codes: tuple[str, ...]  # Whisper's language tokens in front of the text
+    window: float  # seconds that the encoder takes of it
 
     @property
     def audio_key(self) -> AudioKey:
@@ -44,7 +47,7 @@ class ExampleBuilder:
     tokens: Tokens
     codes: Mapping[str, tuple[str, ...]]  # corpus language -> the Whisper tokens that stand for it
     placeholders: int
-    window_seconds: float
+    windows: tuple[float, ...]  # seconds, ascending
     timestamps_share: float = 0.0
     seed: int = 0
     main_language_only: bool = (
@@ -52,9 +55,19 @@ class ExampleBuilder:
     )
 
     def examples(
-        self, utterances: Sequence[Utterance], texts: Sequence[str], split: str
+        self,
+        utterances: Sequence[Utterance],
+        texts: Sequence[str],
+        split: str,
+        slowest: float = 1.0,
     ) -> list[Example]:
-        """Tokenizes, and drops by name what does not fit the window or the decoder's positions.
+        """Tokenizes, chooses windows, and drops by name what does not fit the longest or the decoder's positions.
+
+        Args:
+            utterances: the speech.
+            texts: what is learned of each.
+            split: its name.
+            slowest: the lowest speed at which audio may be played; the window holds it where any does.
 
         Raises:
             InputError: nothing is left.
@@ -64,14 +77,15 @@ class ExampleBuilder:
             duration = with_duration(utterance).duration or 0.0
             codes = self._codes(utterance, split)
             overhead = len(self.tokens.start(codes, placeholders=self.placeholders)) + 2
-            example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes)
-            if duration > self.window_seconds:
+            window = shortest_window(duration / slowest + _ROUNDED, self.windows)
+            example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes, window)
+            if duration > window:
                 too_long.append(utterance.id)
             elif overhead + len(example.text) > MAX_POSITIONS:
                 too_many.append(utterance.id)
             else:
                 kept.append(example)
-        _report_dropped(split, f"longer than the window of {self.window_seconds:g} s", too_long)
+        _report_dropped(split, f"longer than the window of {self.windows[-1]:g} s", too_long)
         _report_dropped(split, f"over {MAX_POSITIONS} decoder positions", too_many)
         if not kept:
             raise InputError(
@@ -123,6 +137,7 @@ class Batch:
     """What one step learns from."""
 
     ids: tuple[str, ...]
+    window: float  # seconds, of every row
     languages: tuple[tuple[str, ...], ...]  # of each utterance, as its corpus names them
     inputs: Tensor  # (B, T) decoder tokens, filled up with the end token
     labels: Tensor  # (B, T), IGNORED where nothing is learned
@@ -140,6 +155,7 @@ class Item:
     """One example as the data set hands it out."""
 
     id: str
+    window: float  # seconds
     languages: tuple[str, ...]
     inputs: list[int]
     labels: list[int]
@@ -149,12 +165,14 @@ class Item:
 
 
 def collate(items: Sequence[Item], fill: int) -> Batch:
-    """Puts items into a batch; decoder tokens are filled up on the right with `fill`."""
+    """Puts items that share a window into a batch; decoder tokens are filled up on the right with `fill`."""
+    (window,) = {item.window for item in items}
     longest = max(len(item.inputs) for item in items)
     inputs = [item.inputs + [fill] * (longest - len(item.inputs)) for item in items]
     labels = [item.labels + [IGNORED] * (longest - len(item.labels)) for item in items]
     return Batch(
         ids=tuple(item.id for item in items),
+        window=window,
         languages=tuple(item.languages for item in items),
         inputs=torch.tensor(inputs),
         labels=torch.tensor(labels),

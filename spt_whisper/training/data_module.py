@@ -1,14 +1,13 @@
-"""The data of a run: examples in an order that depends on seed and epoch alone."""
+"""The data of a run: examples as items, in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import lightning
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from spt_whisper.training.augmentation import (
     augment_waveform,
@@ -18,28 +17,7 @@ from spt_whisper.training.augmentation import (
 from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder, Item, collate
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index): a shuffle that is a function of seed and epoch, so that nothing random must be saved."""
-
-    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
-        """Takes the number of examples; without shuffle, every epoch is epoch 0 in order."""
-        self.count, self.seed, self.shuffle, self.epoch = count, seed, shuffle, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self.epoch = epoch if self.shuffle else 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = torch.arange(self.count)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = torch.randperm(self.count, generator=generator)
-        return ((self.epoch, index) for index in order.tolist())
+from spt_whisper.training.window_batches import EpochSampler, WindowBatches
 
 
 class ExampleSet(Dataset[Item]):
@@ -64,15 +42,14 @@ class ExampleSet(Dataset[Item]):
         example = self.examples[index]
         builder, name = self.builder, example.utterance.id
         draw = draw_for(builder.seed, epoch, name)
-        speed = draw_speed(self.augment, draw, example.duration, builder.window_seconds)
+        speed = draw_speed(self.augment, draw, example.duration, example.window)
         inputs, labels = builder.inputs_and_labels(example, epoch, speed)
         spoken, states = example.utterance.languages, self.states.get(example.audio_key)
         if states is not None:
-            return Item(name, spoken, inputs, labels, None, states)
-        waveform = load_example(example, builder.window_seconds)
-        waveform = augment_waveform(waveform, speed, self.augment, draw)
+            return Item(name, example.window, spoken, inputs, labels, None, states)
+        waveform = augment_waveform(load_example(example), speed, self.augment, draw)
         mask_seed = draw.getrandbits(32) if self.augment.masks else None
-        return Item(name, spoken, inputs, labels, waveform, None, mask_seed)
+        return Item(name, example.window, spoken, inputs, labels, waveform, None, mask_seed)
 
 
 class SpeechDataModule(lightning.LightningDataModule):
@@ -110,10 +87,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         shuffle: bool,
         augment: AugmentConfig = NO_AUGMENTATION,
     ) -> DataLoader[Item]:
+        order = EpochSampler(len(examples), self.builder.seed, shuffle)
+        windows = [example.window for example in examples]
         return DataLoader(
             ExampleSet(examples, self.builder, self.states, augment),
-            batch_size=self.config.batch_size,
-            sampler=EpochSampler(len(examples), self.builder.seed, shuffle),
+            batch_sampler=WindowBatches(order, self.config.batch_size, windows=windows),
             num_workers=self.config.workers,
             collate_fn=partial(collate, fill=self.builder.tokens.end),
         )

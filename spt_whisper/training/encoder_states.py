@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import accumulate
 
 import torch
 from rich.progress import track
@@ -13,6 +16,8 @@ from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.training.batch import AudioKey, Example
+from spt_whisper.training.states_store import StatesStore
+from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -22,35 +27,47 @@ _BYTES = 2  # float16
 def encode_once(
     whisper: FrozenWhisper,
     examples: Sequence[Example],
-    window_seconds: float,
     gigabytes: float,
+    store: StatesStore | None = None,
     batch_size: int = 8,
 ) -> dict[AudioKey, Tensor]:
-    """Returns `Example.audio_key` -> states (S, D), float16 on the CPU, for as many examples as fit the bound.
+    """Returns `Example.audio_key` -> states (S, D) of its window, float16 on the CPU, for as many as fit the bound.
 
     Args:
         whisper: the model, without prompts.
         examples: what to encode.
-        window_seconds: the window.
         gigabytes: the bound; the rest is computed again in every epoch, and said so.
+        store: where states are looked for first, and kept for the next run.
         batch_size: utterances encoded together.
     """
-    size = round(window_seconds * STATES_PER_SECOND) * whisper.config.d_model * _BYTES
-    fitting = examples[: int(gigabytes * 1e9 / size)]
+    sizes = list(accumulate(_bytes_of(example, whisper) for example in examples))
+    count = bisect_right(sizes, gigabytes * 1e9)
     logger.info(
         "the encoder carries no prompt: states of %d of %d utterances are computed once and kept (%.2f GB)",
-        len(fitting), len(examples), len(fitting) * size / 1e9,
+        count, len(examples), sizes[count - 1] / 1e9 if count else 0.0,
     )  # fmt: skip
     kept: dict[AudioKey, Tensor] = {}
-    groups = range(0, len(fitting), batch_size)
-    for first in _with_progress(groups):
-        group = fitting[first : first + batch_size]
-        states = encode_audio(
-            whisper, [load_example(example, window_seconds) for example in group], window_seconds
-        )
+    encode = partial(_encode_half, whisper)
+    groups = list(by_window(examples[:count], lambda example: example.window, batch_size))
+    for group in _with_progress(groups):
+        waveforms = [load_example(example) for example in group]
+        window = group[0].window
+        states = store.states(waveforms, window, encode) if store else encode(waveforms, window)
         for example, row in zip(group, states, strict=True):
-            kept[example.audio_key] = row.to("cpu", torch.float16).clone()
+            kept[example.audio_key] = row
     return kept
+
+
+def _encode_half(
+    whisper: FrozenWhisper, waveforms: Sequence[Tensor], window_seconds: float
+) -> list[Tensor]:
+    """States (S, D) of each waveform, float16 on the CPU, in memory of their own."""
+    states = encode_audio(whisper, waveforms, window_seconds)
+    return [row.to("cpu", torch.float16).clone() for row in states]
+
+
+def _bytes_of(example: Example, whisper: FrozenWhisper) -> int:
+    return round(example.window * STATES_PER_SECOND) * whisper.config.d_model * _BYTES
 
 
 @torch.no_grad()
@@ -62,21 +79,21 @@ def encode_audio(
     return whisper.encode(log_mel(waveforms, window_seconds, mels, whisper.device))
 
 
-def load_example(example: Example, window_seconds: float) -> Tensor:
+def load_example(example: Example) -> Tensor:
     """Returns the waveform of an example, (samples,).
 
     Raises:
-        InputError: it cannot be read, or is longer than the window though its corpus says otherwise.
+        InputError: it cannot be read, or is longer than its window though its corpus says otherwise.
     """
     utterance = example.utterance
     waveform = load_audio(utterance.audio, utterance.start, utterance.end)
-    if waveform.shape[0] > window_seconds * SAMPLE_RATE:
+    if waveform.shape[0] > example.window * SAMPLE_RATE:
         raise InputError(
             f"{utterance.audio} (utterance {utterance.id}): {waveform.shape[0] / SAMPLE_RATE:.2f} s of audio, "
-            f"but the corpus says {example.duration:.2f} s and the window is {window_seconds:g} s; mend the duration"
+            f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; mend the duration"
         )
     return waveform
 
 
-def _with_progress(groups: Sequence[int]) -> Iterable[int]:
+def _with_progress(groups: Sequence[list[Example]]) -> Iterable[list[Example]]:
     return track(groups, description="encoding audio", transient=True)

@@ -36,6 +36,7 @@ from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import checkpoint_to_resume, make_card, train
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.trainer import build_trainer
+from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
 
@@ -86,15 +87,15 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     shared.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
     parts = prepare(recipe, whisper, config.language)
-    probes = [load_example(e, recipe.window_seconds) for e in parts.train[: config.probes]]
+    probes = [load_example(e) for e in parts.train[: config.probes]]
     older = sorted(path for path in bank.folder.rglob("*") if path.is_file())
-    before = _evidence(bank, older, whisper, probes, recipe.window_seconds)
+    before = _evidence(bank, older, whisper, probes, recipe.longest_window)
     learner, init = _learner(config, recipe, parts, bank, shared)
     numbers = train(recipe, parts, learner, checkpoint)
     part = learner.part(config.language, make_card(recipe, parts, numbers, whisper.fingerprint))
     folder = bank.add(part)
     after = _evidence(
-        Bank.from_folder(bank.folder), older, whisper, probes, recipe.window_seconds,
+        Bank.from_folder(bank.folder), older, whisper, probes, recipe.longest_window,
         list(bank.languages),
     )  # fmt: skip
     if before != after:
@@ -157,7 +158,7 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
         model=config.model or shared.card.base,
         output=config.output or f"runs/add-{config.language}",
         languages={config.language: config.tokens} if config.tokens else [],
-        window_seconds=shared.card.window_seconds,
+        window_seconds=list(shared.card.windows),
         prompt=shared.config.folded,
         lapt=parts[0].aware,
         text=TextProcessing.of_card(shared.card.text),
@@ -208,10 +209,10 @@ def _loss(learner: LanguageAwareLearner, recipe: Recipe, parts: Parts) -> float:
     """Mean loss over the first utterances of dev (of train where there is no dev)."""
     examples: list[Example] = (parts.dev or parts.train)[:_TRIED]
     data = ExampleSet(examples, parts.builder, {})
-    tuner = PromptTuner(parts.whisper, learner, recipe.optimizer, recipe.window_seconds).eval()
+    tuner = PromptTuner(parts.whisper, learner, recipe.optimizer).eval()
     losses = []
-    for first in range(0, len(examples), _BATCH):
-        items = [data[0, index] for index in range(first, min(first + _BATCH, len(examples)))]
+    for indices in by_window(range(len(examples)), lambda index: examples[index].window, _BATCH):
+        items = [data[0, index] for index in indices]
         losses.append(tuner.loss_on(collate(items, parts.builder.tokens.end)) * len(items))
     return sum(losses) / len(examples)
 

@@ -50,7 +50,7 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         whisper.tokens,
         language_codes(recipe, whisper, [*train, *dev]),
         recipe.prompt.decoder_positions if method.takes_positions else 0,
-        recipe.window_seconds,
+        recipe.windows,
         recipe.data.timestamps_share,
         recipe.seed,
         method.main_language_only,
@@ -58,9 +58,11 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     return Parts(
         whisper,
         builder,
-        builder.examples(train, [recipe.text.apply(u.text) for u in train], "train"),
+        builder.examples(
+            train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
+        ),
         builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
-        hear(whisper, train, recipe.window_seconds).key(),
+        hear(whisper, train, recipe.longest_window).key(),
     )
 
 
@@ -84,7 +86,7 @@ def language_codes(
             named[language] = (language,)
         else:
             own = [utterance for utterance in utterances if language in utterance.languages]
-            heard = hear(whisper, own, recipe.window_seconds)
+            heard = hear(whisper, own, recipe.longest_window)
             named[language] = (most_heard(whisper, heard),)
             logger.info(
                 "language token of %s: <|%s|>, which Whisper hears most in it",

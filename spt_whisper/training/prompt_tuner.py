@@ -31,7 +31,6 @@ class PromptTuner(lightning.LightningModule):
         whisper: FrozenWhisper,
         learner: Learner,
         optimizer: OptimizerConfig,
-        window_seconds: float,
         augment: AugmentConfig = NO_AUGMENTATION,
     ) -> None:
         """Takes the model and what is learned, at its start."""
@@ -40,7 +39,6 @@ class PromptTuner(lightning.LightningModule):
         self.model = whisper.model
         self.learner = learner
         self.optimizer = optimizer
-        self.window_seconds = window_seconds
         self.augment = augment
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
@@ -125,9 +123,8 @@ class PromptTuner(lightning.LightningModule):
 
     def _features(self, batch: Batch, waveforms: Sequence[Tensor]) -> Tensor:
         """Log-mel of the rows that have audio, masked as drawn."""
-        features = log_mel(
-            waveforms, self.window_seconds, self.whisper.config.num_mel_bins, self.device
-        )
+        mels = self.whisper.config.num_mel_bins
+        features = log_mel(waveforms, batch.window, mels, self.device)
         seeds = [
             seed
             for seed, waveform in zip(batch.mask_seeds, batch.waveforms, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
@@ -50,7 +51,7 @@ class AugmentConfig:
 
     speed: list[float] = field(default_factory=list)
     """Speed factors, one of which is drawn for each utterance, such as [0.9, 1.0, 1.1]; 1.1 is a tenth faster and
-    higher. A factor that would make an utterance longer than the window is left out of its draw."""
+    higher. A factor that would make an utterance longer than the longest window is left out of its draw."""
     frequency_masks: int = 0
     """SpecAugment: bands of mel bins set to the mean (Park et al., Interspeech 2019)."""
     frequency_width: int = 27
@@ -83,6 +84,11 @@ class AugmentConfig:
             raise InputError("data.augment.noise_snr: wanted the lowest ratio before the highest")
 
     @property
+    def slowest(self) -> float:
+        """The lowest speed at which an utterance may be played."""
+        return min(1.0, *self.speed) if self.speed else 1.0
+
+    @property
     def masks(self) -> bool:
         """Whether the log-mel is masked."""
         return bool(self.frequency_masks or self.time_masks)
@@ -108,6 +114,10 @@ class DataConfig:
     """Share of examples that carry `<|0.00|> text <|end|>`, so that timestamps survive training."""
     encoder_cache_gigabytes: float = 4.0
     """Where the encoder carries no prompt, its states are computed once and kept in memory up to this size."""
+    states_store: str | None = None
+    """Folder in which these states are kept on disk too, so that the next run on the same audio need not compute them."""
+    states_store_gigabytes: float = 20.0
+    """Size up to which that folder grows; the states that were used the longest ago make room."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -121,6 +131,10 @@ class DataConfig:
             raise InputError(
                 f"data.encoder_cache_gigabytes: found {self.encoder_cache_gigabytes:g}, "
                 "wanted 0 (keep no states) or more"
+            )
+        if not self.states_store_gigabytes > 0:
+            raise InputError(
+                f"data.states_store_gigabytes: found {self.states_store_gigabytes:g}, wanted more than 0"
             )
 
 
@@ -158,8 +172,9 @@ class Recipe:
     """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
     utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. What is not named gets
     its own token, or where Whisper has none the one that it hears most in the training audio."""
-    window_seconds: float = 30.0
-    """Window of audio that is trained on; shorter is faster. Longer utterances are dropped by name."""
+    window_seconds: float | list[float] = 30.0
+    """Window of audio that is trained on; shorter is faster. Of several, such as [4, 6, 10], each utterance gets the
+    shortest that holds it, in training and later. Utterances longer than the longest are dropped by name."""
     prompt: PromptConfig = field(default_factory=PromptConfig)
     lapt: LanguageAwareConfig = field(default_factory=LanguageAwareConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -180,11 +195,15 @@ class Recipe:
             raise InputError(
                 f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"
             )
-        if not 0 < self.window_seconds <= 30:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, wanted more than 0 and at most 30"
-            )
-        if abs(self.window_seconds * 50 - round(self.window_seconds * 50)) > 1e-6:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, wanted a multiple of 0.02"
-            )
+        check_windows(self.windows)
+
+    @property
+    def windows(self) -> tuple[float, ...]:
+        """The windows in seconds, ascending."""
+        given = self.window_seconds
+        return tuple(given) if isinstance(given, list) else (given,)
+
+    @property
+    def longest_window(self) -> float:
+        """The longest window, in seconds."""
+        return self.windows[-1]

@@ -24,6 +24,7 @@ from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -103,9 +104,7 @@ def train(
         recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
-    tuner = PromptTuner(
-        whisper, learner, recipe.optimizer, recipe.window_seconds, recipe.data.augment
-    )
+    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
     trainer, watch = build_trainer(recipe, output)
     whisper.model.to(trainer.strategy.root_device)
     data = SpeechDataModule(
@@ -147,7 +146,7 @@ def make_card(
         languages=tuple(languages_of([example.utterance for example in train])),
         language_tokens=train[0].codes if len(codes) == 1 else (),
         codes={k: tuple(v) for k, v in parts.builder.codes.items()},
-        window_seconds=recipe.window_seconds,
+        windows=recipe.windows,
         method=recipe.method,
         text=asdict(recipe.text),
         key=parts.key,
@@ -189,14 +188,19 @@ def checkpoint_to_resume(recipe: Recipe) -> Path | None:
 
 def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, torch.Tensor]:
     """Encoder states that never change; none where the encoder learns or its input is augmented."""
-    if learner.on_encoder or recipe.data.augment.changes_audio:
+    whisper, data = parts.whisper, recipe.data
+    if learner.on_encoder or data.augment.changes_audio:
+        if data.states_store:
+            logger.warning(
+                "data.states_store: not used, since encoder states change with what trains or with augmentation"
+            )
         return {}
-    return encode_once(
-        parts.whisper,
-        [*parts.train, *parts.dev],
-        recipe.window_seconds,
-        recipe.data.encoder_cache_gigabytes,
-    )
+    store = None
+    if data.states_store:
+        store = StatesStore(
+            data.states_store, data.states_store_gigabytes, whisper.fingerprint, whisper.shape.width
+        )
+    return encode_once(whisper, [*parts.train, *parts.dev], data.encoder_cache_gigabytes, store)
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:

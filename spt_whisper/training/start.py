@@ -92,7 +92,7 @@ def language_start(
 ) -> dict[str, Tensor]:
     """Returns the start of soft language tokens: what Whisper hears, or for mixed speech the tokens themselves."""
     if len(codes) == 1:
-        heard = hear(whisper, [example.utterance for example in examples], recipe.window_seconds)
+        heard = hear(whisper, [example.utterance for example in examples], recipe.longest_window)
         return {LANGUAGE_VECTOR: expected_embedding(whisper, heard)}
     ids = [whisper.tokens.language(code) for code in codes]
     embeddings = whisper.model.model.decoder.embed_tokens.weight[ids].float().cpu()
@@ -110,9 +110,9 @@ def capture_examples(
     if not {"input", "attention", "cross"} & set(config.sites):
         return {}
     sample = examples[:CAPTURED]
-    waveforms = [load_example(example, recipe.window_seconds) for example in sample]
+    waveforms = [load_example(example) for example in sample]
     mels = whisper.config.num_mel_bins
-    features = log_mel(waveforms, recipe.window_seconds, mels, whisper.device)
+    features = log_mel(waveforms, recipe.longest_window, mels, whisper.device)
     inputs = [torch.tensor([*whisper.tokens.start(codes), *example.text]) for example in sample]
     tokens = torch.nn.utils.rnn.pad_sequence(
         inputs, batch_first=True, padding_value=whisper.tokens.end

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS
+from spt_whisper.audio.window import shortest_window
 from spt_whisper.engines.engine import Row
 
 
-def window_of(row: Row, preferred: float | None = None) -> float:
+def window_of(row: Row, preferred: Sequence[float] = ()) -> float:
     """Returns the window for a row, in seconds.
 
-    It is the preferred one, else the one its prompt was trained with; where the audio is longer, Whisper's 30 s.
+    It is the shortest that holds the audio: of the preferred ones, else of those its prompt was trained with; where the
+    audio is longer than all of them, Whisper's 30 s.
     """
-    wanted = preferred or (row.prompt.card.window_seconds if row.prompt else WINDOW_SECONDS)
-    return wanted if row.waveform.shape[0] <= wanted * SAMPLE_RATE else float(WINDOW_SECONDS)
+    wanted = preferred or (row.prompt.card.windows if row.prompt else ())
+    return shortest_window(row.waveform.shape[0] / SAMPLE_RATE, (*wanted, float(WINDOW_SECONDS)))
 
 
 def batches(

@@ -61,7 +61,7 @@ class TranscribeConfig:
     voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
     """What counts as speech, which alone is decoded; null: all of the audio is."""
     window_seconds: float | None = None
-    """Longest window; by default the prompt's, or 30 s for bare Whisper."""
+    """The window; by default the prompt's (of several the shortest that holds the speech), or 30 s for bare Whisper."""
     batch_size: int = 8
     """Windows decoded together."""
     precision: str = "float32"

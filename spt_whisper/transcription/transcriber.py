@@ -124,7 +124,7 @@ class Whisper:
         Args:
             requests: the recordings; they are read as they are needed, and memory holds a few batches of windows.
             options: how to decode.
-            window_seconds: the longest window; by default the prompt's or adapted model's own, or 30 s for bare Whisper.
+            window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
             batch_size: windows decoded together.
             voice_activity: what counts as speech; only speech is decoded. None: everything is.
             on_audio: is told the seconds of audio that have just been done, batch by batch.
@@ -200,13 +200,15 @@ class Whisper:
         Args:
             rows: audio, with or without prompts.
             options: how to decode.
-            window_seconds: the window; by default each prompt's or the adapted model's own, or 30 s.
+            window_seconds: the window; by default the shortest that holds a row, of those that its prompt or the adapted
+                model was trained with, or 30 s.
             batch_size: rows decoded together.
             on_rows: is told the indices of the rows that have just been done.
         """
-        if window_seconds is None and self.frozen.card is not None:
-            window_seconds = self.frozen.card.window_seconds
-        windows = [window_of(row, window_seconds) for row in rows]
+        preferred = self.frozen.card.windows if self.frozen.card else ()
+        if window_seconds is not None:
+            preferred = (window_seconds,)
+        windows = [window_of(row, preferred) for row in rows]
         results: dict[int, RowResult] = {}
         for window, members in batches(rows, windows, batch_size):
             found = self.engine.decode_batch([rows[index] for index in members], window, options)

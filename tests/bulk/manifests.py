@@ -71,5 +71,5 @@ def write_prompt(folder: Path, model: Path, language: str = "qug") -> str:
     config = PromptConfig(site="feed_forward", length=3)
     vectors = start_vectors(config, frozen.shape, torch.Generator().manual_seed(1))
     moved = vectors.map(lambda tensor: tensor + 1)
-    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), 2.0)
+    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), (2.0,))
     return str(Prompt(config, moved, card).save_pretrained(folder))

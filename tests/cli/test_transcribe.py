@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pty
 import re
@@ -112,8 +113,10 @@ def test_only_what_changed_is_made_again(home: Path, talks: Path, tmp_path: Path
     assert made(*prompt) == of_all
     shutil.copy(talks / "ñandú" / "b.wav", talks / "a.wav")
     assert made(*prompt) == ["a.wav.txt"]
-    card = tmp_path / "prompt" / "prompt.json"
-    card.write_text(card.read_text().replace('"window_seconds": 2', '"window_seconds": 3'))
+    file = tmp_path / "prompt" / "prompt.json"
+    settings = json.loads(file.read_text())
+    settings["card"]["windows"] = [3.0]
+    file.write_text(json.dumps(settings))
     assert made(*prompt) == of_all
     Path("out/a.wav.txt").unlink()
     assert made(*prompt) == ["a.wav.txt"]

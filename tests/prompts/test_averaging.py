@@ -26,7 +26,7 @@ def trained(name: str, seed: int, sound: float = -1.0) -> Prompt:
     generator = torch.Generator().manual_seed(seed)
     vectors = start.map(lambda tensor: tensor + torch.randn(tensor.shape, generator=generator))
     card = PromptCard(
-        "openai/whisper-tiny", "f" * 64, SHAPE, (name,), ("es",), 10.0,
+        "openai/whisper-tiny", "f" * 64, SHAPE, (name,), ("es",), (10.0,),
         key=LanguageKey((sound, 2 * sound), (0.5,) * 8),
         recipe={"seed": 0},
         training={"hours": 1.25, "utterances": 100, "start": start_digest(start)},
@@ -103,7 +103,7 @@ def test_the_digest_is_of_values_and_names() -> None:
             lambda prompt: replace(prompt, config=replace(CONFIG, length=4)),
             "prompt.length is 4, in a it is 3",
         ),
-        (changed_card(window_seconds=30.0), "window_seconds is 30.0, in a it is 10.0"),
+        (changed_card(windows=(30.0,)), "window_seconds is 30 s, in a it is 10 s"),
         (changed_card(language_tokens=("es", "en")), r"language token is es\+en, in a it is es"),
         (changed_card(text={"lowercase": True}), "text is .*lowercase"),
         (changed_card(training={"start": "0"}), "the start is 0, .*do not correspond"),

@@ -31,7 +31,7 @@ AWARE = LanguageAwareConfig()
 def card(language: str, method: str = PART_METHOD, fingerprint: str = "f" * 64) -> PromptCard:
     key = LanguageKey((-0.5, -1.5), (0.25,) * 8)
     return PromptCard(
-        "openai/whisper-tiny", fingerprint, SHAPE, (language,), ("tr",), 5.0, method, key=key
+        "openai/whisper-tiny", fingerprint, SHAPE, (language,), ("tr",), (5.0,), method, key=key
     )
 
 

@@ -28,7 +28,7 @@ def make_prompt(seed: int = 0) -> Prompt:
         shape=SHAPE,
         languages=("qug",),
         language_tokens=("es",),
-        window_seconds=10.0,
+        windows=(10.0,),
         text={"lowercase": True, "remove_punctuation": False},
         training={"utterances": 4},
     )
@@ -120,8 +120,8 @@ KEY = "decoder.feed_forward.key"
     ("damage", "message"),
     [
         (
-            _settings(lambda s: s.update(format_version=2)),
-            r"prompt\.json: format version 2, this program reads 1",
+            _settings(lambda s: s.update(format_version=1)),
+            r"prompt\.json: format version 1, this program reads 2",
         ),
         (_settings(lambda s: s.pop("card")), r"prompt\.json: card: .*required"),
         (

@@ -101,7 +101,7 @@ def test_a_probability_of_zero_or_a_spread_of_zero_is_no_error() -> None:
 def write_bank(root: Path, keys: dict[str, LanguageKey | None]) -> Bank:
     for language, own in keys.items():
         card = PromptCard(
-            "openai/whisper-tiny", "f" * 64, SHAPE, (language,), ("tr",), 5.0, key=own
+            "openai/whisper-tiny", "f" * 64, SHAPE, (language,), ("tr",), (5.0,), key=own
         )
         vectors = start_vectors(CONFIG, SHAPE, torch.Generator().manual_seed(0))
         Prompt(CONFIG, vectors, card).save_pretrained(root / language)

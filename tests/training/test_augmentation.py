@@ -92,7 +92,7 @@ def test_masks_lie_inside_the_speech_and_are_the_same_for_a_seed() -> None:
 def test_items_differ_between_epochs_and_are_the_same_again(tmp_path: Path) -> None:
     whisper = tiny_whisper()
     utterances = read_split(CorpusConfig(str(write_corpus(tmp_path / "corpus"))), "train")
-    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, 3.0, timestamps_share=1.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, (3.0,), timestamps_share=1.0)
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     config = AugmentConfig(speed=[0.9, 1.1], time_masks=1)
     first, second = (ExampleSet(examples, builder, {}, config) for _ in range(2))

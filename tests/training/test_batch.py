@@ -12,8 +12,8 @@ import soundfile
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, collate
-from spt_whisper.training.data_module import EpochSampler
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.window_batches import EpochSampler
 from spt_whisper.whisper.tokens import Tokens
 from tests.tiny_model import tiny_tokenizer
 
@@ -23,7 +23,7 @@ def utterance(name: str, text: str = "hi", duration: float = 1.0) -> Utterance:
 
 
 def builder(**settings: object) -> ExampleBuilder:
-    values = {"placeholders": 0, "window_seconds": 10.0} | settings
+    values = {"placeholders": 0, "windows": (10.0,)} | settings
     return ExampleBuilder(Tokens(tiny_tokenizer()), {"xx": ("es",)}, **values)  # type: ignore[arg-type]
 
 
@@ -49,8 +49,8 @@ def test_prompt_and_first_tokens_are_masked_and_the_first_end_of_text_is_kept() 
     assert labels[:6] == [IGNORED] * 6
     assert names(build, labels[6:]) == ["Ġ", "h", "i", end]
     items = [
-        Item("a", ("xx",), inputs, labels, None, None),
-        Item("b", ("xx",), inputs[:-1], labels[:-1], None, None),
+        Item("a", 10.0, ("xx",), inputs, labels, None, None),
+        Item("b", 10.0, ("xx",), inputs[:-1], labels[:-1], None, None),
     ]
     batch = collate(items, fill=build.tokens.end)
     assert batch.labels[1, -1] == IGNORED  # padding
@@ -112,12 +112,15 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(16_000 * 3), 16_000)
-    example = builder().examples([Utterance("a", path, "hi", ("xx",), 1.0)], ["hi"], "train")[0]
-    assert load_example(example, 3.0).shape == (48_000,)
+    utterances = [Utterance("a", path, "hi", ("xx",), 1.0)]
+    long, short = (
+        builder(windows=(window,)).examples(utterances, ["hi"], "train")[0] for window in (3.0, 2.0)
+    )
+    assert load_example(long).shape == (48_000,)
     with pytest.raises(
         InputError, match=r"a\.wav \(utterance a\): 3\.00 s of audio, but the corpus says 1\.00 s"
     ):
-        load_example(example, 2.0)
+        load_example(short)
 
 
 def test_a_transcript_of_a_megabyte_is_dropped_by_name(caplog: pytest.LogCaptureFixture) -> None:

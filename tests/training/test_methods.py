@@ -149,7 +149,7 @@ def test_exactly_what_the_method_trains_gets_gradient(
     learner = build_learner(recipe, parts)
     data = ExampleSet(parts.train, parts.builder, {})
     batch = collate([data[0, index] for index in range(len(parts.train))], whisper.tokens.end)
-    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.window_seconds)
+    tuner = PromptTuner(whisper, learner, recipe.optimizer)
     tuner._loss(batch)[0].backward()
     reached = {name for name, p in tuner.named_parameters() if p.grad is not None}
     trained = {id(parameter) for parameter in learner.trained()}

@@ -208,11 +208,11 @@ def test_exactly_the_prompts_parameters_get_gradient(side: str, home: Path) -> N
     start = start_vectors(config, whisper.shape, generator).map(
         lambda t: torch.randn(t.shape, generator=generator)
     )
-    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig(), 2.0)
+    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig())
     from spt_whisper.corpora import CorpusConfig, read_split
 
     utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
-    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, config.decoder_positions, 2.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, config.decoder_positions, (2.0,))
     data = ExampleSet(
         builder.examples(utterances, [u.text for u in utterances], "train"), builder, {}
     )
@@ -236,12 +236,12 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
     whisper = tiny_whisper()
     config = PromptConfig(side="decoder", length=3)
     start = start_vectors(config, whisper.shape, torch.Generator())
-    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig(), 2.0)
+    tuner = PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig())
     utterances = read_split(CorpusConfig(str(home / "corpus")), "train")
-    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, 2.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, (2.0,))
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     one_row = 100 * 32 * 2  # bytes: states, width, float16
-    states = encode_once(whisper, examples, 2.0, gigabytes=3.5 * one_row / 1e9)
+    states = encode_once(whisper, examples, gigabytes=3.5 * one_row / 1e9)
     assert list(states) == [example.audio_key for example in examples[:3]]
     keys = [(0, index) for index in range(6)]
     losses = [
@@ -258,16 +258,16 @@ def test_states_of_train_and_dev_with_the_same_ids_are_kept_apart(home: Path) ->
     from spt_whisper.training.encoder_states import encode_audio, encode_once, load_example
 
     whisper = tiny_whisper()
-    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, 2.0)
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, (2.0,))
     parts = []
     for split in ("train", "dev"):
         utterances = read_split(CorpusConfig(str(home / "corpus")), split)  # type: ignore[arg-type]
         same = [replace(u, id=f"u{index}") for index, u in enumerate(utterances)]
         parts.append(builder.examples(same, [u.text for u in same], split))
-    states = encode_once(whisper, [*parts[0], *parts[1]], 2.0, gigabytes=1.0)
+    states = encode_once(whisper, [*parts[0], *parts[1]], gigabytes=1.0)
     for example in (parts[0][0], parts[1][0]):
         kept = ExampleSet([example], builder, states)[0, 0].states
-        expected = encode_audio(whisper, [load_example(example, 2.0)], 2.0)[0]
+        expected = encode_audio(whisper, [load_example(example)], 2.0)[0]
         torch.testing.assert_close(kept.float(), expected, atol=5e-3, rtol=5e-3)  # type: ignore[union-attr]
 
 

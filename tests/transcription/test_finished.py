@@ -88,7 +88,7 @@ def a_prompt(value: float = 0.0, window: float = 30.0) -> Prompt:
     import torch
 
     config = PromptConfig(side="decoder", site="input", length=1)
-    card = PromptCard("base", "f" * 64, ModelShape(4, 1, 1), ("qug",), ("es",), window)
+    card = PromptCard("base", "f" * 64, ModelShape(4, 1, 1), ("qug",), ("es",), (window,))
     tensors = {
         name: torch.full((1, *shape), value)
         for name, shape in config.tensor_shapes(card.shape).items()

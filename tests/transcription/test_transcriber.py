@@ -44,7 +44,9 @@ def wild_prompt(
     vectors = start_vectors(config, frozen.shape, generator).map(
         lambda tensor: torch.randn(tensor.shape, generator=generator)
     )
-    card = PromptCard(frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), window)
+    card = PromptCard(
+        frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), (window,)
+    )
     return Prompt(config, vectors, card, f"prompt {seed}")
 
 

@@ -211,7 +211,7 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
         corpus=recipe.corpus,
         model=recipe.model,
         languages=codes if isinstance(codes, list) else _tokens_of_corpus(recipe.corpus, codes),
-        windows=[recipe.window_seconds],
+        windows=[recipe.longest_window],
         **vars(run.scoring),
     )
     if fitted:

@@ -65,7 +65,7 @@ def card_table(prompt: Prompt) -> Table:
         "numbers": f"{prompt.numbers:,}",
         "languages": ", ".join(card.languages),
         "language tokens": " ".join(card.language_tokens),
-        "window": f"{card.window_seconds:g} s",
+        "window": card.windows_text,
         **{f"training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
     }
     table = Table(title=Text(prompt.name), show_header=False)

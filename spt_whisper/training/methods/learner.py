@@ -43,7 +43,7 @@ class Setup:
     def hear(self, language: str) -> Heard:
         """Returns how a language sounds to bare Whisper."""
         utterances = [example.utterance for example in self.examples_in(language)]
-        return hear(self.whisper, utterances, self.recipe.window_seconds)
+        return hear(self.whisper, utterances, self.recipe.longest_window)
 
     def start(
         self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]

@@ -53,7 +53,7 @@ def whisper() -> FrozenWhisper:
 def card(whisper: FrozenWhisper, language: str, method: str = "prompt") -> PromptCard:
     key = LanguageKey(SOUNDS.get(language, (0.0, 0.0, 0.0)), (0.25,) * 32)
     return PromptCard(
-        whisper.name, whisper.fingerprint, whisper.shape, (language,), ("es",), 2.0, method,
+        whisper.name, whisper.fingerprint, whisper.shape, (language,), ("es",), (2.0,), method,
         key=key, training={"utterances": 7, "hours": 0.5},
     )  # fmt: skip
 

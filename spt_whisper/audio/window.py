@@ -1,0 +1,32 @@
+"""Windows: how many seconds of audio the encoder takes at once, and which of several a stretch of audio gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spt_whisper.audio.constants import STATES_PER_SECOND, WINDOW_SECONDS
+from spt_whisper.errors import InputError
+
+
+def check_windows(windows: Sequence[float]) -> None:
+    """Checks windows of seconds.
+
+    Raises:
+        InputError: there is none, one is not a window of the encoder, or they do not ascend.
+    """
+    found = ", ".join(f"{window:g}" for window in windows) or "none"
+    if not windows or not all(0 < window <= WINDOW_SECONDS for window in windows):
+        raise InputError(
+            f"window_seconds: found {found}, wanted more than 0 and at most {WINDOW_SECONDS}"
+        )
+    if any(abs(w * STATES_PER_SECOND - round(w * STATES_PER_SECOND)) > 1e-6 for w in windows):
+        raise InputError(
+            f"window_seconds: found {found}, wanted a multiple of {1 / STATES_PER_SECOND:g}"
+        )
+    if any(left >= right for left, right in zip(windows, windows[1:], strict=False)):
+        raise InputError(f"window_seconds: found {found}, wanted the shortest first, each once")
+
+
+def shortest_window(seconds: float, windows: Sequence[float]) -> float:
+    """Returns the shortest of ascending windows that holds so many seconds; where none does, the longest."""
+    return next((window for window in windows if seconds <= window), windows[-1])

@@ -1,0 +1,162 @@
+"""Several windows: each utterance in the shortest that holds it, batches of one window, the prompt used likewise."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.engines.torch import TorchEngine
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.training.callbacks import RunWatch
+from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.encoder_states import encode_audio, encode_once, load_example
+from spt_whisper.training.preparation import prepare
+from spt_whisper.training.recipe import AugmentConfig, DataConfig, Recipe
+from spt_whisper.training.run import fit
+from spt_whisper.training.trainer import build_trainer
+from spt_whisper.training.window_batches import EpochSampler, WindowBatches
+from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.options import single_pass
+from tests.tiny_corpus import write_corpus, write_model
+
+WINDOWS = [0.8, 1.0, 2.0]  # the corpus has utterances of 0.5 s to 1.2 s
+QUIET = {"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("windows")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", train=8)
+    return folder
+
+
+def recipe(home: Path, output: Path, **settings: Any) -> Recipe:
+    plain = Recipe(
+        CorpusConfig(str(home / "corpus")), model=str(home / "model"), output=str(output), languages=["es"],
+        window_seconds=WINDOWS, prompt=PromptConfig(length=4), data=DataConfig(batch_size=2), trainer=QUIET,
+    )  # fmt: skip
+    return replace(plain, **settings)
+
+
+def test_batches_share_a_window_and_every_example_is_in_one() -> None:
+    windows = [(4.0, 6.0, 10.0)[index % 3] for index in range(50)]
+    batches = WindowBatches(EpochSampler(50, 7, shuffle=True), 4, windows=windows)
+    seen = list(batches)
+    assert all(len({windows[index] for _, index in batch}) == 1 for batch in seen)
+    assert sorted(index for batch in seen for _, index in batch) == list(range(50))
+    assert len(seen) == len(batches) == 14  # of 17, 17 and 16 examples
+    assert list(batches) == seen
+    batches.sampler.set_epoch(1)  # type: ignore[union-attr]
+    assert list(batches) != seen
+    assert {epoch for batch in batches for epoch, _ in batch} == {1}
+
+
+def test_one_window_keeps_the_order_of_the_sampler() -> None:
+    sampler = EpochSampler(10, 3, shuffle=True)
+    batches = list(WindowBatches(sampler, 4, windows=[10.0] * 10))
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert [key for batch in batches for key in batch] == list(sampler)
+
+
+def test_an_utterance_gets_the_shortest_window_that_holds_it(home: Path, tmp_path: Path) -> None:
+    whisper = FrozenWhisper.from_pretrained(home / "model")
+    parts = prepare(recipe(home, tmp_path), whisper)
+    found = {round(example.duration, 1): example.window for example in parts.train}
+    assert found == {0.5: 0.8, 0.6: 0.8, 0.7: 0.8, 0.8: 1.0, 0.9: 1.0, 1.0: 2.0, 1.1: 2.0, 1.2: 2.0}
+    slow = replace(DataConfig(), augment=AugmentConfig(speed=[0.85, 1.0]))
+    slower = prepare(recipe(home, tmp_path, data=slow), whisper)
+    assert Counter(example.window for example in slower.train) == {0.8: 2, 1.0: 2, 2.0: 4}
+    assert [example.window for example in slower.dev] == [e.window for e in parts.dev]
+
+
+def test_states_are_kept_in_the_examples_own_window(home: Path, tmp_path: Path) -> None:
+    whisper = FrozenWhisper.from_pretrained(home / "model")
+    parts = prepare(recipe(home, tmp_path), whisper)
+    states = encode_once(whisper, parts.train, gigabytes=1.0)
+    for index, example in enumerate(parts.train):
+        kept = ExampleSet(parts.train, parts.builder, states)[0, index].states
+        assert kept is not None
+        expected = encode_audio(whisper, [load_example(example)], example.window)[0]
+        assert kept.shape == (round(50 * example.window), 32)
+        torch.testing.assert_close(kept.float(), expected, atol=5e-3, rtol=5e-3)
+
+
+@pytest.mark.parametrize("side", ["decoder", "entire"])
+def test_a_run_that_is_resumed_ends_with_the_same_prompt(
+    side: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"prompt": PromptConfig(side=side, length=4)}
+    whole = fit(recipe(home, tmp_path / "whole", **settings)).folder / "prompt.safetensors"
+
+    def stop(watch: RunWatch, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunWatch, "on_train_epoch_start", stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            fit(recipe(home, tmp_path / "cut", **settings))
+    resumed = fit(recipe(home, tmp_path / "cut", **settings), resume=True).folder
+    assert (resumed / "prompt.safetensors").read_bytes() == whole.read_bytes()
+
+
+class Watching(TorchEngine):
+    """Notes the window of each batch."""
+
+    windows: dict[int, float]
+
+    def decode_batch(self, rows: Any, window_seconds: float, options: Any) -> list[RowResult]:
+        self.windows |= {row.waveform.shape[0]: window_seconds for row in rows}
+        return super().decode_batch(rows, window_seconds, options)
+
+
+def test_a_row_is_decoded_in_the_window_it_would_have_been_trained_in(
+    home: Path, tmp_path: Path
+) -> None:
+    folder = fit(recipe(home, tmp_path)).folder
+    card = json.loads((folder / "prompt.json").read_text())["card"]
+    assert card["windows"] == WINDOWS
+    prompt = Prompt.from_pretrained(folder)
+    assert prompt.card.window_seconds == 2.0
+    frozen = FrozenWhisper.from_pretrained(home / "model")
+    engine = Watching(frozen)
+    engine.windows = {}
+    lengths = (8_000, 12_800, 12_801, 32_000, 32_001)
+    rows = [Row(0.1 * torch.randn(length), prompt) for length in lengths]
+    Whisper(frozen, engine).decode(rows, single_pass(tokens_per_second=2.0))
+    assert engine.windows == dict(zip(lengths, (0.8, 0.8, 1.0, 2.0, 30.0), strict=True))
+    Whisper(frozen, engine).decode(rows[:2], single_pass(tokens_per_second=2.0), 1.0)
+    assert engine.windows[8_000] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        ([4.0, 31.0], "window_seconds: found 4, 31, wanted more than 0 and at most 30"),
+        ([], "window_seconds: found none"),
+        ([6.0, 4.0], "window_seconds: found 6, 4, wanted the shortest first, each once"),
+        ([4.0, 4.0], "each once"),
+        ([4.01], "window_seconds: found 4.01, wanted a multiple of 0.02"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(windows: list[float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Recipe(CorpusConfig("x"), window_seconds=windows)
+
+
+def test_several_windows_on_several_devices_are_refused(home: Path, tmp_path: Path) -> None:
+    several = recipe(home, tmp_path, trainer={**QUIET, "accelerator": "cpu", "devices": 2})
+    with pytest.raises(InputError, match="window_seconds: found 3 windows and 2 devices"):
+        build_trainer(several, tmp_path)
