@@ -1,45 +1,30 @@
-"""The data of a run: examples in an order that depends on seed and epoch alone."""
+"""The data of a run: examples as items, and the loaders that hand each process its batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import lightning
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from spt_whisper.training.augmentation import (
     augment_waveform,
     draw_for,
     draw_speed,
 )
-from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder, Item, collate
+from spt_whisper.training.batch import (
+    IGNORED,
+    AudioKey,
+    Example,
+    ExampleBuilder,
+    Item,
+    collate,
+)
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.epoch_sampler import Draw, EpochSampler, Place
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index): a shuffle that is a function of seed and epoch, so that nothing random must be saved."""
-
-    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
-        """Takes the number of examples; without shuffle, every epoch is epoch 0 in order."""
-        self.count, self.seed, self.shuffle, self.epoch = count, seed, shuffle, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self.epoch = epoch if self.shuffle else 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = torch.arange(self.count)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = torch.randperm(self.count, generator=generator)
-        return ((self.epoch, index) for index in order.tolist())
 
 
 class ExampleSet(Dataset[Item]):
@@ -58,14 +43,15 @@ class ExampleSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Returns an item by (epoch, index)."""
-        epoch, index = key
-        example = self.examples[index]
+    def __getitem__(self, drawn: Draw) -> Item:
+        """Returns an item; one that does not count has no label."""
+        epoch, example = drawn.epoch, self.examples[drawn.index]
         builder, name = self.builder, example.utterance.id
         draw = draw_for(builder.seed, epoch, name)
         speed = draw_speed(self.augment, draw, example.duration, builder.window_seconds)
         inputs, labels = builder.inputs_and_labels(example, epoch, speed)
+        if not drawn.counted:
+            labels = [IGNORED] * len(labels)
         spoken, states = example.utterance.languages, self.states.get(example.audio_key)
         if states is not None:
             return Item(name, spoken, inputs, labels, None, states)
@@ -97,8 +83,13 @@ class SpeechDataModule(lightning.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled batches."""
-        return self._loader(self.train, shuffle=True, augment=self.config.augment)
+        """Shuffled batches; after a resume, from the epoch and the batch where the checkpoint was made."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        batches = loop.epoch_loop.batch_progress
+        done = 0 if batches.is_last_batch else batches.current.ready
+        epoch = loop.epoch_progress.current.processed
+        return self._loader(self.train, True, self.config.augment, epoch, done)
 
     def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
         """Batches of the dev part, in order; none where the corpus has no dev part."""
@@ -109,11 +100,16 @@ class SpeechDataModule(lightning.LightningDataModule):
         examples: Sequence[Example],
         shuffle: bool,
         augment: AugmentConfig = NO_AUGMENTATION,
+        epoch: int = 0,
+        done: int = 0,
     ) -> DataLoader[Item]:
+        assert self.trainer is not None
+        size, seed = self.config.batch_size, self.builder.seed
+        place = Place(self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
             ExampleSet(examples, self.builder, self.states, augment),
-            batch_size=self.config.batch_size,
-            sampler=EpochSampler(len(examples), self.builder.seed, shuffle),
+            batch_size=size,
+            sampler=EpochSampler(len(examples), seed, shuffle, size, place, epoch, done),
             num_workers=self.config.workers,
             collate_fn=partial(collate, fill=self.builder.tokens.end),
         )

@@ -27,6 +27,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Example, collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.epoch_sampler import Draw
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
 from spt_whisper.training.methods.learner import Setup
@@ -211,7 +212,8 @@ def _loss(learner: LanguageAwareLearner, recipe: Recipe, parts: Parts) -> float:
     tuner = PromptTuner(parts.whisper, learner, recipe.optimizer, recipe.window_seconds).eval()
     losses = []
     for first in range(0, len(examples), _BATCH):
-        items = [data[0, index] for index in range(first, min(first + _BATCH, len(examples)))]
+        last = min(first + _BATCH, len(examples))
+        items = [data[Draw(0, index)] for index in range(first, last)]
         losses.append(tuner.loss_on(collate(items, parts.builder.tokens.end)) * len(items))
     return sum(losses) / len(examples)
 

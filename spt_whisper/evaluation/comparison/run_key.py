@@ -17,6 +17,7 @@ _NOT_HASHED = frozenset(
         "seed",  # beside the settings, since it is the run's
         "model",  # by its fingerprint: a folder may be another one on another machine
         "corpus.root",  # by its utterances
+        "checkpoint_minutes",
         "data.workers",
         "trainer.accelerator",
         "trainer.enable_model_summary",
