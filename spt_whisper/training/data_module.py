@@ -81,15 +81,23 @@ class SpeechDataModule(lightning.LightningDataModule):
             states,
             config,
         )
+        self.epoch = self.done = 0
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled batches; after a resume, from the epoch and the batch where the checkpoint was made."""
+    def state_dict(self) -> dict[str, int]:
+        """Where the run stands, for its checkpoint: the epoch, and batches of it that were learned from."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
         batches = loop.epoch_loop.batch_progress
         done = 0 if batches.is_last_batch else batches.current.ready
-        epoch = loop.epoch_progress.current.processed
-        return self._loader(self.train, True, self.config.augment, epoch, done)
+        return {"epoch": loop.epoch_progress.current.processed, "done": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Lightning calls this before it asks for loaders (and restores its own progress only after it)."""
+        self.epoch, self.done = state_dict["epoch"], state_dict["done"]
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Shuffled batches; after a resume, from the epoch and the batch where the checkpoint was made."""
+        return self._loader(self.train, True, self.config.augment, self.epoch, self.done)
 
     def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
         """Batches of the dev part, in order; none where the corpus has no dev part."""

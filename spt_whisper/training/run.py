@@ -25,6 +25,7 @@ from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.processes import leave_to_first, quiet_others
 from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.trainer import build_trainer
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -171,6 +172,7 @@ def make_card(
             **asdict(numbers),
             **({"start": start} if start else {}),
         },
+        provenance=provenance_of(train, parts.dev),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from spt_whisper.cli import main
 from tests.tiny_corpus import write_corpus, write_model
 
 pytestmark = pytest.mark.slow  # each process starts PyTorch anew
@@ -27,15 +28,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fit(home: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    arguments = [
+def arguments(home: Path, output: Path, *more: str) -> list[str]:
+    return [
         "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
         "--window_seconds", "2", "--prompt.length", "4", "--optimizer.learning_rate", "0.01",
         "--trainer.precision", "32-true", "--trainer.max_epochs", "3", "--trainer.log_every_n_steps", "1",
         "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", *more,
     ]  # fmt: skip
+
+
+def fit_on_two(home: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "spt_whisper", "fit", *arguments],
+        [sys.executable, "-m", "spt_whisper", "fit", *arguments(home, output, *more, *TWO)],
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
@@ -56,10 +60,10 @@ def curve(run: Path) -> list[tuple[str, float]]:
     ids=["prompt", "lapt"],
 )
 def test_two_processes_learn_what_one_learns(method: list[str], home: Path, tmp_path: Path) -> None:
-    for name, devices in (("one", ONE), ("two", TWO)):
-        done = fit(home, tmp_path / name, *method, *devices)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("numbers") == 1, "more than one process speaks"
+    assert main(["fit", *arguments(home, tmp_path / "one", *method, *ONE)]) == 0
+    done = fit_on_two(home, tmp_path / "two", *method)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("numbers") == 1, "more than one process speaks"
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(one) > 12
     assert [name for name, _ in one] == [name for name, _ in two]
@@ -82,7 +86,7 @@ def test_a_loss_that_is_not_finite_is_said_once(home: Path, tmp_path: Path) -> N
         "--trainer.max_epochs",
         "20",
     ]
-    done = fit(home, tmp_path / "run", *wild, *TWO)
+    done = fit_on_two(home, tmp_path / "run", *wild)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("lower optimizer.learning_rate") == 1
     assert "Traceback" not in done.stderr
