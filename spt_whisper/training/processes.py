@@ -6,6 +6,22 @@ import logging
 import sys
 
 import lightning
+from torch import distributed
+
+from spt_whisper.errors import InputError
+
+
+def check_alone() -> None:
+    """Refuses a second run in a program whose first one was on several processes: the others have left.
+
+    Raises:
+        InputError: there was such a run.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        raise InputError(
+            "trainer.devices: found a second run of this program on several processes, wanted one; "
+            "start each with `spt-whisper fit`"
+        )
 
 
 def quiet_others(trainer: lightning.Trainer) -> None:

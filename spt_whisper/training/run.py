@@ -23,7 +23,7 @@ from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.memory import naming_shortage
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
-from spt_whisper.training.processes import leave_to_first, quiet_others
+from spt_whisper.training.processes import check_alone, leave_to_first, quiet_others
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
@@ -68,6 +68,7 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         raise InputError(
             f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
         )
+    check_alone()
     output = Path(recipe.output)
     trainer, _ = build_trainer(recipe, output)  # refuses wrong settings before anything takes time
     quiet_others(trainer)

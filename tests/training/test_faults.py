@@ -22,6 +22,7 @@ from spt_whisper.training.memory import naming_shortage
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig, Recipe
+from spt_whisper.training.run import fit
 from spt_whisper.training.trainer import build_trainer
 from tests.cli.test_commands import one_line
 from tests.tiny_corpus import write_corpus, write_model
@@ -98,6 +99,16 @@ def test_memory_that_does_not_suffice_is_one_line() -> None:
     with pytest.raises(RuntimeError, match="must match") as other, naming_shortage():
         torch.ones(2) + torch.ones(3)
     assert not isinstance(other.value, InputError)
+
+
+def test_a_second_run_after_one_on_several_processes_is_refused(tmp_path: Path) -> None:
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        with pytest.raises(InputError, match="trainer.devices: found a second run"):
+            fit(Recipe(CorpusConfig("x"), output=str(tmp_path)))
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_a_damaged_checkpoint_is_named(
