@@ -64,3 +64,14 @@ def write_text(path: str | Path, text: str) -> None:
     r"""Writes `text` to `path` as UTF-8 with `\n` line ends, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder, and a file in it that is gone at once, so that a long run does not fail at its end.
+
+    Raises:
+        OSError: names what cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"?")

@@ -45,6 +45,8 @@ def tiny_whisper(
     layers: int = 2,
     mels: int = 80,
     dtype: torch.dtype = torch.float32,
+    heads: int = 2,
+    decoder_layers: int | None = None,
 ) -> FrozenWhisper:
     """Random weights, large enough that prompts and audio change the logits visibly."""
     torch.manual_seed(seed)
@@ -52,8 +54,8 @@ def tiny_whisper(
     size = len(tokenizer)
     first = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     config = WhisperConfig(
-        vocab_size=size, d_model=width, encoder_layers=layers, decoder_layers=layers, num_mel_bins=mels,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=2 * width, decoder_ffn_dim=2 * width,
+        vocab_size=size, d_model=width, encoder_layers=layers, decoder_layers=decoder_layers or layers, num_mel_bins=mels,
+        encoder_attention_heads=heads, decoder_attention_heads=heads, encoder_ffn_dim=2 * width, decoder_ffn_dim=2 * width,
         pad_token_id=first, bos_token_id=first, eos_token_id=first, decoder_start_token_id=first + 1,
         suppress_tokens=None, begin_suppress_tokens=None, init_std=0.2, attn_implementation="sdpa",
     )  # fmt: skip

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spt_whisper import __version__
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, TerminatedError
 
-DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 # what the system says in fewer words than a user needs
 _FAULTS = {
@@ -21,6 +21,9 @@ _FAULTS = {
     errno.ENOTDIR: "a file stands in place of a folder; name another path",
     errno.EISDIR: "is a folder, wanted a file; name another",
     errno.EACCES: "no permission; name another path, or change its permissions",
+    errno.EROFS: "can only be read; name another path",
+    errno.EDQUOT: "your share of the disk is used up; free some space, or name another place",
+    errno.EFBIG: "larger than a file may be here; name another place",
     errno.ENOSPC: "the disk is full; free some space, or name another place",
 }
 
@@ -38,7 +41,11 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0 done, 1 some inputs failed, 2 the call was wrong."""
+    """Runs a command and returns the exit status.
+
+    0: done. 1: some inputs failed. 2: the call was wrong. 130: interrupted (Ctrl-C). 143: training was asked to end
+    (SIGTERM) and has kept a checkpoint.
+    """
     table = "\n".join(f"  {name:<12} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="spt-whisper",
@@ -72,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"spt-whisper {chosen.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except TerminatedError as end:
+        print(f"spt-whisper {chosen.command}: {end}", file=sys.stderr)
+        return TERMINATED
 
 
 def _fault(error: OSError | UnicodeDecodeError, arguments: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ _DEVELOPERS_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",
     r".*is smaller than the logging interval",
     r".*exists and is not empty",
+    r".*your dataloader is not resumable",  # ours is
     r".*Total length of .* across ranks is zero",
 )
 

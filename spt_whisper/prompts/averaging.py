@@ -123,6 +123,7 @@ def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
         key=_mean_key([card.key for card in cards], shares),
         recipe={},
         training=training,
+        provenance=None,
     )
 
 

@@ -25,6 +25,18 @@ class LanguageKey:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """With what a prompt was made, so that it can be made again."""
+
+    versions: dict[str, str]
+    """Package -> version; of Python, too."""
+    git: str | None
+    """Commit of the code, `-dirty` behind it where that was changed; None: installed, not cloned."""
+    data: str
+    """SHA-256 over the utterances of train and dev, after those that do not fit were dropped."""
+
+
+@dataclass(frozen=True)
 class PromptCard:
     """What a prompt was made for, and from what."""
 
@@ -51,6 +63,8 @@ class PromptCard:
     """The recipe as run."""
     training: dict[str, Any] = field(default_factory=dict)
     """Numbers of the training run: utterances, last loss, seconds."""
+    provenance: Provenance | None = None
+    """What the run was made with; None where the prompt comes of other prompts."""
 
     def __post_init__(self) -> None:
         check_windows(self.windows)

@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
+from spt_whisper.training.keeper import Keeper
 from spt_whisper.training.methods.learner import Learner
 
 LAST = "last"
@@ -60,8 +61,9 @@ class RunWatch(Callback):
         )  # fmt: skip
 
 
-def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:
-    """Returns the callbacks of a run that keeps its checkpoints in a folder."""
+def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[Callback]:
+    """Returns the callbacks of a run that keeps its checkpoints in a folder, and every so many minutes."""
+    keeper = Keeper(folder / f"{LAST}.ckpt", minutes)
     last = ModelCheckpoint(
         dirpath=folder,
         filename=LAST,
@@ -70,7 +72,7 @@ def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:
         enable_version_counter=False,
     )
     if early_stopping is None:
-        return [last]
+        return [keeper, last]
     best = ModelCheckpoint(
         dirpath=folder,
         filename=BEST,
@@ -78,4 +80,4 @@ def callbacks(folder: Path, early_stopping: int | None) -> list[Callback]:
         save_top_k=1,
         enable_version_counter=False,
     )
-    return [best, last, EarlyStopping(monitor=_MONITORED, patience=early_stopping)]
+    return [keeper, best, last, EarlyStopping(monitor=_MONITORED, patience=early_stopping)]

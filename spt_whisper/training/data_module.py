@@ -1,9 +1,10 @@
-"""The data of a run: examples as items, in batches."""
+"""The data of a run: examples as items, and the loaders that hand each process its batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import lightning
 from torch import Tensor
@@ -14,10 +15,17 @@ from spt_whisper.training.augmentation import (
     draw_for,
     draw_speed,
 )
-from spt_whisper.training.batch import AudioKey, Example, ExampleBuilder, Item, collate
+from spt_whisper.training.batch import (
+    IGNORED,
+    AudioKey,
+    Example,
+    ExampleBuilder,
+    Item,
+    collate,
+)
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.epoch_batches import Draw, EpochBatches, Place
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
-from spt_whisper.training.window_batches import EpochSampler, WindowBatches
 
 
 class ExampleSet(Dataset[Item]):
@@ -36,14 +44,15 @@ class ExampleSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Returns an item by (epoch, index)."""
-        epoch, index = key
-        example = self.examples[index]
+    def __getitem__(self, drawn: Draw) -> Item:
+        """Returns an item; one that does not count has no label."""
+        epoch, example = drawn.epoch, self.examples[drawn.index]
         builder, name = self.builder, example.utterance.id
         draw = draw_for(builder.seed, epoch, name)
         speed = draw_speed(self.augment, draw, example.duration, example.window)
         inputs, labels = builder.inputs_and_labels(example, epoch, speed)
+        if not drawn.counted:
+            labels = [IGNORED] * len(labels)
         spoken, states = example.utterance.languages, self.states.get(example.audio_key)
         if states is not None:
             return Item(name, example.window, spoken, inputs, labels, None, states)
@@ -72,10 +81,23 @@ class SpeechDataModule(lightning.LightningDataModule):
             states,
             config,
         )
+        self.epoch = self.done = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the run stands, for its checkpoint: the epoch, and batches of it that were learned from."""
+        assert self.trainer is not None
+        loop: Any = self.trainer.fit_loop
+        batches = loop.epoch_loop.batch_progress
+        done = 0 if batches.is_last_batch else batches.current.ready
+        return {"epoch": loop.epoch_progress.current.processed, "done": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Lightning calls this before it asks for loaders (and restores its own progress only after it)."""
+        self.epoch, self.done = state_dict["epoch"], state_dict["done"]
 
     def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled batches."""
-        return self._loader(self.train, shuffle=True, augment=self.config.augment)
+        """Shuffled batches; after a resume, from the epoch and the batch where the checkpoint was made."""
+        return self._loader(self.train, True, self.config.augment, self.epoch, self.done)
 
     def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
         """Batches of the dev part, in order; none where the corpus has no dev part."""
@@ -86,12 +108,16 @@ class SpeechDataModule(lightning.LightningDataModule):
         examples: Sequence[Example],
         shuffle: bool,
         augment: AugmentConfig = NO_AUGMENTATION,
+        epoch: int = 0,
+        done: int = 0,
     ) -> DataLoader[Item]:
-        order = EpochSampler(len(examples), self.builder.seed, shuffle)
+        assert self.trainer is not None
+        place = Place(self.trainer.global_rank, self.trainer.world_size)
         windows = [example.window for example in examples]
+        size, seed = self.config.batch_size, self.builder.seed
         return DataLoader(
             ExampleSet(examples, self.builder, self.states, augment),
-            batch_sampler=WindowBatches(order, self.config.batch_size, windows=windows),
+            batch_sampler=EpochBatches(windows, size, seed, shuffle, place, epoch, done),
             num_workers=self.config.workers,
             collate_fn=partial(collate, fill=self.builder.tokens.end),
         )

@@ -27,6 +27,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Example, collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
 from spt_whisper.training.methods.learner import Setup
@@ -212,7 +213,7 @@ def _loss(learner: LanguageAwareLearner, recipe: Recipe, parts: Parts) -> float:
     tuner = PromptTuner(parts.whisper, learner, recipe.optimizer).eval()
     losses = []
     for indices in by_window(range(len(examples)), lambda index: examples[index].window, _BATCH):
-        items = [data[0, index] for index in indices]
+        items = [data[Draw(0, index)] for index in indices]
         losses.append(tuner.loss_on(collate(items, parts.builder.tokens.end)) * len(items))
     return sum(losses) / len(examples)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.nn import functional
 
 from spt_whisper.audio import HOP_LENGTH
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.training.augmentation import mask_log_mel
 from spt_whisper.training.batch import IGNORED, Batch
+from spt_whisper.training.loss import LossSums, sum_loss
 from spt_whisper.training.methods.learner import Learner
+from spt_whisper.training.processes import leave_to_first
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, OptimizerConfig
 from spt_whisper.training.schedules import SCHEDULES
 from spt_whisper.whisper.injection import prompted
@@ -65,44 +66,59 @@ class PromptTuner(lightning.LightningModule):
         self.model.eval()
         return self
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses numbers that are not finite, before a good checkpoint is overwritten by them."""
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in self._trained().values()):
+            self._refuse("what trains is no longer finite")
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Mean cross entropy over the tokens of the texts."""
-        loss, _ = self._loss(batch)
-        if not bool(torch.isfinite(loss)):
-            raise InputError(
-                f"training: the loss became {loss.item()} at step {self.global_step} (utterances {' '.join(batch.ids)}); "
-                "lower optimizer.learning_rate; the last good checkpoint is kept"
-            )
-        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=False)
-        self.log("train_loss_epoch", loss, on_step=False, on_epoch=True, batch_size=len(batch.ids))
-        return loss
+        """Mean cross entropy over the tokens of the texts.
+
+        Processes average their gradients; each returns its sum over the mean number of tokens, so that the average is the
+        gradient of the mean over the tokens of all.
+        """
+        own = self._sums(batch)
+        whole = own.over_processes()
+        if not bool(torch.isfinite(whole.loss)):
+            self._refuse(f"the loss became {whole.loss.item()} (utterances {' '.join(batch.ids)})")
+        utterances = int(whole.utterances)
+        self.log("train_loss", whole.loss, prog_bar=True, on_step=True, on_epoch=False)
+        self.log(
+            "train_loss_epoch", whole.loss, on_step=False, on_epoch=True, batch_size=utterances
+        )
+        return own.entropy / (whole.tokens / self.trainer.world_size)
+
+    def _refuse(self, fault: str) -> NoReturn:
+        leave_to_first(self.trainer)
+        raise InputError(
+            f"training: {fault} at step {self.global_step}; lower optimizer.learning_rate; the last good checkpoint is kept"
+        )
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Logs loss and token error, where each text token is predicted from the right ones before it."""
-        loss, wrong = self._loss(batch)
-        self.log("dev_loss", loss, batch_size=len(batch.ids))
-        self.log("dev_token_error", wrong, prog_bar=True, batch_size=len(batch.ids))
+        whole = self._sums(batch).over_processes()
+        utterances = int(whole.utterances)
+        self.log("dev_loss", whole.loss, batch_size=utterances)
+        self.log("dev_token_error", whole.token_error, prog_bar=True, batch_size=utterances)
 
     @torch.no_grad()
     def loss_on(self, batch: Batch) -> float:
         """Returns the mean cross entropy over the tokens of a batch, without gradient."""
-        return float(self._loss(batch)[0])
+        return float(self._sums(batch).loss)
 
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Cross entropy, and the share of tokens that are not the most probable one."""
+    def _sums(self, batch: Batch) -> LossSums:
+        """Cross entropy and wrong tokens of this process's batch."""
         with prompted(self.model, self.learner.vectors(batch.languages)):
             states = self._states(batch)
             hidden = self.model.model.decoder(
                 input_ids=batch.inputs, encoder_hidden_states=states, use_cache=False
             ).last_hidden_state  # (B, T, D)
-        learned = batch.labels != IGNORED
+        learned = hidden[batch.labels != IGNORED]
         logits = self.model.proj_out(
-            hidden[learned]
-        ).float()  # (tokens, vocabulary): only where there are labels
-        wanted = batch.labels[learned]
+            learned
+        ).float()  # (tokens, vocabulary): where there are labels
         smoothing = self.optimizer.label_smoothing if self.training else 0.0
-        loss = functional.cross_entropy(logits, wanted, label_smoothing=smoothing)
-        return loss, (logits.argmax(dim=-1) != wanted).float().mean()
+        return sum_loss(logits, batch.labels, smoothing)
 
     def _states(self, batch: Batch) -> Tensor:
         """Encoder states (B, S, D): kept ones, or from audio (with gradient where the encoder carries a prompt)."""

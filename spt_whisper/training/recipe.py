@@ -183,6 +183,8 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     early_stopping: int | None = None
     """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
+    checkpoint_minutes: float = 10.0
+    """Between the ends of epochs, too, keep a checkpoint every so many minutes; 0: after every step."""
     seed: int = 0
     """Seed of the start and of the order of utterances."""
     trainer: dict[str, Any] = field(default_factory=dict)
@@ -191,6 +193,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed: found {self.seed}, wanted 0 to {2**32 - 1}")
+        if not self.checkpoint_minutes >= 0:
+            raise InputError(
+                f"checkpoint_minutes: found {self.checkpoint_minutes:g}, wanted 0 (after every step) or more"
+            )
         if self.early_stopping is not None and self.early_stopping < 1:
             raise InputError(
                 f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"

@@ -13,16 +13,19 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from spt_whisper.atomic import write_text
+from spt_whisper.atomic import check_writable, write_text
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.training.batch import AudioKey
 from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.memory import naming_shortage
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
+from spt_whisper.training.processes import check_alone, leave_to_first, quiet_others
 from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer
@@ -37,7 +40,10 @@ _LEARNS = (
     "gradient_clip_val",
     "precision",
     "limit_train_batches",
+    "devices",
+    "num_nodes",
 )
+_LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,11 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         raise InputError(
             f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
         )
+    check_alone()
     output = Path(recipe.output)
-    build_trainer(recipe, output)  # refuses wrong settings before anything takes time
+    trainer, _ = build_trainer(recipe, output)  # refuses wrong settings before anything takes time
+    quiet_others(trainer)
+    check_writable(output)
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
@@ -92,6 +101,8 @@ def train(
 ) -> RunNumbers:
     """Runs the training loop; the learner ends as it ended (or at its best, with early stopping).
 
+    Of several processes only the first returns; the others end here.
+
     Args:
         recipe: the run.
         parts: what it learns from.
@@ -110,15 +121,20 @@ def train(
     data = SpeechDataModule(
         parts.train, parts.dev, parts.builder, _states(recipe, parts, learner), recipe.data
     )
-    if checkpoint is None:  # of another run: resuming must never take them for this one's
-        shutil.rmtree(output / "checkpoints", ignore_errors=True)
-    _write_recipe(recipe, output)
+    if trainer.is_global_zero:
+        if checkpoint is None:  # of another run: resuming must never take them for this one's
+            shutil.rmtree(output / "checkpoints", ignore_errors=True)
+        _write_recipe(recipe, output)
     try:
-        trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+        with naming_shortage():
+            trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except SystemExit as end:
+        if end.code == _LIGHTNINGS_INTERRUPT:
+            raise KeyboardInterrupt from end
+        raise
+    leave_to_first(trainer)
     if recipe.early_stopping is not None:
         best = torch.load(output / "checkpoints" / f"{BEST}.ckpt", weights_only=True)
         tuner.load_state_dict(best["state_dict"])
@@ -156,6 +172,7 @@ def make_card(
             **asdict(numbers),
             **({"start": start} if start else {}),
         },
+        provenance=provenance_of(train, parts.dev),
     )
 
 
@@ -174,7 +191,7 @@ def checkpoint_to_resume(recipe: Recipe) -> Path | None:
     changed = [
         key
         for key, value in _plain(recipe).items()
-        if key != "trainer" and before.get(key) != value
+        if key not in ("trainer", "checkpoint_minutes") and before.get(key) != value
     ]
     ran = before.get("trainer") or {}
     changed += [f"trainer.{key}" for key in _LEARNS if ran.get(key) != recipe.trainer.get(key)]

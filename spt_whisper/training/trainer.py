@@ -13,6 +13,8 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import RunWatch, callbacks
+from spt_whisper.training.checkpoint_files import WholeFiles
+from spt_whisper.training.methods import METHODS
 from spt_whisper.training.recipe import Recipe
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -20,10 +22,15 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "gradient_clip_val": 1.0,
     "accelerator": "auto",
     "devices": 1,
+    "strategy": "auto",
     "num_sanity_val_steps": 0,
     "log_every_n_steps": 5,
     "enable_model_summary": False,
 }
+
+_RESERVED = {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"}
+
+_STRATEGIES = ("auto", "ddp")
 
 _PRECISIONS = (
     "32-true",
@@ -53,7 +60,7 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
     Raises:
         InputError: the recipe's settings are not such as Lightning and a float32 prompt take.
     """
-    reserved = {"callbacks", "logger", "default_root_dir"} & set(recipe.trainer)
+    reserved = _RESERVED & set(recipe.trainer)
     if reserved:
         raise InputError(f"trainer: {', '.join(sorted(reserved))} are set by fit; leave them out")
     watch = RunWatch()
@@ -63,11 +70,14 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
     ]
     settings = {"precision": fastest_precision(), **TRAINER_DEFAULTS, **recipe.trainer}
     _check(settings)
+    kept = callbacks(output / "checkpoints", recipe.early_stopping, recipe.checkpoint_minutes)
     try:
         trainer = lightning.Trainer(
-            **settings,
-            callbacks=[*callbacks(output / "checkpoints", recipe.early_stopping), watch],
+            **{**settings, "strategy": _strategy(settings, recipe)},
+            callbacks=[*kept, watch],
             logger=loggers,
+            plugins=[WholeFiles()],
+            use_distributed_sampler=False,  # `EpochBatches` knows its process
         )
     except (TypeError, ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
         raise InputError(
@@ -86,12 +96,27 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
     return trainer, watch
 
 
+def _strategy(settings: Mapping[str, Any], recipe: Recipe) -> str:
+    """Lightning's name for how processes train together.
+
+    A method with numbers for each language has some without a gradient where a batch lacks the language.
+    """
+    several = settings["devices"] not in (1, "1") or settings.get("num_nodes", 1) != 1
+    if settings["strategy"] == "auto" and not several:
+        return "auto"
+    return "ddp_find_unused_parameters_true" if METHODS[recipe.method].per_language else "ddp"
+
+
 def _check(settings: Mapping[str, Any]) -> None:
     """Refuses what Lightning's constructor takes, but no run could go through with."""
     if str(settings["precision"]) not in _PRECISIONS:
         raise InputError(
             f"trainer.precision: found {settings['precision']}, wanted 32-true, bf16-mixed or 16-mixed: "
             "the prompt stays float32"
+        )
+    if settings["strategy"] not in _STRATEGIES:
+        raise InputError(
+            f"trainer.strategy: found {settings['strategy']}, wanted auto or ddp: the model is small enough for one device"
         )
     for name, lowest in _LOWEST.items():
         value = settings.get(name)

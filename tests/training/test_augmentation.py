@@ -20,6 +20,7 @@ from spt_whisper.training.augmentation import (
 )
 from spt_whisper.training.batch import ExampleBuilder
 from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.recipe import AugmentConfig
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
@@ -98,7 +99,7 @@ def test_items_differ_between_epochs_and_are_the_same_again(tmp_path: Path) -> N
     first, second = (ExampleSet(examples, builder, {}, config) for _ in range(2))
     lengths = set()
     for epoch in range(6):
-        item, again = first[epoch, 3], second[epoch, 3]
+        item, again = first[Draw(epoch, 3)], second[Draw(epoch, 3)]
         assert item.waveform is not None
         assert again.waveform is not None
         assert torch.equal(item.waveform, again.waveform)

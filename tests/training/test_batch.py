@@ -13,7 +13,6 @@ from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, collate
 from spt_whisper.training.encoder_states import load_example
-from spt_whisper.training.window_batches import EpochSampler
 from spt_whisper.whisper.tokens import Tokens
 from tests.tiny_model import tiny_tokenizer
 
@@ -94,19 +93,6 @@ def test_what_does_not_fit_is_dropped_by_name_and_count(caplog: pytest.LogCaptur
 def test_an_empty_corpus_is_an_error() -> None:
     with pytest.raises(InputError, match="none of 1 utterances fits; raise window_seconds"):
         builder().examples([utterance("slow", duration=11)], ["x"], "train")
-
-
-def test_the_order_depends_on_seed_and_epoch_alone() -> None:
-    def order(seed: int, epoch: int) -> list[tuple[int, int]]:
-        sampler = EpochSampler(50, seed, shuffle=True)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert order(1, 3) == order(1, 3)
-    assert sorted(index for _, index in order(1, 3)) == list(range(50))
-    assert [i for _, i in order(1, 3)] != [i for _, i in order(1, 4)]
-    assert [i for _, i in order(1, 3)] != [i for _, i in order(2, 3)]
-    assert {epoch for epoch, _ in order(1, 3)} == {3}
 
 
 def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> None:

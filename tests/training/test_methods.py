@@ -19,6 +19,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.training import methods
 from spt_whisper.training.batch import collate
 from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
@@ -148,9 +149,9 @@ def test_exactly_what_the_method_trains_gets_gradient(
     parts = prepare(recipe, whisper)
     learner = build_learner(recipe, parts)
     data = ExampleSet(parts.train, parts.builder, {})
-    batch = collate([data[0, index] for index in range(len(parts.train))], whisper.tokens.end)
+    batch = collate([data[Draw(0, index)] for index in range(len(parts.train))], whisper.tokens.end)
     tuner = PromptTuner(whisper, learner, recipe.optimizer)
-    tuner._loss(batch)[0].backward()
+    tuner._sums(batch).loss.backward()
     reached = {name for name, p in tuner.named_parameters() if p.grad is not None}
     trained = {id(parameter) for parameter in learner.trained()}
     assert reached == {name for name, p in tuner.named_parameters() if id(p) in trained}

@@ -22,6 +22,7 @@ from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import ExampleBuilder, collate
 from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
@@ -216,8 +217,8 @@ def test_exactly_the_prompts_parameters_get_gradient(side: str, home: Path) -> N
     data = ExampleSet(
         builder.examples(utterances, [u.text for u in utterances], "train"), builder, {}
     )
-    batch = collate([data[0, 0], data[0, 1]], whisper.tokens.end)
-    tuner._loss(batch)[0].backward()
+    batch = collate([data[Draw(0, 0)], data[Draw(0, 1)]], whisper.tokens.end)
+    tuner._sums(batch).loss.backward()
     with_gradient = {
         name for name, parameter in tuner.named_parameters() if parameter.grad is not None
     }
@@ -243,11 +244,13 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
     one_row = 100 * 32 * 2  # bytes: states, width, float16
     states = encode_once(whisper, examples, gigabytes=3.5 * one_row / 1e9)
     assert list(states) == [example.audio_key for example in examples[:3]]
-    keys = [(0, index) for index in range(6)]
+    draws = [Draw(0, index) for index in range(6)]
     losses = [
-        tuner._loss(
-            collate([ExampleSet(examples, builder, kept)[key] for key in keys], whisper.tokens.end)
-        )[0]
+        tuner._sums(
+            collate(
+                [ExampleSet(examples, builder, kept)[draw] for draw in draws], whisper.tokens.end
+            )
+        ).loss
         for kept in (states, {})
     ]
     torch.testing.assert_close(losses[0], losses[1], atol=2e-3, rtol=1e-3)
@@ -266,7 +269,7 @@ def test_states_of_train_and_dev_with_the_same_ids_are_kept_apart(home: Path) ->
         parts.append(builder.examples(same, [u.text for u in same], split))
     states = encode_once(whisper, [*parts[0], *parts[1]], gigabytes=1.0)
     for example in (parts[0][0], parts[1][0]):
-        kept = ExampleSet([example], builder, states)[0, 0].states
+        kept = ExampleSet([example], builder, states)[Draw(0, 0)].states
         expected = encode_audio(whisper, [load_example(example)], 2.0)[0]
         torch.testing.assert_close(kept.float(), expected, atol=5e-3, rtol=5e-3)  # type: ignore[union-attr]
 

@@ -30,6 +30,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"devices": 0, "accelerator": "cpu"}, "'devices': 0.*which Lightning refuses"),
     ({"enable_checkpointing": False}, "'enable_checkpointing': False.*which Lightning refuses"),
     ({"limit_train_batches": -1}, "'limit_train_batches': -1.*which Lightning refuses"),
+    ({"strategy": "fsdp"}, "strategy: found fsdp, wanted auto or ddp"),
+    ({"use_distributed_sampler": True}, "use_distributed_sampler are set by fit"),
     ({"max_epoch": 3}, "'max_epoch': 3.*which Lightning refuses"),
     ({"logger": False}, "logger are set by fit"),
 ]

@@ -20,11 +20,11 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.callbacks import RunWatch
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.encoder_states import encode_audio, encode_once, load_example
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import AugmentConfig, DataConfig, Recipe
 from spt_whisper.training.run import fit
 from spt_whisper.training.trainer import build_trainer
-from spt_whisper.training.window_batches import EpochSampler, WindowBatches
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -50,26 +50,6 @@ def recipe(home: Path, output: Path, **settings: Any) -> Recipe:
     return replace(plain, **settings)
 
 
-def test_batches_share_a_window_and_every_example_is_in_one() -> None:
-    windows = [(4.0, 6.0, 10.0)[index % 3] for index in range(50)]
-    batches = WindowBatches(EpochSampler(50, 7, shuffle=True), 4, windows=windows)
-    seen = list(batches)
-    assert all(len({windows[index] for _, index in batch}) == 1 for batch in seen)
-    assert sorted(index for batch in seen for _, index in batch) == list(range(50))
-    assert len(seen) == len(batches) == 14  # of 17, 17 and 16 examples
-    assert list(batches) == seen
-    batches.sampler.set_epoch(1)  # type: ignore[union-attr]
-    assert list(batches) != seen
-    assert {epoch for batch in batches for epoch, _ in batch} == {1}
-
-
-def test_one_window_keeps_the_order_of_the_sampler() -> None:
-    sampler = EpochSampler(10, 3, shuffle=True)
-    batches = list(WindowBatches(sampler, 4, windows=[10.0] * 10))
-    assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert [key for batch in batches for key in batch] == list(sampler)
-
-
 def test_an_utterance_gets_the_shortest_window_that_holds_it(home: Path, tmp_path: Path) -> None:
     whisper = FrozenWhisper.from_pretrained(home / "model")
     parts = prepare(recipe(home, tmp_path), whisper)
@@ -86,7 +66,7 @@ def test_states_are_kept_in_the_examples_own_window(home: Path, tmp_path: Path) 
     parts = prepare(recipe(home, tmp_path), whisper)
     states = encode_once(whisper, parts.train, gigabytes=1.0)
     for index, example in enumerate(parts.train):
-        kept = ExampleSet(parts.train, parts.builder, states)[0, index].states
+        kept = ExampleSet(parts.train, parts.builder, states)[Draw(0, index)].states
         assert kept is not None
         expected = encode_audio(whisper, [load_example(example)], example.window)[0]
         assert kept.shape == (round(50 * example.window), 32)

@@ -7,8 +7,8 @@ import hashlib
 import json
 from typing import Any
 
-from spt_whisper.corpora import CorpusConfig, Utterance, read_split
-from spt_whisper.errors import InputError
+from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.corpora.fingerprint import fingerprint_splits
 
 # Where things lie, what is shown, who computes: none of it changes what a run learns.
 _NOT_HASHED = frozenset(
@@ -17,6 +17,7 @@ _NOT_HASHED = frozenset(
         "seed",  # beside the settings, since it is the run's
         "model",  # by its fingerprint: a folder may be another one on another machine
         "corpus.root",  # by its utterances
+        "checkpoint_minutes",
         "data.workers",
         "trainer.accelerator",
         "trainer.enable_model_summary",
@@ -58,23 +59,13 @@ def hash_corpus(corpus: CorpusConfig) -> str:
     Raises:
         InputError: a split cannot be read, or an audio file is missing.
     """
-    splits = {
-        "train": read_split(corpus, "train"),
-        "dev": read_split(corpus, "dev") if corpus.dev else [],
-        "test": read_split(corpus, "test"),
-    }
-    return _digest({name: [_facts(u) for u in split] for name, split in splits.items()})
-
-
-def _facts(utterance: Utterance) -> dict[str, Any]:
-    facts = {name: value for name, value in vars(utterance).items() if name != "audio"}
-    try:
-        return {**facts, "bytes": utterance.audio.stat().st_size}
-    except OSError as error:
-        raise InputError(
-            f"{utterance.audio} (utterance {utterance.id}): cannot be read ({error.strerror}); "
-            "restore the audio file, or take its row out of the corpus"
-        ) from error
+    return fingerprint_splits(
+        {
+            "train": read_split(corpus, "train"),
+            "dev": read_split(corpus, "dev") if corpus.dev else [],
+            "test": read_split(corpus, "test"),
+        }
+    )
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from spt_whisper.evaluation.inspection.contents import BankRow, TensorSize
 from spt_whisper.evaluation.inspection.lens import NearToken, VectorReading
 from spt_whisper.evaluation.inspection.similarity import Similarity
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import Provenance
 from spt_whisper.prompts.files import Prompt
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -67,11 +68,22 @@ def card_table(prompt: Prompt) -> Table:
         "language tokens": " ".join(card.language_tokens),
         "window": card.windows_text,
         **{f"training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
+        **_made_with(card.provenance),
     }
     table = Table(title=Text(prompt.name), show_header=False)
     for name, value in rows.items():
         table.add_row(name, Text(str(value)))
     return table
+
+
+def _made_with(provenance: Provenance | None) -> dict[str, object]:
+    if provenance is None:
+        return {}
+    return {
+        "made with": ", ".join(f"{name} {found}" for name, found in provenance.versions.items()),
+        "git": provenance.git or "-",
+        "data": provenance.data[:12],
+    }
 
 
 def tensor_table(sizes: Sequence[TensorSize]) -> Table:

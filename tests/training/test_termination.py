@@ -1,0 +1,83 @@
+"""SIGTERM, as a scheduler sends it: a checkpoint, status 143, and a resumed run that ends with the same prompt."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny_corpus import write_corpus, write_model
+
+pytestmark = pytest.mark.slow  # each run starts PyTorch anew
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", train=40)
+    return folder
+
+
+def arguments(home: Path, output: Path, *more: str) -> list[str]:
+    return [
+        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
+        "--languages", "[es]", "--window_seconds", "5", "--prompt.length", "4", "--data.batch_size", "1",
+        "--trainer.precision", "32-true", "--trainer.max_epochs", "6", "--trainer.accelerator", "cpu",
+        "--trainer.enable_progress_bar", "false", *more,
+    ]  # fmt: skip
+
+
+def terminate_in_training(command: Sequence[str], checkpoint: Path) -> tuple[int, str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spt_whisper", "fit", *command], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.1)  # into the next epoch
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    return process.returncode, error
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--data.workers", "1", "--trainer.accumulate_grad_batches", "3"],
+        ["--trainer.devices", "2"],
+    ],
+    ids=["plain", "workers and gathered gradients", "two processes"],
+)
+def test_a_terminated_run_goes_on_to_the_same_prompt(
+    more: list[str], home: Path, tmp_path: Path
+) -> None:
+    cut = arguments(home, tmp_path / "cut", *more)
+    checkpoint = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    status, error = terminate_in_training(cut, checkpoint)
+    assert status == 143, error
+    assert error.count("ended by SIGTERM after a checkpoint; --resume true goes on") == 1
+    assert "Traceback" not in error
+    assert not (tmp_path / "cut" / "prompt").exists()
+    kept = torch.load(checkpoint, weights_only=True)["SpeechDataModule"]
+    assert kept["done"] > 0, "the signal did not fall within an epoch"
+    resumed = fit([*cut, "--resume", "true"])
+    assert "Warning" not in resumed
+    fit(arguments(home, tmp_path / "whole", *more))
+    whole, ended = (tmp_path / run / "prompt" / "prompt.safetensors" for run in ("whole", "cut"))
+    assert whole.read_bytes() == ended.read_bytes()
+
+
+def fit(command: Sequence[str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "spt_whisper", "fit", *command],
+        stderr=subprocess.PIPE, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return done.stderr
