@@ -1,11 +1,21 @@
-"""What many tests need: the folder of real corpora, where there is one."""
+"""What tests share: the number of threads, and the folder of real corpora, where there is one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """A worker in a test sets the process's number of threads, on which the last bits of sums depend."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
