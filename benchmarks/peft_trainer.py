@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
@@ -33,20 +33,16 @@ from spt_whisper.whisper.adapted import CARD_FILE, write_card
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
-@dataclass(frozen=True)
-class Collator:
-    """Puts features and labels into a batch; the model sets the first token in front of the labels itself."""
+def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Returns input_features (B, mels, frames) and labels (B, T), -100 where nothing is learned.
 
-    tokenizer: WhisperTokenizer
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Returns input_features (B, mels, frames) and labels (B, T), -100 where nothing is learned."""
-        features = torch.tensor([row["input_features"] for row in rows])
-        padded = self.tokenizer.pad(
-            {"input_ids": [row["labels"][1:] for row in rows]}, return_tensors="pt"
-        )
-        labels = padded["input_ids"].masked_fill(padded["attention_mask"] == 0, -100)
-        return {"input_features": features, "labels": labels}
+    The model sets the first token in front of the labels itself.
+    """
+    labels = [torch.tensor(row["labels"][1:]) for row in rows]
+    return {
+        "input_features": torch.tensor([row["input_features"] for row in rows]),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
+    }
 
 
 def features_and_labels(
@@ -104,9 +100,7 @@ def train(settings: argparse.Namespace) -> None:
         bf16=settings.dtype == "bfloat16", use_cpu=settings.device == "cpu", seed=settings.seed,
         remove_unused_columns=False, label_names=["labels"], report_to=[],
     )  # fmt: skip
-    Seq2SeqTrainer(
-        model=model, args=arguments, train_dataset=data, data_collator=Collator(tokenizer)
-    ).train()
+    Seq2SeqTrainer(model=model, args=arguments, train_dataset=data, data_collator=collate).train()
     model.save_pretrained(output / "model")
     token = (settings.language,)
     card = PromptCard(whisper.name, fingerprint, shape, ("",), token, (settings.window,), "lora")
