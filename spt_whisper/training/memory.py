@@ -23,7 +23,8 @@ def naming_shortage() -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         told = str(error).partition("\n")[0]
-        if type(error) is RuntimeError and _CPU_ALLOCATOR not in told:
+        named = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not named and _CPU_ALLOCATOR not in told:
             raise
         raise InputError(
             f"training: out of memory ({told}); lower data.batch_size (and raise trainer.accumulate_grad_batches), "

@@ -96,6 +96,7 @@ def build_learner(recipe: Recipe, parts: Parts) -> Learner:
     return method.build(setup)
 
 
+@naming_shortage()
 def train(
     recipe: Recipe, parts: Parts, learner: Learner, checkpoint: Path | None = None
 ) -> RunNumbers:
@@ -108,6 +109,10 @@ def train(
         parts: what it learns from.
         learner: what it trains, at its start.
         checkpoint: go on from here.
+
+    Raises:
+        InputError: memory does not suffice, the loss is no longer finite, or the checkpoint is damaged.
+        TerminatedError: SIGTERM came; there is a checkpoint.
     """
     output, whisper = Path(recipe.output), parts.whisper
     logger.info(
@@ -126,8 +131,7 @@ def train(
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
         _write_recipe(recipe, output)
     try:
-        with naming_shortage():
-            trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     except SystemExit as end:

@@ -99,6 +99,8 @@ def test_memory_that_does_not_suffice_is_one_line() -> None:
     with pytest.raises(RuntimeError, match="must match") as other, naming_shortage():
         torch.ones(2) + torch.ones(3)
     assert not isinstance(other.value, InputError)
+    with pytest.raises(NotImplementedError), naming_shortage():
+        raise NotImplementedError
 
 
 def test_a_second_run_after_one_on_several_processes_is_refused(tmp_path: Path) -> None:

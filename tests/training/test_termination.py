@@ -34,7 +34,9 @@ def arguments(home: Path, output: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def terminate_in_training(command: Sequence[str], checkpoint: Path) -> tuple[int, str]:
+def stop_in_training(
+    command: Sequence[str], checkpoint: Path, number: signal.Signals
+) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "spt_whisper", "fit", *command], stderr=subprocess.PIPE, text=True
     )
@@ -42,7 +44,7 @@ def terminate_in_training(command: Sequence[str], checkpoint: Path) -> tuple[int
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(0.1)  # into the next epoch
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
     return process.returncode, error
 
@@ -61,7 +63,7 @@ def test_a_terminated_run_goes_on_to_the_same_prompt(
 ) -> None:
     cut = arguments(home, tmp_path / "cut", *more)
     checkpoint = tmp_path / "cut" / "checkpoints" / "last.ckpt"
-    status, error = terminate_in_training(cut, checkpoint)
+    status, error = stop_in_training(cut, checkpoint, signal.SIGTERM)
     assert status == 143, error
     assert error.count("ended by SIGTERM after a checkpoint; --resume true goes on") == 1
     assert "Traceback" not in error
@@ -73,6 +75,14 @@ def test_a_terminated_run_goes_on_to_the_same_prompt(
     fit(arguments(home, tmp_path / "whole", *more))
     whole, ended = (tmp_path / run / "prompt" / "prompt.safetensors" for run in ("whole", "cut"))
     assert whole.read_bytes() == ended.read_bytes()
+
+
+def test_ctrl_c_is_one_line_and_its_own_status(home: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    status, error = stop_in_training(arguments(home, tmp_path / "run"), checkpoint, signal.SIGINT)
+    assert status == 130, error
+    assert "spt-whisper fit: interrupted" in error
+    assert "Traceback" not in error
 
 
 def fit(command: Sequence[str]) -> str:
