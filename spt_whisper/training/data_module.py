@@ -89,7 +89,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         loop: Any = self.trainer.fit_loop
         batches = loop.epoch_loop.batch_progress
         done = 0 if batches.is_last_batch else batches.current.ready
-        epoch = loop.epoch_progress.current.processed  # typed too widely
+        epoch = loop.epoch_progress.current.processed
         return {"epoch": epoch, "done": done}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:

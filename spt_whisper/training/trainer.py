@@ -88,11 +88,6 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
             "early_stopping: needs a pass over dev, but trainer's limit_val_batches, check_val_every_n_epoch or "
             "fast_dev_run leave none; change these, or leave early_stopping out"
         )
-    if trainer.world_size > 1 and len(recipe.windows) > 1:
-        raise InputError(
-            f"window_seconds: found {len(recipe.windows)} windows and {trainer.world_size} devices, whose numbers of "
-            "batches would differ; wanted one window, or trainer.devices 1"
-        )
     return trainer, watch
 
 

@@ -55,9 +55,10 @@ def curve(run: Path) -> list[tuple[str, float]]:
     "method",
     [
         ["--languages", "[es]"],
+        ["--languages", "[es]", "--window_seconds", "[0.8, 2]"],
         ["--method", "lapt", "--languages", "{ky: [es], sah: [it]}"],
     ],
-    ids=["prompt", "lapt"],
+    ids=["prompt", "windows", "lapt"],
 )
 def test_two_processes_learn_what_one_learns(method: list[str], home: Path, tmp_path: Path) -> None:
     assert main(["fit", *arguments(home, tmp_path / "one", *method, *ONE)]) == 0

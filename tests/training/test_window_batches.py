@@ -24,7 +24,6 @@ from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import AugmentConfig, DataConfig, Recipe
 from spt_whisper.training.run import fit
-from spt_whisper.training.trainer import build_trainer
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -134,9 +133,3 @@ def test_a_row_is_decoded_in_the_window_it_would_have_been_trained_in(
 def test_windows_that_cannot_be_are_refused(windows: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Recipe(CorpusConfig("x"), window_seconds=windows)
-
-
-def test_several_windows_on_several_devices_are_refused(home: Path, tmp_path: Path) -> None:
-    several = recipe(home, tmp_path, trainer={**QUIET, "accelerator": "cpu", "devices": 2})
-    with pytest.raises(InputError, match="window_seconds: found 3 windows and 2 devices"):
-        build_trainer(several, tmp_path)
