@@ -58,7 +58,7 @@ def random_prompt(whisper: FrozenWhisper, folder: Path, kind: str, length: int =
     generator = torch.Generator().manual_seed(length)
     start = start_vectors(config, whisper.shape, generator)
     vectors = start.map(lambda tensor: 0.5 * torch.randn(tensor.shape, generator=generator))
-    card = PromptCard(whisper.name, whisper.fingerprint, whisper.shape, ("qug",), ("es",), 10.0)
+    card = PromptCard(whisper.name, whisper.fingerprint, whisper.shape, ("qug",), ("es",), (10.0,))
     Prompt(config, vectors, card).save_pretrained(folder)
     return Prompt.from_pretrained(folder)
 
