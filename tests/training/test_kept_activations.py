@@ -15,6 +15,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Batch, ExampleBuilder, collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
@@ -37,7 +38,7 @@ def batch(whisper: FrozenWhisper, corpus: Path, keep_states: bool) -> Batch:
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     states = encode_once(whisper, examples, gigabytes=1.0) if keep_states else {}
     data = ExampleSet(examples, builder, states)
-    return collate([data[0, index] for index in range(4)], whisper.tokens.end)
+    return collate([data[Draw(0, index)] for index in range(4)], whisper.tokens.end)
 
 
 def kept_by_module(tuned: PromptTuner, step: Batch) -> dict[str, int]:
@@ -54,7 +55,7 @@ def kept_by_module(tuned: PromptTuner, step: Batch) -> dict[str, int]:
         handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
         handles.append(module.register_forward_hook(lambda *_: running.pop() and None))
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        tuned._loss(step)[0].backward()
+        tuned._sums(step).loss.backward()
     for handle in handles:
         handle.remove()
     return kept
