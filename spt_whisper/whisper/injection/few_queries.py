@@ -1,7 +1,7 @@
 """Attention of a few queries on a processor, as in a step of decoding: two matrix products.
 
-PyTorch's fused function is made for many queries. For one query of 8 rows over 1,500 states it takes 1.3 times as long in
-float32, and 5 times in bfloat16 (measured: `benchmarks/decoding_step.py`).
+PyTorch's fused function is made for many queries. For one query over 1,500 states it takes about as long in float32, and five
+times as long in bfloat16 (measured: `benchmarks/decoding_step.py`, docs/explanation/speed.md).
 """
 
 from __future__ import annotations
