@@ -36,7 +36,7 @@ from spt_whisper.features import log_mel
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.transcription.windows import speech_windows
 
-PICTURE = Path(__file__).resolve().parent.parent / "docs" / "results" / "long_memory.png"
+PICTURE = Path(__file__).resolve().parent.parent / "docs" / "results" / "speed" / "long_memory.png"
 BATCH = 8  # windows
 LOADING = """
 import sys, time
