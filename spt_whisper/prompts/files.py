@@ -1,7 +1,7 @@
 """A prompt on disk: a folder that is written once, read strictly and never unpickled.
 
     prompt.safetensors   `side.place.part` -> tensor without the row dimension, float32
-    prompt.json          {"format_version": 2, "library_version", "config": PromptConfig, "card": PromptCard}
+    prompt.json          {"format_version": 1, "library_version", "config": PromptConfig, "card": PromptCard}
     README.md            a model card, for people and for the Hugging Face Hub
 
 A wrong version, a missing or extra field or tensor, a wrong type or shape, a NaN, a link, a pickle: refused by name

@@ -1,7 +1,7 @@
 """A folder of tensors and settings: written whole or not at all, read strictly, never unpickled.
 
 <kind>.safetensors   name -> float32 tensor
-<kind>.json          {"format_version": 2, "library_version", ...}
+<kind>.json          {"format_version": 1, "library_version", ...}
 README.md            for people and for the Hugging Face Hub
 """
 
@@ -24,7 +24,7 @@ from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.safe_files import check_file
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 _LARGEST_HEADER = 2**20  # bytes; the list of some tens of tensors has some thousand
 
 

@@ -1,7 +1,7 @@
 """What one language of a bank adds to the shared vectors, on disk: a folder in the bank.
 
 part.safetensors   name -> tensor, float32
-part.json          {"format_version": 2, "library_version", "aware": LanguageAwareConfig, "card": PromptCard,
+part.json          {"format_version": 1, "library_version", "aware": LanguageAwareConfig, "card": PromptCard,
                    "shared", "own": SHA-256 of the shared prompt.safetensors and of the numbers of part.safetensors}
 README.md          a model card
 """

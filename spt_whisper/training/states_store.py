@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from spt_whisper.audio import STATES_PER_SECOND
 from spt_whisper.errors import InputError
 
 Encode = Callable[[Sequence[Tensor], float], Sequence[Tensor]]  # waveforms, window -> (S, D) each
+
+NAME = re.compile(r"[0-9a-f]{64}\.safetensors")  # nothing else in the folder is ours
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +115,9 @@ class StatesStore:
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """(time of last use, bytes, path) of each file."""
-        for path in self.folder.glob("*.safetensors"):
+        for path in self.folder.iterdir():
+            if not NAME.fullmatch(path.name):
+                continue
             with suppress(FileNotFoundError):  # another process has just removed it
                 state = path.stat()
                 yield state.st_mtime, state.st_size, path

@@ -120,8 +120,8 @@ KEY = "decoder.feed_forward.key"
     ("damage", "message"),
     [
         (
-            _settings(lambda s: s.update(format_version=1)),
-            r"prompt\.json: format version 1, this program reads 2",
+            _settings(lambda s: s.update(format_version=2)),
+            r"prompt\.json: format version 2, this program reads 1",
         ),
         (_settings(lambda s: s.pop("card")), r"prompt\.json: card: .*required"),
         (

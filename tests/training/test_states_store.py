@@ -91,6 +91,17 @@ def test_the_bound_holds_and_old_states_make_room(
     assert encoder.encoded == 6
 
 
+def test_files_of_others_neither_count_nor_make_room(tmp_path: Path) -> None:
+    others = [tmp_path / "model.safetensors", tmp_path / f"{'0' * 63}g.safetensors"]
+    for other in others:
+        other.write_bytes(b"0" * 10_000)
+    encoder = Encoder()
+    store(tmp_path, 2.5 * (FILE + 100) / 1e9).states(WAVEFORMS[:2], 1.0, encoder)
+    store(tmp_path, 2.5 * (FILE + 100) / 1e9).states(WAVEFORMS[2:4], 1.0, encoder)
+    assert all(other.stat().st_size == 10_000 for other in others)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_two_at_once_get_the_same_states(tmp_path: Path) -> None:
     def fill(number: int) -> list[float]:
         limit = (
