@@ -1,6 +1,6 @@
 """Training speed: prompts and LoRA here beside transformers' Seq2SeqTrainer with peft, on the same speech and updates.
 
-    python benchmarks/training.py --corpus DIR [--only entire windows ...] [--json PATH]
+    python benchmarks/training.py --corpus DIR [--bank BANK] [--only entire windows ...] [--json PATH]
 
 | variant | what trains, and how |
 | --- | --- |
@@ -10,9 +10,11 @@
 | decoder | feed-forward prompt in the decoder; the encoder's states are computed once |
 | entire | feed-forward prompt on both sides |
 | windows | the same in windows of 4, 6 and 10 s |
+| add_language | `add-language` to a copy of `--bank`, a LAPT bank that lacks the language; without one it is left out |
 
 Each run is a command of its own. `seconds` is from its start to the finished files, with imports, loading and what is
-computed once; utterances a second is updates * batch size by these. `ratio` is the seconds by those of the first variant
+computed once; utterances a second is updates * batch size by these. `limit_seconds` is what the operations that the method
+must do would take at the measured rate of matrix products (training_limit.py), without imports, loading and log-mel. `ratio` is the seconds by those of the first variant
 that is measured, the median over the rounds: below 1, this one is faster. Memory is the process's most (on a GPU without
 the GPU's own); disk is what it leaves in its folder. WER: greedy, on the first utterances of the test part.
 """
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -31,7 +34,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from measure import PACKAGES, conditions, publish, settings_parser, time_ratio
+from training_limit import one_pass, operations_per_second
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.whisper.loading import FrozenWhisper
 
 HERE = Path(__file__).resolve().parent
 PEFT = (sys.executable, str(HERE / "peft_trainer.py"))
@@ -46,7 +54,10 @@ RECIPES = {
     "entire": ENTIRE,
     "windows": [*ENTIRE, "--window_seconds", "[4, 6, 10]"],
 }  # fmt: skip
-VARIANTS = (*TRAINERS, *RECIPES)
+EXPANSION = "add_language"
+VARIANTS = (*TRAINERS, *RECIPES, EXPANSION)
+WINDOWS = {"trainer_30s": (30.0,), "windows": (4.0, 6.0, 10.0)}  # of the others: WINDOW
+ENCODED_ONCE = ("decoder",)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class Figures:
     variant: str
     utterances_per_second: float
     seconds: float
+    limit_seconds: float
     ratio: float  # to the seconds of the first variant
     peak_mebibytes: float
     disk_mebibytes: float
@@ -81,13 +93,20 @@ def command(variant: str, settings: argparse.Namespace, output: Path) -> list[st
             "--language", settings.language, "--max-seconds", LONGEST, "--limit", limit, "--batch-size", batch,
             "--updates", updates, "--dtype", settings.dtype, "--device", settings.device, *TRAINERS[variant],
         ]  # fmt: skip
-    return [
-        *OURS, "fit", "--corpus.root", settings.corpus, "--output", str(output), "--model", settings.model,
-        "--languages", f"[{settings.language}]", "--corpus.max_seconds", LONGEST, "--corpus.limit", limit,
-        "--corpus.dev", "null", "--data.batch_size", batch, "--trainer.max_steps", updates,
+    shared = [
+        "--corpus.root", settings.corpus, "--output", str(output), "--corpus.max_seconds", LONGEST,
+        "--corpus.limit", limit, "--corpus.dev", "null", "--data.batch_size", batch, "--trainer.max_steps", updates,
         "--trainer.max_epochs=-1", "--trainer.accelerator", settings.device, "--trainer.precision",
-        {"float32": "32-true", "bfloat16": "bf16-mixed"}[settings.dtype], "--window_seconds", WINDOW,
-        *RECIPES[variant],
+        {"float32": "32-true", "bfloat16": "bf16-mixed"}[settings.dtype],
+    ]  # fmt: skip
+    if variant == EXPANSION:
+        bank = str(output.parent / "bank")
+        return [
+            *OURS, "add-language", settings.corpus_language, "--bank", bank, "--tokens", f"[{settings.language}]", *shared,
+        ]  # fmt: skip
+    return [
+        *OURS, "fit", *shared, "--model", settings.model, "--languages", f"[{settings.language}]",
+        "--window_seconds", WINDOW, *RECIPES[variant],
     ]  # fmt: skip
 
 
@@ -95,35 +114,54 @@ def measure(variant: str, settings: argparse.Namespace) -> Run:
     """Trains a variant in a process of its own, and scores it."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
+        if variant == EXPANSION:
+            shutil.copytree(settings.bank, Path(folder) / "bank")
         begin = time.perf_counter()
         process = subprocess.Popen(command(variant, settings, output), stdout=sys.stderr)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         if status:
             raise SystemExit(f"training: variant {variant} failed, see above")
+        made = made_by(output)
         written = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
-        wer = word_error_rate(output, settings) if settings.scored else None
+        wer = word_error_rate(made, output / "report.json", settings) if settings.scored else None
     return Run(seconds, usage.ru_maxrss / 1024, written / 2**20, wer)
 
 
-def word_error_rate(output: Path, settings: argparse.Namespace) -> float:
+def made_by(output: Path) -> Path:
+    """Returns the folder that a run made: a prompt, a model, or beside it the bank."""
+    folders = (output / "prompt", output / "model", output.parent / "bank")
+    return next(folder for folder in folders if folder.is_dir())
+
+
+def word_error_rate(made: Path, report: Path, settings: argparse.Namespace) -> float:
     """Scores what a run made, by `spt-whisper evaluate`; returns its word error rate in percent."""
-    kind = next(name for name in ("prompt", "model") if (output / name).is_dir())
-    report = output / "report.json"
     scoring = [
         *OURS, "evaluate", "--corpus.root", settings.corpus, "--corpus.max_seconds", LONGEST, "--corpus.test_limit",
-        str(settings.scored), "--zero_shot", "false", f"--{kind}", str(output / kind), "--output", str(report),
+        str(settings.scored), "--zero_shot", "false", f"--{made.name}", str(made), "--output", str(report),
     ]  # fmt: skip
     subprocess.run(scoring, stdout=sys.stderr, check=True)
     (system,) = json.loads(report.read_text(encoding="utf-8"))["systems"]
     return 100 * system["wer"]
 
 
-def figures(runs: dict[str, list[Run]], utterances: int) -> list[Figures]:
+def limit_seconds(variant: str, settings: argparse.Namespace, whisper: FrozenWhisper) -> float:
+    """Returns what the operations that a variant must do would take at the machine's rate of products."""
+    windows = WINDOWS.get(variant, (float(WINDOW),))
+    corpus = CorpusConfig(settings.corpus, max_seconds=float(LONGEST), limit=settings.utterances)
+    forward = one_pass(whisper, corpus, windows)
+    seen = settings.updates * settings.batch_size
+    encoded = min(seen, settings.utterances) if variant in ENCODED_ONCE else 2 * seen
+    rate = operations_per_second(whisper, windows[-1], getattr(torch, settings.dtype))
+    return (encoded * forward.encoder + 2 * seen * forward.decoder) / rate
+
+
+def figures(runs: dict[str, list[Run]], limits: dict[str, float], utterances: int) -> list[Figures]:
     """Returns the rows: medians over the rounds.
 
     Args:
         runs: of each variant, one a round.
+        limits: of each variant, in seconds.
         utterances: that each run learns from, each epoch's counted.
     """
     seconds = {name: [run.seconds for run in found] for name, found in runs.items()}
@@ -133,6 +171,7 @@ def figures(runs: dict[str, list[Run]], utterances: int) -> list[Figures]:
             name,
             utterances / statistics.median(seconds[name]),
             statistics.median(seconds[name]),
+            limits[name],
             time_ratio(seconds[name], first).median,
             max(run.peak_mebibytes for run in found),
             found[-1].disk_mebibytes,
@@ -159,6 +198,8 @@ def read_settings() -> argparse.Namespace:
     parser = settings_parser(__doc__, repeats=1)
     parser.add_argument("--corpus", required=True, help="folder with train.jsonl and test.jsonl")
     parser.add_argument("--language", default="es", help="Whisper's token (%(default)s)")
+    parser.add_argument("--corpus-language", default="qug", help="the corpus's code (%(default)s)")
+    parser.add_argument("--bank", help="a LAPT bank for add_language; its windows are taken")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=VARIANTS, help="variants")
     parser.add_argument("--utterances", type=int, default=256, help="to learn from (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
@@ -178,7 +219,10 @@ def main() -> int:
         batch_size=settings.batch_size, updates=settings.updates, epochs=round(seen / settings.utterances, 2),
         scored=settings.scored,
     )  # fmt: skip
-    rows = figures(run_rounds(list(settings.only), settings), seen)
+    whisper = FrozenWhisper.from_pretrained(settings.model)
+    names = [name for name in settings.only if settings.bank or name != EXPANSION]
+    limits = {name: limit_seconds(name, settings, whisper) for name in names}
+    rows = figures(run_rounds(names, settings), limits, seen)
     publish("Training on the same speech, weights and updates", made, rows, settings.json)
     return 0
 
