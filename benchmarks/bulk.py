@@ -1,10 +1,10 @@
 """Bulk transcription by one worker and by two of one core each, and what 1,000,000 hours would cost.
 
-    python benchmarks/bulk.py --data DIR [--model base] [--json PATH] [--gpu-rate HOURS]
+    python benchmarks/bulk.py --data DIR [--json PATH] [--gpu-rate HOURS]
 
 DIR has test.jsonl; its first 60 rows, without the corpus's own language codes, are transcribed by both numbers of workers in
-turn. A run's time is from the first row's beginning to the last one's end, with all models loaded. A
-rate is audio-hours an hour; `ratio` is the median rate of two workers over that of one, and 2 is the best there is.
+turn. A run's time is from the first row's beginning to the last one's end, with all models loaded. `ratio` is the rate by
+that of the first number of workers, the median over the rounds: with two workers 2 is the best there is.
 
 The cost of the million hours is arithmetic: the rate of one core times the cores of the machine named (as if rates grew with
 cores, and its cores were like ours), and the price given. Prices are by default those of AWS on demand, Linux, us-east-1, as
@@ -16,38 +16,37 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from measure import PACKAGES, conditions, publish, settings_parser, time_ratio
+
+from spt_whisper.bulk.run import transcribe_manifest
+from spt_whisper.bulk.settings import BulkConfig, BulkJob
 
 HOURS = 1_000_000
 BATCH = 6  # windows decoded together, and rows of a shard: 60 rows are ten shards
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """A machine for rent."""
+class Throughput:
+    """What one machine does; what is not measured is None."""
 
-    name: str
-    units: int  # cores or GPUs
-    price: float  # US dollars an hour
-    rate: float | None  # audio-hours an hour of one unit; None: not measured
-    source: str  # of the rate
-
-    @property
-    def cost(self) -> float | None:
-        """US dollars for the million hours."""
-        return None if self.rate is None else HOURS / (self.rate * self.units) * self.price
+    machine: str
+    units: int  # workers, cores or GPUs
+    audio_hours_an_hour: float | None
+    lowest: float | None = None
+    highest: float | None = None
+    ratio: float | None = None
+    dollars_an_hour: float | None = None
+    dollars_for_a_million_hours: float | None = None
 
 
 def write_manifest(data: Path, rows: int, path: Path) -> None:
-    """The first rows of the test split, with absolute paths, and without the corpus's own languages."""
+    """Writes the first rows of the test part, with absolute paths, and without the corpus's own languages."""
     with (data / "test.jsonl").open(encoding="utf-8") as file:
         kept = [json.loads(line) for line, _ in zip(file, range(rows), strict=False)]
     lines = (
@@ -56,87 +55,78 @@ def write_manifest(data: Path, rows: int, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def measure(manifest: Path, model: str, workers: int, output: Path) -> float:
-    """Audio-hours an hour of one run."""
-    from spt_whisper.bulk.run import transcribe_manifest
-    from spt_whisper.bulk.settings import BulkConfig, BulkJob
-
+def hours_an_hour(manifest: Path, model: str, workers: int, output: Path) -> float:
+    """Returns audio-hours an hour of one run."""
     spread = BulkConfig(workers=workers, cores=1, shard_rows=BATCH)
     job = BulkJob(str(manifest), str(output), model=model, batch_size=BATCH, bulk=spread)
     result = transcribe_manifest(job)
     if result.failed:
-        sys.exit(f"bulk: {result.failed} rows failed; see {output}")
+        raise SystemExit(f"bulk: {result.failed} rows failed; see {output}")
     return result.audio_seconds / result.seconds
 
 
-def print_rates(rates: dict[int, list[float]]) -> None:
-    """Prints each number of workers with its median and its range."""
-    print("| workers of one core | audio-hours an hour (least-most) |\n| --- | --- |")
-    for workers, found in rates.items():
-        print(f"| {workers} | {median(found):.2f} ({min(found):.2f}-{max(found):.2f}) |")
+def run_rounds(settings: argparse.Namespace) -> dict[int, list[float]]:
+    """Lets the numbers of workers take turns; returns the rates of each, one a round."""
+    rates: dict[int, list[float]] = {workers: [] for workers in settings.workers}
+    with tempfile.TemporaryDirectory() as temporary:
+        manifest = Path(temporary) / "all.jsonl"
+        write_manifest(settings.data, settings.rows, manifest)
+        for number in range(settings.repeats):
+            for workers, found in rates.items():
+                output = Path(temporary) / f"{workers}-{number}"
+                found.append(hours_an_hour(manifest, settings.model, workers, output))
+    return rates
 
 
-def print_costs(machines: list[Hardware]) -> None:
-    """Prints the cost of the million hours, with its arithmetic."""
-    print(
-        "\n| hardware | rate of one core or GPU | 1,000,000 h / (rate x units) x price |\n| --- | --- | --- |"
-    )
-    for machine in machines:
-        if machine.cost is None:
-            rate, sum_ = "not measured", f"price {machine.price} $/h"
-        else:
-            rate = f"{machine.rate:.2f} ({machine.source})"
-            sum_ = f"{HOURS:,} / ({machine.rate:.2f} x {machine.units}) x {machine.price} $ = {machine.cost:,.0f} $"
-        print(f"| {machine.name} | {rate} | {sum_} |")
+def measured(rates: dict[int, list[float]]) -> list[Throughput]:
+    """Returns a row for each number of workers."""
+    first = next(iter(rates.values()))
+    return [
+        Throughput(
+            "this one, workers", workers, median(found), min(found), max(found), time_ratio(found, first).median
+        )
+        for workers, found in rates.items()
+    ]  # fmt: skip
 
 
-def arguments() -> argparse.Namespace:
-    """What is measured, and the prices."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def for_rent(machine: str, units: int, price: float, rate: float | None) -> Throughput:
+    """Returns what the million hours cost on a machine, where one unit's rate is known."""
+    if rate is None:
+        return Throughput(machine, units, None, dollars_an_hour=price)
+    whole = rate * units
+    return Throughput(
+        machine, units, whole, dollars_an_hour=price, dollars_for_a_million_hours=HOURS / whole * price
+    )  # fmt: skip
+
+
+def read_settings() -> argparse.Namespace:
+    """Reads the flags."""
+    parser = settings_parser(__doc__)
     parser.add_argument("--data", required=True, type=Path, help="folder with test.jsonl")
-    parser.add_argument("--model", default="base", help="Whisper that is measured")
-    parser.add_argument("--rows", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--cpu", default="AWS c7a.16xlarge (64 cores, AMD EPYC 9R14)")
-    parser.add_argument("--cpu-cores", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=60, help="of the test part (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers (1 2)"
+    )
+    parser.add_argument("--cpu", default="AWS c7a.16xlarge, cores (AMD EPYC 9R14)", help="its name")
+    parser.add_argument("--cpu-cores", type=int, default=64, help="(%(default)s)")
     parser.add_argument("--cpu-price", type=float, default=3.28448, help="US dollars an hour")
-    parser.add_argument("--gpu", default="AWS g5.xlarge (1 NVIDIA A10G)")
+    parser.add_argument("--gpu", default="AWS g5.xlarge, GPU (NVIDIA A10G)", help="its name")
     parser.add_argument("--gpu-price", type=float, default=1.006, help="US dollars an hour")
     parser.add_argument("--gpu-rate", type=float, help="audio-hours an hour of one such GPU")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measures, prints both tables, and writes the figures."""
-    asked = arguments()
-    rates: dict[int, list[float]] = {workers: [] for workers in asked.workers}
-    with tempfile.TemporaryDirectory() as temporary:
-        manifest = Path(temporary) / "all.jsonl"
-        write_manifest(asked.data, asked.rows, manifest)
-        for round_ in range(asked.rounds):
-            for workers, found in rates.items():
-                output = Path(temporary) / f"{workers}-{round_}"
-                found.append(measure(manifest, asked.model, workers, output))
-    one = median(rates[min(rates)]) / min(rates)
-    machines = [
-        Hardware(asked.cpu, asked.cpu_cores, asked.cpu_price, one, "computed from one core here"),
-        Hardware(asked.gpu, 1, asked.gpu_price, asked.gpu_rate, "given as --gpu-rate"),
+    """Measures, computes the costs, and publishes the table."""
+    settings = read_settings()
+    made = conditions(settings, (*PACKAGES, "ray"), rows=settings.rows, batch=BATCH)
+    here: Sequence[Throughput] = measured(run_rounds(settings))
+    core = (here[0].audio_hours_an_hour or 0.0) / here[0].units
+    rented = [
+        for_rent(settings.cpu, settings.cpu_cores, settings.cpu_price, core),
+        for_rent(settings.gpu, 1, settings.gpu_price, settings.gpu_rate),
     ]
-    print_rates(rates)
-    print_costs(machines)
-    if asked.json:
-        figures: dict[str, Any] = {
-            "ratio": median(rates[max(rates)]) / median(rates[min(rates)]),
-            "rates": {str(workers): found for workers, found in rates.items()},
-            "rows": asked.rows,
-            "model": asked.model,
-            "costs": [{**asdict(machine), "dollars": machine.cost} for machine in machines],
-        }
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    publish("Bulk transcription", made, [*here, *rented], settings.json)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -47,3 +48,20 @@ def write_corpus(
             )
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def write_home(folder: Path, **corpus: Any) -> Path:
+    """Writes both, as `model` and `corpus`; returns the folder."""
+    write_model(folder / "model")
+    write_corpus(folder / "corpus", **corpus)
+    return folder
+
+
+def fit_flags(home: Path, output: Path, *more: str) -> list[str]:
+    """Returns flags of `spt-whisper fit` for what `write_home` wrote; of a flag that is given twice the last counts."""
+    return [
+        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
+        "--languages", "[es]", "--window_seconds", "2", "--prompt.length", "4", "--data.batch_size", "2",
+        "--trainer.precision", "32-true", "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu",
+        "--trainer.enable_progress_bar", "false", *more,
+    ]  # fmt: skip

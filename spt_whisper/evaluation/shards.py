@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from spt_whisper.child_processes import spawned_pool
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.options import DecodingOptions
@@ -61,8 +60,7 @@ def decode_in_processes(
         )
         for number in range(min(processes, len(rows)))
     ]  # fmt: skip
-    # spawned, not forked: a fork of a process with torch's threads may hang
-    with ProcessPoolExecutor(len(shards), multiprocessing.get_context("spawn")) as pool:
+    with spawned_pool(len(shards)) as pool:
         found = [pair for results in pool.map(decode_shard, shards) for pair in results]
     return in_order(found, len(rows))
 

@@ -188,7 +188,8 @@ class Recipe:
     seed: int = 0
     """Seed of the start and of the order of utterances."""
     trainer: dict[str, Any] = field(default_factory=dict)
-    """Settings of `lightning.Trainer`, passed through."""
+    """Settings of `lightning.Trainer`, passed through. Without max_epochs and max_steps a run has 5 epochs, and up to 40
+    where 5 would make fewer than 500 updates."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:

@@ -121,7 +121,7 @@ def train(
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
     tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
-    trainer, watch = build_trainer(recipe, output)
+    trainer, watch = build_trainer(recipe, output, len(parts.train))
     whisper.model.to(trainer.strategy.root_device)
     data = SpeechDataModule(
         parts.train, parts.dev, parts.builder, _states(recipe, parts, learner), recipe.data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from spt_whisper.training.methods import METHODS
 from spt_whisper.training.recipe import Recipe
 
 TRAINER_DEFAULTS: dict[str, Any] = {
-    "max_epochs": 5,
     "gradient_clip_val": 1.0,
     "accelerator": "auto",
     "devices": 1,
@@ -27,6 +27,9 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "log_every_n_steps": 5,
     "enable_model_summary": False,
 }
+
+# Where the recipe names no end: so many epochs, and more where these make fewer updates than a prompt needs
+_EPOCHS, _UPDATES, _MOST_EPOCHS = 5, 500, 40
 
 _RESERVED = {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"}
 
@@ -54,8 +57,20 @@ _LOWEST = {
 }
 
 
-def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunWatch]:
+def default_epochs(utterances: int, batch_size: int) -> int:
+    """Returns the epochs of a run whose recipe names no end: 5, up to 40 where 5 would make fewer than 500 updates."""
+    return min(max(_EPOCHS, math.ceil(_UPDATES * batch_size / utterances)), _MOST_EPOCHS)
+
+
+def build_trainer(
+    recipe: Recipe, output: Path, utterances: int | None = None
+) -> tuple[lightning.Trainer, RunWatch]:
     """Returns the trainer, and the callback that measures the run.
+
+    Args:
+        recipe: the run.
+        output: its folder.
+        utterances: how many it trains on; None where that is not known yet, and the trainer only checked.
 
     Raises:
         InputError: the recipe's settings are not such as Lightning and a float32 prompt take.
@@ -68,7 +83,9 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
         CSVLogger(output, name="logs", version="csv"),
         TensorBoardLogger(output, name="logs", version="tensorboard"),
     ]
-    settings = {"precision": fastest_precision(), **TRAINER_DEFAULTS, **recipe.trainer}
+    settings = {
+        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe, utterances), **recipe.trainer
+    }  # fmt: skip
     _check(settings)
     kept = callbacks(output / "checkpoints", recipe.early_stopping, recipe.checkpoint_minutes)
     try:
@@ -89,6 +106,15 @@ def build_trainer(recipe: Recipe, output: Path) -> tuple[lightning.Trainer, RunW
             "fast_dev_run leave none; change these, or leave early_stopping out"
         )
     return trainer, watch
+
+
+def _end(recipe: Recipe, utterances: int | None) -> dict[str, int]:
+    """When training ends by default."""
+    if recipe.trainer.get("max_steps", -1) not in (-1, None):
+        return {"max_epochs": -1}
+    return {
+        "max_epochs": default_epochs(utterances, recipe.data.batch_size) if utterances else _EPOCHS
+    }
 
 
 def _strategy(settings: Mapping[str, Any], recipe: Recipe) -> str:

@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from spt_whisper.cli import COMMANDS, main
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_corpus, write_home, write_model
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, a corpus and a prompt trained on it."""
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
+    folder = write_home(tmp_path_factory.mktemp("home"))
     fit = [
         "fit", "--corpus.root", str(folder / "corpus"), "--model", str(folder / "model"),
         "--output", str(folder / "run"), "--languages", "[es]", "--window_seconds", "2",

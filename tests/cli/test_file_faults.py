@@ -11,15 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import call, one_line
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_home
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
-    return folder
+    return write_home(tmp_path_factory.mktemp("home"))
 
 
 def test_an_output_in_place_of_which_a_file_stands_is_named(

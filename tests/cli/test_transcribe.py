@@ -20,16 +20,14 @@ import pytest
 
 from spt_whisper.cli.outputs import shown
 from tests.cli.test_commands import call, one_line
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_home, write_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "transcribe.md"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
+    folder = write_home(tmp_path_factory.mktemp("home"))
     fit = (
         "fit", "--corpus.root", str(folder / "corpus"), "--model", str(folder / "model"), "--output", str(folder / "run"),
         "--languages", "[es]", "--window_seconds", "2", "--prompt.length", "4", "--trainer.max_epochs", "1",

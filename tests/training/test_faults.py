@@ -25,25 +25,18 @@ from spt_whisper.training.recipe import OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
 from spt_whisper.training.trainer import build_trainer
 from tests.cli.test_commands import one_line
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_home
 from tests.tiny_model import tiny_whisper
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
-    return folder
+    return write_home(tmp_path_factory.mktemp("home"))
 
 
 def arguments(home: Path, output: Path, *more: str) -> list[str]:
-    return [
-        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
-        "--languages", "[es]", "--window_seconds", "2", "--prompt.length", "4", "--data.batch_size", "2",
-        "--trainer.precision", "32-true", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu",
-        "--trainer.enable_progress_bar", "false", *more,
-    ]  # fmt: skip
+    own = ["--trainer.max_epochs", "1"]
+    return fit_flags(home, output, *own, *more)
 
 
 def test_numbers_that_are_not_finite_are_not_kept(tmp_path: Path) -> None:

@@ -20,17 +20,20 @@ from spt_whisper.training.run import fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_corpus, write_home
 
 QUIET = {"max_epochs": 1, "enable_progress_bar": False, "precision": "32-true"}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("languages")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus", train=6, dev=3, test=3, languages=("zh", "en", "zh+en"))
-    return folder
+    return write_home(
+        tmp_path_factory.mktemp("languages"),
+        train=6,
+        dev=3,
+        test=3,
+        languages=("zh", "en", "zh+en"),
+    )
 
 
 def recipe(home: Path, output: Path, method: str, **settings: Any) -> Recipe:

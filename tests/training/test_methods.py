@@ -28,7 +28,7 @@ from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_home
 
 METHODS: dict[str, list[str]] = {
     "prompt": ["--languages", "[es]"],
@@ -57,10 +57,9 @@ METHODS: dict[str, list[str]] = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("methods")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus", train=6, dev=4, test=4, languages=("zh", "en", "zh+en"))
-    return folder
+    return write_home(
+        tmp_path_factory.mktemp("methods"), train=6, dev=4, test=4, languages=("zh", "en", "zh+en")
+    )
 
 
 def arguments(home: Path, output: Path, method: str) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from spt_whisper.cli import main
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_home
 
 pytestmark = pytest.mark.slow  # each process starts PyTorch anew
 TWO = ["--data.batch_size", "2", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
@@ -21,20 +21,20 @@ ONE = ["--data.batch_size", "4"]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
     # 5 utterances: the last batch of 4 leaves nothing for the second process
-    write_corpus(folder / "corpus", train=5, dev=3, languages=("ky", "sah"))
-    return folder
+    return write_home(tmp_path_factory.mktemp("home"), train=5, dev=3, languages=("ky", "sah"))
 
 
 def arguments(home: Path, output: Path, *more: str) -> list[str]:
-    return [
-        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
-        "--window_seconds", "2", "--prompt.length", "4", "--optimizer.learning_rate", "0.01",
-        "--trainer.precision", "32-true", "--trainer.max_epochs", "3", "--trainer.log_every_n_steps", "1",
-        "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", *more,
-    ]  # fmt: skip
+    own = [
+        "--optimizer.learning_rate",
+        "0.01",
+        "--trainer.max_epochs",
+        "3",
+        "--trainer.log_every_n_steps",
+        "1",
+    ]
+    return fit_flags(home, output, *own, *more)
 
 
 def fit_on_two(home: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -17,14 +17,12 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.provenance import git_state
 from spt_whisper.training.recipe import DataConfig, Recipe
 from spt_whisper.training.run import fit
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_home
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
+    folder = write_home(tmp_path_factory.mktemp("trained"))
     recipe = Recipe(
         CorpusConfig(str(folder / "corpus")), model=str(folder / "model"), output=str(folder / "run"),
         window_seconds=2.0, languages=["es"], data=DataConfig(batch_size=3),

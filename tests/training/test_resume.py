@@ -15,16 +15,14 @@ from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.recipe import DataConfig, Recipe
 from spt_whisper.training.run import fit
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_corpus, write_home
 
 QUIET = {"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true"}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resume")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus", languages=("ky", "sah"))
+    folder = write_home(tmp_path_factory.mktemp("resume"), languages=("ky", "sah"))
     write_corpus(folder / "new", languages=("cv",))
     return folder
 

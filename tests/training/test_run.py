@@ -27,10 +27,9 @@ from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_home
 from tests.tiny_model import tiny_whisper
 
-SECONDS = "2"
 KINDS = {
     "decoder input": ["--prompt.side", "decoder", "--prompt.site", "input"],
     "entire input": ["--prompt.site", "input"],
@@ -50,19 +49,12 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus")
-    return folder
+    return write_home(tmp_path_factory.mktemp("home"))
 
 
 def arguments(home: Path, output: Path, *more: str) -> list[str]:
-    return [
-        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
-        "--languages", "[es]", "--window_seconds", SECONDS, "--prompt.length", "4", "--data.batch_size", "2",
-        "--optimizer.learning_rate", "0.01", "--trainer.precision", "32-true", "--trainer.max_epochs", "2",
-        "--trainer.enable_progress_bar", "false", *more,
-    ]  # fmt: skip
+    own = ["--optimizer.learning_rate", "0.01"]
+    return fit_flags(home, output, *own, *more)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,26 +12,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_home
 
 pytestmark = pytest.mark.slow  # each run starts PyTorch anew
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus", train=40)
-    return folder
+    return write_home(tmp_path_factory.mktemp("home"), train=40)
 
 
 def arguments(home: Path, output: Path, *more: str) -> list[str]:
-    return [
-        "--corpus.root", str(home / "corpus"), "--model", str(home / "model"), "--output", str(output),
-        "--languages", "[es]", "--window_seconds", "5", "--prompt.length", "4", "--data.batch_size", "1",
-        "--trainer.precision", "32-true", "--trainer.max_epochs", "6", "--trainer.accelerator", "cpu",
-        "--trainer.enable_progress_bar", "false", *more,
-    ]  # fmt: skip
+    own = ["--window_seconds", "5", "--data.batch_size", "1", "--trainer.max_epochs", "6"]
+    return fit_flags(home, output, *own, *more)
 
 
 def stop_in_training(

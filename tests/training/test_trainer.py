@@ -87,6 +87,23 @@ def test_what_works_is_taken(trainer: dict[str, Any], tmp_path: Path) -> None:
     assert made.max_epochs == trainer.get("max_epochs", 5)
 
 
+@pytest.mark.parametrize(
+    ("trainer", "utterances", "epochs"),
+    [
+        ({}, 10_000, 5),
+        ({}, 500, 8),  # 500 updates of 8
+        ({}, 60, 40),
+        ({"max_epochs": 3}, 60, 3),
+        ({"max_steps": 7}, 10_000, -1),  # the steps alone say when it ends
+    ],
+)
+def test_a_small_corpus_is_gone_through_more_often(
+    trainer: dict[str, Any], utterances: int, epochs: int, tmp_path: Path
+) -> None:
+    asked = recipe(trainer, data=DataConfig(batch_size=8))
+    assert build_trainer(asked, tmp_path, utterances)[0].max_epochs == epochs
+
+
 def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(InputError, match="data.workers: found -1, wanted 0 or more"):
         DataConfig(workers=-1)

@@ -27,7 +27,7 @@ from spt_whisper.training.run import fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import write_home
 
 WINDOWS = [0.8, 1.0, 2.0]  # the corpus has utterances of 0.5 s to 1.2 s
 QUIET = {"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true"}
@@ -35,10 +35,7 @@ QUIET = {"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true"}
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("windows")
-    write_model(folder / "model")
-    write_corpus(folder / "corpus", train=8)
-    return folder
+    return write_home(tmp_path_factory.mktemp("windows"), train=8)
 
 
 def recipe(home: Path, output: Path, **settings: Any) -> Recipe:

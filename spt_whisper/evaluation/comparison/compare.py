@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spt_whisper.child_processes import spawned_pool
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
@@ -171,11 +170,10 @@ def _in_fresh_process(
 ) -> _Result:
     """Calls `work` in a process of its own: peak memory is measured per process, and a crash ends only that one.
 
-    A pool of one process, not a call of `spt-whisper fit`: settings, results and errors come and go as objects. Spawned,
-    not forked: a fork of a process with torch's threads may hang. On Linux a process starts with its parent's peak
-    memory, so this one never loads a model.
+    A pool of one process, not a call of `spt-whisper fit`: settings, results and errors come and go as objects. On Linux a
+    process starts with its parent's peak memory, so this one never loads a model.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare) as pool:
+    with spawned_pool(1, prepare) as pool:
         return pool.submit(work, argument).result()
 
 
