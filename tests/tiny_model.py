@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -14,10 +16,8 @@ from transformers import (
 from spt_whisper.whisper.loading import FrozenWhisper
 
 LANGUAGES = ("en", "zh", "es", "it")
-SPECIAL = [
-    "<|endoftext|>",
-    "<|startoftranscript|>",
-    *(f"<|{code}|>" for code in LANGUAGES),
+FIRST = ["<|endoftext|>", "<|startoftranscript|>"]
+LAST = [
     "<|translate|>",
     "<|transcribe|>",
     "<|startoflm|>",
@@ -28,14 +28,14 @@ SPECIAL = [
 ]
 
 
-def tiny_tokenizer() -> WhisperTokenizer:
+def tiny_tokenizer(languages: Sequence[str] = LANGUAGES) -> WhisperTokenizer:
     """Bytes as tokens, then Whisper's special tokens in Whisper's order."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {character: index for index, character in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.add_special_tokens([*FIRST, *(f"<|{code}|>" for code in languages), *LAST])
     return WhisperTokenizer(tokenizer_object=tokenizer)
 
 
@@ -47,10 +47,11 @@ def tiny_whisper(
     dtype: torch.dtype = torch.float32,
     heads: int = 2,
     decoder_layers: int | None = None,
+    languages: Sequence[str] = LANGUAGES,
 ) -> FrozenWhisper:
     """Random weights, large enough that prompts and audio change the logits visibly."""
     torch.manual_seed(seed)
-    tokenizer = tiny_tokenizer()
+    tokenizer = tiny_tokenizer(languages)
     size = len(tokenizer)
     first = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     config = WhisperConfig(
