@@ -84,10 +84,14 @@ def _type_text(hint: Any) -> str:
     if origin is dict:
         return f"mapping of {_type_text(parts[0])} to {_type_text(parts[1])}"
     if origin is tuple and len(set(parts)) == 1 and ... not in get_args(hint):
-        return f"{len(parts)} of {_type_text(parts[0])}"
+        return f"{len(parts)} {_plural(_type_text(parts[0]))}"
     if origin in (list, tuple):
-        return f"list of {_type_text(parts[0])}"
+        return f"list of {_plural(_type_text(parts[0]))}"
     return _WORDS.get(hint, f"`{hint.__name__}`" if isinstance(hint, type) else str(hint))
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}s" if noun in _WORDS.values() else noun
 
 
 def _default_text(field: Field[Any]) -> str:
