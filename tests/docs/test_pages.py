@@ -18,6 +18,7 @@ from spt_whisper.whisper.words import AlignedWord
 from tests.docs.pages import PAGES, REASONS, ROOT, Block, blocks, links, outside_blocks
 
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+MARKED = [block for block in ALL_BLOCKS if block.mark and block.language == "sh"]
 
 
 def test_every_block_says_its_language_and_a_known_reason() -> None:
@@ -30,6 +31,7 @@ def test_every_block_says_its_language_and_a_known_reason() -> None:
         )
         assert not calls, f"{page}: {calls}: write it as a block of sh"
     for block in ALL_BLOCKS:
+        assert block.language not in ("bash", "console", "py", "shell"), f"{block}: sh or python"
         if block.mark == "covered by":
             assert (ROOT / block.reason).is_file(), block
         assert block.mark != "not run" or block.reason in REASONS, block
@@ -46,9 +48,7 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
         assert (PAGES[page].parent / target).exists(), target
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in ALL_BLOCKS if block.mark and block.language == "sh"], ids=str
-)
+@pytest.mark.parametrize("block", MARKED, ids=lambda block: f"{block.page}: {block.commands[0]}")
 def test_a_command_that_is_not_run_is_one_that_exists(block: Block) -> None:
     for command in block.commands:
         words = shlex.split(command, comments=True)

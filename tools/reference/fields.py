@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -100,7 +100,7 @@ def _default_text(field: Field[Any]) -> str:
     return "required" if field.default is MISSING else f"`{json.dumps(field.default)}`"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
