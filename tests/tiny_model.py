@@ -16,16 +16,25 @@ from transformers import (
 from spt_whisper.whisper.loading import FrozenWhisper
 
 LANGUAGES = ("en", "zh", "es", "it")
-FIRST = ["<|endoftext|>", "<|startoftranscript|>"]
-LAST = [
-    "<|translate|>",
-    "<|transcribe|>",
-    "<|startoflm|>",
-    "<|startofprev|>",
-    "<|nospeech|>",
-    "<|notimestamps|>",
-    *(f"<|{0.02 * index:.2f}|>" for index in range(1501)),
-]
+
+
+def special_tokens(languages: Sequence[str]) -> list[str]:
+    """Whisper's special tokens, in its order."""
+    return [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        *(f"<|{code}|>" for code in languages),
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+        *(f"<|{0.02 * index:.2f}|>" for index in range(1501)),
+    ]
+
+
+SPECIAL = special_tokens(LANGUAGES)
 
 
 def tiny_tokenizer(languages: Sequence[str] = LANGUAGES) -> WhisperTokenizer:
@@ -35,7 +44,7 @@ def tiny_tokenizer(languages: Sequence[str] = LANGUAGES) -> WhisperTokenizer:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([*FIRST, *(f"<|{code}|>" for code in languages), *LAST])
+    tokenizer.add_special_tokens(special_tokens(languages))
     return WhisperTokenizer(tokenizer_object=tokenizer)
 
 
