@@ -83,8 +83,12 @@ package: setup ## build the wheel, install it alone in a fresh environment and r
 	  print("public names:", *(name for name in spt_whisper.__all__ if getattr(spt_whisper, name)))'
 	rm -rf build
 
+.PHONY: docs
+docs: setup ## build the book into site/ (open site/index.html); what a page gets wrong ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .PHONY: clean
 clean: ## remove what the tools leave behind (.venv, data and runs stay)
-	rm -rf build dist *.egg-info .import_linter_cache .hypothesis
+	rm -rf build dist site *.egg-info .import_linter_cache .hypothesis
 	find . \( -path ./.venv -o -path ./.uv -o -path ./.git -o -path ./data -o -path ./runs \) -prune -o -type d \
 	  \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +

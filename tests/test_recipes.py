@@ -20,7 +20,6 @@ from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.recipe import Recipe
-from tests import tiny_model
 from tests.recipe_corpora import WRITERS
 from tests.tiny_corpus import write_model
 
@@ -39,12 +38,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder with the tiny Whisper, which here has the tokens of all languages, and a cache of its own."""
     folder = tmp_path_factory.mktemp("recipes")
     tokens = tuple(LANGUAGES)[:99]  # the last one, Cantonese, is large-v3's alone
-    special = [f"<|{code}|>" for code in tokens if code not in tiny_model.LANGUAGES]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPT_WHISPER_CACHE", str(folder / "cache"))
-        before, behind = tiny_model.SPECIAL[:6], tiny_model.SPECIAL[6:]
-        patch.setattr(tiny_model, "SPECIAL", [*before, *special, *behind])
-        write_model(folder / "model")
+        write_model(folder / "model", languages=tokens)
         yield folder
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from tests.tiny_model import tiny_whisper
+from tests.tiny_model import LANGUAGES, tiny_whisper
 
 WORDS = ("ari", "ñuka", "wasi", "llakta")
 
 
-def write_model(folder: Path, seed: int = 0) -> Path:
+def write_model(folder: Path, seed: int = 0, languages: Sequence[str] = LANGUAGES) -> Path:
     """Writes the tiny Whisper as a transformers folder."""
-    whisper = tiny_whisper(seed)
+    whisper = tiny_whisper(seed, languages=languages)
     whisper.model.save_pretrained(folder)
     whisper.tokens.tokenizer.save_pretrained(folder)
     return folder

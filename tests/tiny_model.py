@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -14,28 +16,35 @@ from transformers import (
 from spt_whisper.whisper.loading import FrozenWhisper
 
 LANGUAGES = ("en", "zh", "es", "it")
-SPECIAL = [
-    "<|endoftext|>",
-    "<|startoftranscript|>",
-    *(f"<|{code}|>" for code in LANGUAGES),
-    "<|translate|>",
-    "<|transcribe|>",
-    "<|startoflm|>",
-    "<|startofprev|>",
-    "<|nospeech|>",
-    "<|notimestamps|>",
-    *(f"<|{0.02 * index:.2f}|>" for index in range(1501)),
-]
 
 
-def tiny_tokenizer() -> WhisperTokenizer:
+def special_tokens(languages: Sequence[str]) -> list[str]:
+    """Whisper's special tokens, in its order."""
+    return [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        *(f"<|{code}|>" for code in languages),
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+        *(f"<|{0.02 * index:.2f}|>" for index in range(1501)),
+    ]
+
+
+SPECIAL = special_tokens(LANGUAGES)
+
+
+def tiny_tokenizer(languages: Sequence[str] = LANGUAGES) -> WhisperTokenizer:
     """Bytes as tokens, then Whisper's special tokens in Whisper's order."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {character: index for index, character in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.add_special_tokens(special_tokens(languages))
     return WhisperTokenizer(tokenizer_object=tokenizer)
 
 
@@ -47,10 +56,11 @@ def tiny_whisper(
     dtype: torch.dtype = torch.float32,
     heads: int = 2,
     decoder_layers: int | None = None,
+    languages: Sequence[str] = LANGUAGES,
 ) -> FrozenWhisper:
     """Random weights, large enough that prompts and audio change the logits visibly."""
     torch.manual_seed(seed)
-    tokenizer = tiny_tokenizer()
+    tokenizer = tiny_tokenizer(languages)
     size = len(tokenizer)
     first = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     config = WhisperConfig(

@@ -1,0 +1,17 @@
+"""The parts of the book that are made from the code: a table of makers, by the name that a page calls them with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reference.commands import all_commands
+from reference.fields import fields_table, settings_tables
+from reference.names import public_names
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "commands": all_commands,
+    "fields": fields_table,
+    "public-names": public_names,
+    "settings": settings_tables,
+}
+"""Each takes the words behind its name, and returns Markdown."""
