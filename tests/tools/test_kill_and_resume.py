@@ -17,7 +17,7 @@ def test_three_random_kills_leave_no_trace(tmp_path: Path) -> None:
     fit = [
         "--corpus.root", str(tmp_path / "corpus"), "--model", str(tmp_path / "model"), "--languages", "[es]",
         "--window_seconds", "2", "--prompt.length", "4", "--data.batch_size", "1", "--data.timestamps_share", "0.5",
-        "--trainer.precision", "32-true", "--trainer.max_epochs", "40", "--trainer.enable_progress_bar", "false",
+        "--trainer.precision", "32-true", "--trainer.max_epochs", "15", "--trainer.enable_progress_bar", "false",
         "--checkpoint_minutes", "0",
     ]  # fmt: skip
     kills = kill_and_resume(fit, tmp_path / "runs", kills=3, seed=4)
