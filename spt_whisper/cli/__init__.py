@@ -37,6 +37,7 @@ COMMANDS = {
     "prompt": "show, list, average and push prompts",
     "export": "write a prompt or an adapted model for other engines",
     "transcribe": "turn audio into text, with any prompt",
+    "demo": "show bare Whisper and prompts side by side in the browser",
 }
 
 
