@@ -56,6 +56,7 @@ def build_page(comparer: Comparer, choices: Sequence[Choice]) -> gradio.Blocks:
                 type="filepath",
                 editable=False,
                 buttons=[],
+                elem_id="speech",
                 scale=2,
             )
             with gradio.Column(min_width=260):
@@ -68,7 +69,7 @@ def build_page(comparer: Comparer, choices: Sequence[Choice]) -> gradio.Blocks:
                     visible=bool(numbered),
                 )
                 button = gradio.Button("Transcribe", variant="primary")
-        result = gradio.HTML(js_on_load=_template("player.js"), elem_id="result")
+        result = gradio.HTML(js_on_load=_template("player.js"))
         button.click(
             transcribe,
             [audio, choice],

@@ -19,7 +19,6 @@ from spt_whisper.demo.page import build_page, page_style
 from spt_whisper.errors import InputError
 
 _LOOPBACK = ("127.0.0.1", "localhost")
-_SYSTEM_FONTS = ("system-ui", "sans-serif")  # Gradio's own would come from the network
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -72,9 +71,15 @@ def page_app(
         run_history=False,
         show_error=False,
         ssr_mode=False,
-        theme=gradio.themes.Default(
-            primary_hue="blue", font=_SYSTEM_FONTS, font_mono=("ui-monospace", "monospace")
-        ),
+        theme=_theme(),
+    )
+
+
+def _theme() -> gradio.themes.Default:
+    """Gradio's own look, but for fonts that come with the system and faint text that can be read."""
+    fonts = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
+    return gradio.themes.Default(primary_hue="blue", **fonts).set(
+        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300"
     )
 
 

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.slow
 # Gradio says so when an upload is done, and of a file that it cannot draw
 NOT_OURS = {"Method not implemented.", "Waveform load error: MediaError"}
 
+# without a sandbox, which root may not have (the page is our own); with a microphone that beeps
+FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -27,8 +30,7 @@ def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as running:
         system = shutil.which("chromium") or shutil.which("google-chrome")
         try:
-            # without a sandbox, which root may not have; the page is our own
-            browser = running.chromium.launch(executable_path=system, args=["--no-sandbox"])
+            browser = running.chromium.launch(executable_path=system, args=FLAGS)
         except playwright.Error:
             pytest.skip("no browser: run playwright install chromium, or install Debian's chromium")
         yield browser
@@ -92,6 +94,17 @@ def test_another_prompt_is_another_transcript(page: Page, served: Served) -> Non
     page.get_by_role("button", name="Transcribe").click()
     prompted.get_by_role("heading", name="qug (second)").wait_for()
     assert prompted.locator(".text").all_inner_texts() != first
+
+
+def test_what_the_microphone_hears_is_transcribed(page: Page) -> None:
+    page.get_by_role("button", name="Record audio").click()
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text("0:02").wait_for()  # of the time recorded
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Play").wait_for()
+    page.get_by_role("button", name="Transcribe").click()
+    page.locator(".comparison section").last.wait_for()
+    assert all(page.locator(".comparison .text").all_inner_texts())
 
 
 def test_a_click_plays_a_segment_to_its_end(page: Page, served: Served) -> None:
