@@ -78,12 +78,23 @@ def build_page(comparer: Comparer, choices: Sequence[Choice]) -> gradio.Blocks:
             concurrency_limit=1,  # a prompt is hooked into the model that all requests share
         )
         audio.clear(lambda: "", None, result, api_visibility="private")
+    # Gradio would copy any file, and fetch any address, that a client names
+    for component in (audio, choice):
+        component.async_move_resource_to_block_cache = _uploaded  # type: ignore[method-assign, assignment]
     return page
 
 
 def page_style() -> str:
     """Returns the page's own CSS."""
     return _template("page.css")
+
+
+async def _uploaded(path: str | Path | None) -> str | None:
+    """Returns `path`; refuses what was not uploaded to the page."""
+    folder = Path(gradio.utils.get_upload_folder()).resolve()
+    if path is None or Path(path).resolve().is_relative_to(folder):
+        return None if path is None else str(path)
+    raise gradio.Error("Only what was uploaded to this page is read.", print_exception=False)
 
 
 def _template(name: str) -> str:

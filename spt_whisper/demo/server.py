@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import gradio
 import uvicorn
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,10 +76,14 @@ def page_app(
     )
 
 
-def _theme() -> gradio.themes.Default:
+def _theme() -> gradio.themes.Base:
     """Gradio's own look, but for fonts that come with the system and faint text that can be read."""
-    fonts = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
-    return gradio.themes.Default(primary_hue="blue", **fonts).set(
+    theme = gradio.themes.Default(
+        primary_hue="blue",
+        font=("system-ui", "sans-serif"),
+        font_mono=("ui-monospace", "monospace"),
+    )
+    return theme.set(
         body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300"
     )
 
@@ -92,7 +97,7 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
 
 
 class _Shielded:
-    """Tells the browser to ask no other host, and answers no request to fetch from one."""
+    """Tells the browser to ask no other host; refuses other sites' pages, and requests to fetch from other hosts."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -106,8 +111,14 @@ class _Shielded:
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
-        if scope["type"] == "http" and scope["path"].startswith(_PROXIED):
-            refusal = PlainTextResponse("only uploaded files are served", status_code=403)
-            await refusal(scope, receive, send_shielded)
-            return
-        await self.app(scope, receive, send_shielded)
+        refused = scope["type"] != "lifespan" and (
+            scope["path"].startswith(_PROXIED) or _from_elsewhere(Headers(scope=scope))
+        )
+        answer = PlainTextResponse("refused", status_code=403) if refused else self.app
+        await answer(scope, receive, send_shielded)
+
+
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site sends the request."""
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")

@@ -101,7 +101,7 @@ def test_what_the_microphone_hears_is_transcribed(page: Page) -> None:
     page.get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("0:02").wait_for()  # of the time recorded
     page.get_by_role("button", name="Stop").click()
-    page.get_by_role("button", name="Play").wait_for()
+    page.get_by_role("button", name="Play", exact=True).wait_for()
     page.get_by_role("button", name="Transcribe").click()
     page.locator(".comparison section").last.wait_for()
     assert all(page.locator(".comparison .text").all_inner_texts())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import socket
 import sys
 import urllib.error
@@ -15,8 +17,8 @@ from tests.cli.test_commands import call, one_line
 from tests.demo.conftest import Served
 
 
-def status(address: str, host: str | None = None) -> int:
-    request = urllib.request.Request(address, headers={"Host": host} if host else {})
+def status(address: str, **headers: str) -> int:
+    request = urllib.request.Request(address, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status
@@ -35,10 +37,48 @@ def test_only_what_was_uploaded_is_served(served: Served) -> None:
         assert status(files + quote(address, safe="")) == 403, address
 
 
+def asked(served: Served, data: list[object]) -> str:
+    """What the server answers to a client that asks for transcripts by itself, without the page."""
+    event = {"data": data, "fn_index": 0, "session_hash": secrets.token_hex(4)}
+    join = urllib.request.Request(
+        f"{served.address}gradio_api/queue/join",
+        json.dumps(event).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(join, timeout=10).close()
+    answers = f"{served.address}gradio_api/queue/data?session_hash={event['session_hash']}"
+    with urllib.request.urlopen(answers, timeout=30) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.slow
+def test_a_file_or_an_address_that_was_not_uploaded_is_not_read(served: Served) -> None:
+    before = set((served.folder / "tmp").rglob("*"))
+    inside = served.folder / "speech.wav"  # in the server's current folder
+    (served.folder / "tmp" / "other.wav").write_bytes(inside.read_bytes())
+    for path in (
+        inside,
+        served.folder / "tmp" / "other.wav",
+        "speech.wav",
+        "https://example.org/a.wav",
+    ):
+        file = {"path": str(path), "url": str(path), "meta": {"_type": "gradio.FileData"}}
+        for data in ([file, 0], [None, file]):
+            answer = asked(served, data)
+            assert "Only what was uploaded to this page is read." in answer
+            assert '"success":false' in answer
+    (served.folder / "tmp" / "other.wav").unlink()
+    assert set((served.folder / "tmp").rglob("*")) == before  # nor copied to where it could be had
+    assert "No audio yet" in asked(served, [None, 0])
+
+
 @pytest.mark.slow
 def test_another_sites_name_for_this_machine_gets_nothing(served: Served) -> None:
     assert status(served.address) == 200
-    assert status(served.address, host="evil.example") == 400
+    assert status(served.address, Host="evil.example") == 400
+    assert status(served.address, Origin="https://evil.example") == 403
+    assert status(served.address, Origin="null") == 403
+    assert status(served.address, Origin=served.address.rstrip("/")) == 200
 
 
 @pytest.mark.slow
