@@ -44,8 +44,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status.
 
-    0: done. 1: some inputs failed. 2: the call was wrong. 130: interrupted (Ctrl-C). 143: training was asked to end
-    (SIGTERM) and has kept a checkpoint.
+    0: done. 1: some inputs failed. 2: the call was wrong. 130: interrupted (Ctrl-C). 143: asked to end
+    (SIGTERM); training has kept a checkpoint.
     """
     table = "\n".join(f"  {name:<12} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(

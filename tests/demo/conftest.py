@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,8 +61,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert found, line or process.communicate()[1]
         yield Served(found[1], process, folder)
     finally:
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
-        assert process.returncode == 130, error
+        process.terminate()
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 143, error
+        assert error.endswith("spt-whisper demo: ended by SIGTERM\n")
         assert "Traceback" not in error
         assert list((folder / "tmp").iterdir()) == []  # no upload stays

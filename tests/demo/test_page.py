@@ -23,6 +23,8 @@ NOT_OURS = {"Method not implemented.", "Waveform load error: MediaError"}
 # without a sandbox, which root may not have (the page is our own); with a microphone that beeps
 FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
+UPLOAD = re.compile(r"/gradio_api/upload\b")
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -43,7 +45,7 @@ def page(served: Served, browser: Browser) -> Iterator[Page]:
     asked: list[str] = []
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda opened: asked.append(opened.url))
     page.on("console", lambda message: complaints.append(message.text))
@@ -59,7 +61,8 @@ def page(served: Served, browser: Browser) -> Iterator[Page]:
 
 def transcribe(page: Page, served: Served, name: str) -> None:
     """Uploads a file, waits until the page shows it, and asks for its transcripts."""
-    page.set_input_files("input[type=file]", served.folder / name)
+    with page.expect_response(UPLOAD):
+        page.set_input_files("input[type=file]", served.folder / name)
     page.get_by_role("button", name="Clear").wait_for()
     page.get_by_role("button", name="Transcribe").click()
 
@@ -88,6 +91,7 @@ def test_both_transcripts_stand_side_by_side_with_marks(page: Page, served: Serv
 def test_another_prompt_is_another_transcript(page: Page, served: Served) -> None:
     transcribe(page, served, "speech.wav")
     prompted = page.locator(".comparison section").last
+    prompted.wait_for()
     first = prompted.locator(".text").all_inner_texts()
     page.get_by_role("combobox", name="Prompt").click()
     page.get_by_role("option", name="qug (second)").click()
@@ -100,7 +104,8 @@ def test_what_the_microphone_hears_is_transcribed(page: Page) -> None:
     page.get_by_role("button", name="Record audio").click()
     page.get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("0:02").wait_for()  # of the time recorded
-    page.get_by_role("button", name="Stop").click()
+    with page.expect_response(UPLOAD):
+        page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Play", exact=True).wait_for()
     page.get_by_role("button", name="Transcribe").click()
     page.locator(".comparison section").last.wait_for()
