@@ -37,14 +37,15 @@ COMMANDS = {
     "prompt": "show, list, average and push prompts",
     "export": "write a prompt or an adapted model for other engines",
     "transcribe": "turn audio into text, with any prompt",
+    "demo": "show bare Whisper and prompts side by side in the browser",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status.
 
-    0: done. 1: some inputs failed. 2: the call was wrong. 130: interrupted (Ctrl-C). 143: training was asked to end
-    (SIGTERM) and has kept a checkpoint.
+    0: done. 1: some inputs failed. 2: the call was wrong. 130: interrupted (Ctrl-C). 143: asked to end
+    (SIGTERM); training has kept a checkpoint.
     """
     table = "\n".join(f"  {name:<12} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(

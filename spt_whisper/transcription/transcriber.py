@@ -169,14 +169,24 @@ class Whisper:
                 raise event.error
 
     @torch.inference_mode()
-    def detect_language(self, audio: Audio, top: int = 5) -> dict[str, float]:
+    def detect_language(
+        self,
+        audio: Audio,
+        top: int = 5,
+        voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+    ) -> dict[str, float]:
         """Returns Whisper's most probable languages of the first 30 s of speech, code -> probability, highest first.
+
+        Args:
+            audio: a path or a 16 kHz mono waveform (samples,).
+            top: how many languages.
+            voice_activity: what counts as speech. None: everything does.
 
         Raises:
             InputError: the audio cannot be read, or holds no speech.
         """
         request = Request(audio)
-        for piece in cut([request], None, DEFAULT_ACTIVITY):
+        for piece in cut([request], None, voice_activity):
             if isinstance(piece, End):
                 raise piece.error or InputError(f"{request.name}: holds no speech")
             row = Row(piece.window.waveform)

@@ -1,0 +1,46 @@
+"""What the demo is told: one declaration for flags, YAML, help and code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spt_whisper.errors import InputError
+from spt_whisper.transcription.settings import check_precision
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+from spt_whisper.whisper.options import DecodingOptions
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Which Whisper and prompts the page offers, where it is served, and how much it takes."""
+
+    prompt: list[str] = field(default_factory=list)
+    """Folders or hub ids of prompts; the page offers each of them."""
+    bank: str | None = None
+    """Folder or hub id of a bank; the page offers each of its languages, and the choice by ear."""
+    model: str | None = None
+    """Whisper to use; by default the prompts' base, else base."""
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    """How to decode; the times of segments are always written."""
+    voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
+    """What counts as speech, which alone is decoded; null: all of the audio is."""
+    precision: str = "float32"
+    """Numbers that Whisper computes with: float32, or the faster bfloat16 or, on a GPU, float16."""
+    device: str | None = None
+    """cpu, cuda or cuda:1; by default a GPU if there is one."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Anything but 127.0.0.1 lets others in; the page asks for no password."""
+    port: int = 7860
+    """Port to listen at; 0: any that is free."""
+    max_minutes: float = 10.0
+    """Longest audio that is taken."""
+    max_megabytes: int = 200
+    """Largest file that is taken, in MB of 1,000,000 bytes."""
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision)
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port: found {self.port}, wanted 0 to 65535")
+        for name in ("max_minutes", "max_megabytes"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name}: found {getattr(self, name):g}, wanted more than 0")
