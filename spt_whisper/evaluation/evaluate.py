@@ -117,10 +117,11 @@ class _Scorer:
         rows: Sequence[Row],
         model: str,
         window: float | None = None,
+        processes: int | None = None,
     ) -> SystemScore:
         """Decodes rows of audio and scores them against the utterances' texts."""
         config = self.config
-        results = self._decode(rows, model, window)
+        results = self._decode(rows, model, window, processes or config.processes)
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
@@ -128,21 +129,28 @@ class _Scorer:
         texts = [self.text.apply(result.hypothesis.text) for result in results]
         return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
 
-    def _decode(self, rows: Sequence[Row], model: str, window: float | None) -> list[RowResult]:
+    def _decode(
+        self, rows: Sequence[Row], model: str, window: float | None, processes: int
+    ) -> list[RowResult]:
         config = self.config
-        if config.processes > 1:
+        if processes > 1:
             return decode_in_processes(
-                model, rows, config.decoding, window, config.batch_size, config.processes
+                model, rows, config.decoding, window, config.batch_size, processes
             )
         return self.whisper(model).decode(rows, config.decoding, window, config.batch_size)
 
     def score_bare(
-        self, name: str, utterances: Sequence[Utterance], rows: Sequence[Row], way: ZeroShot
+        self,
+        name: str,
+        utterances: Sequence[Utterance],
+        rows: Sequence[Row],
+        way: ZeroShot,
+        processes: int | None = None,
     ) -> SystemScore:
         """Scores Whisper without a prompt."""
         codes = (way.language,) if way.language else None
         bare = [replace(row, languages=codes) for row in rows]
-        return self.score(name, utterances, bare, self.name, way.window_seconds)
+        return self.score(name, utterances, bare, self.name, way.window_seconds, processes)
 
     def best_zero_shot(self) -> ZeroShot:
         """Returns the way of asking bare Whisper that has the lowest error rate on dev; without a dev part, the first."""
@@ -158,7 +166,8 @@ class _Scorer:
             return ways[0]
         dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
         rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]
-        rates = {way: self.score_bare(str(way), dev, rows, way).rate for way in ways}
+        # in this process: some utterances are not worth the start of others
+        rates = {way: self.score_bare(str(way), dev, rows, way, processes=1).rate for way in ways}
         for way, rate in rates.items():
             logger.info("zero-shot on dev, %s: error rate %.1f %%", way, 100 * rate)
         return min(ways, key=lambda way: rates[way])
