@@ -37,6 +37,7 @@ COMMANDS = {
     "prompt": "show, list, average and push prompts",
     "export": "write a prompt or an adapted model for other engines",
     "transcribe": "turn audio into text, with any prompt",
+    "serve": "answer OpenAI clients over HTTP, with prompts as models",
 }
 
 
