@@ -26,7 +26,7 @@ from spt_whisper.serving.sources import BareSource, Source, fixed_sources, sourc
 from spt_whisper.serving.transcription import Transcription
 from spt_whisper.serving.worker import Worker, WorkerSettings
 from spt_whisper.serving.workers import Workers
-from spt_whisper.whisper.loading import find_model
+from spt_whisper.whisper.loading import HUB_PREFIX, SHORT_NAMES, find_model
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ def serve(config: ServeConfig) -> bool:
         logger.warning("%s is open to the network, and no keys are set", config.host)
     named = fixed_sources(config)
     model = config.model or _base(named, config.prompts_folder)
-    find_model(model)
-    sources = (BareSource(Path(model).name if Path(model).is_dir() else model), *named)
+    sources = (BareSource(_own_name(model)), *named)
     server, worker = _server(config, model, sources)
     workers_count = len(server.devices) * config.workers
     at_once = 2 * config.batch_size * workers_count  # a batch that is decoded, and one that waits
@@ -123,6 +122,18 @@ def _check_free(host: str, port: int) -> None:
             raise InputError(
                 f"port: {port} cannot be had ({error.strerror}); name another"
             ) from error
+
+
+def _own_name(model: str) -> str:
+    """What clients call a Whisper: its hub id, or its folder's name, never the folder's place.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if Path(model).is_dir():
+        return Path(model).resolve().name
+    find_model(model)
+    return HUB_PREFIX + model if model in SHORT_NAMES else model
 
 
 def _base(named: list[Source], folder: str | None) -> str:
