@@ -59,7 +59,8 @@ class TranscriptionForm(BaseModel):
         """How to decode: as everywhere here, temperature 0 may rise where a text looks wrong."""
         options = DecodingOptions(
             timestamps=self.response_format in TIMED,
-            word_timestamps="word" in self.timestamp_granularities,
+            word_timestamps=self.response_format == "verbose_json"
+            and "word" in self.timestamp_granularities,
             text_prompt=self.prompt or None,
         )
         return replace(options, temperatures=[self.temperature]) if self.temperature else options

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
+
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import Source, sources_in
 from spt_whisper.serving.tasks import Answer, Edition, Found, Look, ServedModel
@@ -39,6 +41,7 @@ class Catalog:
         self._fixed, self._folder, self._look = tuple(fixed), folder, look
         self._versions: dict[Source, str] = {}  # that were looked into
         self._found: dict[Source, tuple[ServedModel, ...]] = {}
+        self._twice: set[str] = set()  # names that were warned of
 
     async def watch(self, seconds: float) -> None:
         """Looks for changes every so many seconds, until it is cancelled."""
@@ -96,7 +99,11 @@ class Catalog:
         return [Edition(source, source.version()) for source in sources]
 
     async def _read(self, edition: Edition) -> None:
-        answer = await self._look(Look(edition))
+        try:
+            answer = await self._look(Look(edition))
+        except (HTTPException, TimeoutError) as error:  # the worker failed: it is asked again
+            logger.error("model %s cannot be looked into: %s", edition.source.name, error)
+            return
         self._versions[edition.source] = edition.version
         if isinstance(answer, Found):
             self._found[edition.source] = answer.models
@@ -109,10 +116,11 @@ class Catalog:
 
     def _by_name(self, sources: Iterable[Source]) -> dict[str, ServedModel]:
         models: dict[str, ServedModel] = {}
-        for source in sources:
-            for model in self._found.get(source, ()):
-                if model.name in models:
-                    logger.warning("model %s is there twice; the first counts", model.name)
-                else:
-                    models[model.name] = model
+        twice: set[str] = set()
+        for model in (own for source in sources for own in self._found.get(source, ())):
+            if models.setdefault(model.name, model) is not model:
+                twice.add(model.name)
+        for name in twice - self._twice:
+            logger.warning("model %s is there twice; the first counts", name)
+        self._twice = twice
         return models

@@ -102,8 +102,7 @@ def _run(server: LitServer, config: ServeConfig) -> bool:
             access_log=False,
             limit_concurrency=config.limits.connections,
         )
-    except RuntimeError as error:  # a worker could not begin, and has said why
-        logger.error("%s", error)
+    except RuntimeError:  # a worker could not begin, and has said why
         return False
     finally:
         for process in getattr(server, "inference_workers", ()):

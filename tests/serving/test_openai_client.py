@@ -132,8 +132,13 @@ def test_whatever_the_document_allows_the_service_does_not_fail(
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @settings(max_examples=10, deadline=None, derandomize=True, database=None)
-        @settings(suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=10,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(case=operation.as_strategy())
         def check(case: schemathesis.Case) -> None:
             case.call_and_validate(headers=headers(), checks=[not_a_server_error], timeout=60)
