@@ -37,7 +37,7 @@ from speech import Clip, add_flags, read_clips
 from spt_whisper.audio import SAMPLE_RATE
 
 WINDOW_SECONDS = 10.0
-START_SECONDS = 180.0
+START_SECONDS = 600.0  # on a busy machine
 ON, OFF = "batches", "one by one"
 
 
