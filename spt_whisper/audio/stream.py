@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and many want the constants 
     import numpy as np
     import torch
 
-_HIGHEST_RATE = 1_000_000  # samples a second; a header with more is damaged
+# Samples a second; a header with others is damaged, or would have a short block resampled to hours.
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 1_000_000
 
 
 def load_audio(
@@ -82,9 +83,9 @@ def _checked(path: Path, blocks: Iterable[DecodedBlock]) -> Iterator[DecodedBloc
     import numpy as np
 
     for block in blocks:
-        if block.rate > _HIGHEST_RATE:
+        if not _LOWEST_RATE <= block.rate <= _HIGHEST_RATE:
             raise InputError(
-                f"{path}: has {block.rate} Hz, wanted at most {_HIGHEST_RATE}; mend its header"
+                f"{path}: has {block.rate} Hz, wanted {_LOWEST_RATE} to {_HIGHEST_RATE}; mend its header"
             )
         if not np.isfinite(block.samples).all():
             raise InputError(f"{path}: holds NaN or infinite samples; convert or record it again")

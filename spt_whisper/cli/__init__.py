@@ -38,6 +38,7 @@ COMMANDS = {
     "export": "write a prompt or an adapted model for other engines",
     "transcribe": "turn audio into text, with any prompt",
     "demo": "show bare Whisper and prompts side by side in the browser",
+    "serve": "answer OpenAI clients over HTTP, with prompts as models",
 }
 
 

@@ -1,0 +1,126 @@
+"""Which models a service has: kept up to date with the files of prompts and banks, without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+
+from spt_whisper.serving.faults import Fault
+from spt_whisper.serving.sources import Source, sources_in
+from spt_whisper.serving.tasks import Answer, Edition, Found, Look, ServedModel
+
+AUTO = "auto"  # as a language: what it sounds like
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a request gets."""
+
+    model: ServedModel
+    code: str | None  # Whisper's language; None: the prompt's, else what is heard
+
+
+class Catalog:
+    """The models by name. A broken prompt is logged, and the last one that was sound stays."""
+
+    def __init__(
+        self,
+        fixed: Sequence[Source],
+        folder: str | None,
+        look: Callable[[Look], Awaitable[Answer]],
+    ) -> None:
+        """Takes sources that stay, a folder whose prompts come and go, and who looks into a source."""
+        self.models: Mapping[str, ServedModel] = {}
+        self._fixed, self._folder, self._look = tuple(fixed), folder, look
+        self._versions: dict[Source, str] = {}  # that were looked into
+        self._found: dict[Source, tuple[ServedModel, ...]] = {}
+        self._twice: set[str] = set()  # names that were warned of
+
+    async def watch(self, seconds: float) -> None:
+        """Looks for changes every so many seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.refresh()
+            except Exception as error:  # whatever it is, the service goes on with what it has
+                logger.error("models cannot be looked for: %s", error)
+
+    async def refresh(self) -> None:
+        """Looks into every source whose files have changed."""
+        editions = await asyncio.to_thread(self._editions)
+        for edition in editions:
+            if self._versions.get(edition.source) != edition.version:
+                await self._read(edition)
+        there = {edition.source for edition in editions}
+        for gone in self._versions.keys() - there:
+            logger.info("model %s is gone", gone.name)
+            del self._versions[gone]
+            self._found.pop(gone, None)
+        self.models = self._by_name(edition.source for edition in editions)
+
+    def choose(self, name: str, language: str | None) -> Chosen:
+        """Returns the model of a name, and Whisper's language code where a language was named.
+
+        Raises:
+            Fault: there is none, or it does not know the language.
+        """
+        model = self.models.get(name)
+        if model is None:
+            raise Fault(
+                HTTPStatus.NOT_FOUND,
+                f"model: found {name[:100]!r}, wanted one of {', '.join(self.models)}",
+                "model_not_found",
+                "model",
+            )
+        if language in (None, "", AUTO) or language in model.own_languages:
+            return Chosen(model, None)
+        if language in model.members:
+            return Chosen(self.models[model.members[language]], None)
+        if language in model.codes:
+            return Chosen(model, language)
+        known = sorted({*model.own_languages, *model.members, *model.codes})
+        raise Fault(
+            HTTPStatus.BAD_REQUEST,
+            f"language: found {str(language)[:100]!r}, which {model.name} does not know; wanted {AUTO} or one of "
+            f"{', '.join(known)}",
+            "invalid_value",
+            "language",
+        )
+
+    def _editions(self) -> list[Edition]:
+        sources = (*self._fixed, *sources_in(self._folder))
+        return [Edition(source, source.version()) for source in sources]
+
+    async def _read(self, edition: Edition) -> None:
+        try:
+            answer = await self._look(Look(edition))
+        except (HTTPException, TimeoutError) as error:  # the worker failed: it is asked again
+            logger.error("model %s cannot be looked into: %s", edition.source.name, error)
+            return
+        self._versions[edition.source] = edition.version
+        if isinstance(answer, Found):
+            self._found[edition.source] = answer.models
+            names = ", ".join(model.name for model in answer.models)
+            logger.info("models read: %s", names)
+        else:
+            kept = "the one before stays" if edition.source in self._found else "it is left out"
+            reason = getattr(answer, "reason", answer)
+            logger.error("model %s cannot be read (%s); %s", edition.source.name, reason, kept)
+
+    def _by_name(self, sources: Iterable[Source]) -> dict[str, ServedModel]:
+        models: dict[str, ServedModel] = {}
+        twice: set[str] = set()
+        for model in (own for source in sources for own in self._found.get(source, ())):
+            if models.setdefault(model.name, model) is not model:
+                twice.add(model.name)
+        for name in twice - self._twice:
+            logger.warning("model %s is there twice; the first counts", name)
+        self._twice = twice
+        return models

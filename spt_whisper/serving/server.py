@@ -1,0 +1,151 @@
+"""A whole service under LitServe, from its start to SIGTERM.
+
+LitServe runs the front and the workers in processes of their own, hands tasks over in batches, starts a worker anew that
+died, and at the end lets the front finish before it stops the workers. Its own routes are not taken: the front is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from types import FrameType
+
+import torch
+from litserve import LitServer
+
+from spt_whisper.errors import InputError
+from spt_whisper.serving.app import Service, build_app
+from spt_whisper.serving.catalog import Catalog
+from spt_whisper.serving.keys import read_keys
+from spt_whisper.serving.metrics import Metrics
+from spt_whisper.serving.settings import ServeConfig
+from spt_whisper.serving.sources import BareSource, Source, fixed_sources, sources_in
+from spt_whisper.serving.transcription import Transcription
+from spt_whisper.serving.worker import Worker, WorkerSettings
+from spt_whisper.serving.workers import Workers
+from spt_whisper.whisper.loading import HUB_PREFIX, SHORT_NAMES, find_model
+
+logger = logging.getLogger(__name__)
+
+
+def serve(config: ServeConfig) -> bool:
+    """Serves until SIGTERM or Ctrl-C, which finish what is in hand; returns whether it could begin.
+
+    Raises:
+        InputError: what is to be offered, or the keys, cannot be read.
+    """
+    torch.set_num_threads(1)  # LitServe forks this process: threads would not come along
+    _check_free(config.host, config.port)
+    keys = read_keys(config.keys_file)
+    if not keys.digests and config.host != "127.0.0.1":
+        logger.warning("%s is open to the network, and no keys are set", config.host)
+    named = fixed_sources(config)
+    model = config.model or _base(named, config.prompts_folder)
+    sources = (BareSource(_own_name(model)), *named)
+    server, worker = _server(config, model, sources)
+    workers_count = len(server.devices) * config.workers
+    at_once = 2 * config.batch_size * workers_count  # a batch that is decoded, and one that waits
+    workers = Workers(server, worker, at_once, config.limits.request_seconds)
+    metrics = Metrics()
+    transcription = Transcription(
+        workers.ask, config.voice_activity, config.batch_size, metrics.batch_windows.observe
+    )
+    catalog = Catalog(sources, config.prompts_folder, workers.ask)
+    service = Service(catalog, transcription, metrics, config.limits)
+    server.app = build_app(service, keys, server.lifespan, config.reload_seconds)
+    return _run(server, config)
+
+
+def _server(
+    config: ServeConfig, model: str, sources: tuple[Source, ...]
+) -> tuple[LitServer, Worker]:
+    worker = Worker(
+        WorkerSettings(
+            model,
+            config.precision,
+            sources,
+            config.batch_size,
+            config.batch_wait_seconds,
+            config.voice_activity,
+        )
+    )
+    server = LitServer(
+        worker,
+        accelerator=config.device,
+        workers_per_device=config.workers,
+        timeout=config.limits.request_seconds,
+        restart_workers=True,
+    )
+    server.uvicorn_graceful_timeout = config.limits.stop_seconds
+    return server, worker
+
+
+def _run(server: LitServer, config: ServeConfig) -> bool:
+    own = os.getpid()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        """LitServe ends in order at Ctrl-C; the processes that it forks from here only end."""
+        raise KeyboardInterrupt if os.getpid() == own else SystemExit
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        server.run(
+            host=config.host,
+            port=config.port,
+            num_api_servers=1,
+            log_level="warning",
+            generate_client_file=False,
+            pretty_logs=False,
+            access_log=False,
+            limit_concurrency=config.limits.connections,
+        )
+    except RuntimeError:  # a worker could not begin, and has said why
+        return False
+    finally:
+        for process in getattr(server, "inference_workers", ()):
+            process.kill()
+    return True
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuses a port that is taken, before anything is loaded."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"port: {port} cannot be had ({error.strerror}); name another"
+            ) from error
+
+
+def _own_name(model: str) -> str:
+    """What clients call a Whisper: its hub id, or its folder's name, never the folder's place.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if Path(model).is_dir():
+        return Path(model).resolve().name
+    find_model(model)
+    return HUB_PREFIX + model if model in SHORT_NAMES else model
+
+
+def _base(named: list[Source], folder: str | None) -> str:
+    """The Whisper that the first prompt is for, else base; every source named is read once, so that faults show now."""
+    bases = [
+        own.prompt.card.base
+        for source in named
+        for own in source.read().values()
+        if own.prompt is not None
+    ]
+    for source in sources_in(folder):
+        try:
+            bases += [own.prompt.card.base for own in source.read().values() if own.prompt]
+        except InputError:  # the catalog will say so
+            continue
+    return bases[0] if bases else "base"

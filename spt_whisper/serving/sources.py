@@ -1,0 +1,151 @@
+"""Where the models of a service come from: Whisper itself, prompts and banks; one class each with the same methods."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from spt_whisper.errors import InputError
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from spt_whisper.prompts.bank import Bank
+    from spt_whisper.prompts.files import Prompt
+    from spt_whisper.serving.settings import ServeConfig
+
+BARE_NAME = "whisper-1"  # as OpenAI calls its Whisper
+AUTO_KEY = ""  # of what stands for a whole source: the bank that chooses, the one prompt
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What a source puts on Whisper: a prompt, a bank to choose from, or nothing."""
+
+    prompt: Prompt | None = None
+    bank: Bank | None = None
+
+
+class Source(Protocol):
+    """Some models, by files that may change."""
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        ...
+
+    def version(self) -> str:
+        """Changes whenever the files do."""
+        ...
+
+    def read(self) -> Mapping[str, Offered]:
+        """Reads what there is, by key.
+
+        Raises:
+            InputError: it is missing or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BareSource:
+    """Whisper without prompts, by OpenAI's name and its own."""
+
+    own_name: str
+    name: str = BARE_NAME
+
+    def version(self) -> str:
+        """Weights never change."""
+        return ""
+
+    def read(self) -> Mapping[str, Offered]:
+        """Nothing is put on it."""
+        return {AUTO_KEY: Offered(), self.own_name: Offered()}
+
+
+@dataclass(frozen=True)
+class PromptSource:
+    """One prompt."""
+
+    name: str
+    place: str  # folder or hub id
+
+    def version(self) -> str:
+        """Of its folder; the hub is asked once."""
+        return files_version(Path(self.place))
+
+    def read(self) -> Mapping[str, Offered]:
+        """Reads the prompt."""
+        from spt_whisper.prompts.files import Prompt
+        from spt_whisper.prompts.hub import find_folder
+
+        folder = find_folder(self.place, "prompt")
+        return {AUTO_KEY: Offered(Prompt.from_folder(folder, self.name))}
+
+
+@dataclass(frozen=True)
+class BankSource:
+    """A bank: each language, and the whole of it, of which each window takes the one that it sounds like."""
+
+    name: str
+    place: str  # folder or hub id
+
+    def version(self) -> str:
+        """Of its folder; the hub is asked once."""
+        return files_version(Path(self.place))
+
+    def read(self) -> Mapping[str, Offered]:
+        """Reads the bank."""
+        from spt_whisper.prompts.bank import Bank
+
+        bank = Bank.from_pretrained(self.place)
+        own = {language: Offered(bank.prompt(language)) for language in bank.languages}
+        return {AUTO_KEY: Offered(bank=bank), **own}
+
+
+def fixed_sources(config: ServeConfig) -> list[Source]:
+    """Returns the prompts and the bank that are named on the command line.
+
+    Raises:
+        InputError: two have one name.
+    """
+    sources: list[Source] = []
+    for given in config.prompt:
+        name, separator, place = given.partition("=")
+        sources.append(
+            PromptSource(name, place) if separator else PromptSource(_name(given), given)
+        )
+    if config.bank:
+        sources.append(BankSource(_name(config.bank), config.bank))
+    names = [BARE_NAME, *(source.name for source in sources)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"prompt: two are called {twice!r}; name them, as in --prompt kichwa=DIR aymara=DIR"
+        )
+    return sources
+
+
+def sources_in(folder: str | None) -> Iterator[Source]:
+    """Yields the prompts of a folder of prompts, in order of their names."""
+    if folder is None:
+        return
+    for member in sorted(Path(folder).iterdir()):
+        if (member / "prompt.json").is_file() and not member.name.startswith("."):
+            yield PromptSource(member.name, str(member))
+
+
+def files_version(folder: Path) -> str:
+    """Returns a digest of names, sizes and times of a folder's files; of no folder, that of none."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        found = path.lstat()
+        name = os.fsencode(path.relative_to(folder))
+        digest.update(b"%s\n%d %d\n" % (name, found.st_size, found.st_mtime_ns))
+    return digest.hexdigest()
+
+
+def _name(place: str) -> str:
+    return Path(place).resolve().name if Path(place).is_dir() else place

@@ -1,0 +1,95 @@
+"""What goes from the front to a worker, and what comes back. All of it is pickled between processes of one service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spt_whisper.serving.sources import Source
+from spt_whisper.transcription.transcript import Segment
+from spt_whisper.whisper.options import DecodingOptions
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A source as its files were at some time."""
+
+    source: Source
+    version: str
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What a client can name as `model`."""
+
+    name: str
+    edition: Edition
+    key: str
+    """Which of the source's own: a language of a bank, or empty."""
+    window_seconds: float
+    """The longest window that audio is cut to."""
+    codes: frozenset[str] = frozenset()
+    """Whisper's languages that may be asked for."""
+    own_languages: frozenset[str] = frozenset()
+    """Languages as the prompt names them: asking for one of them is asking for the prompt."""
+    members: Mapping[str, str] = field(default_factory=dict)
+    """Of a bank: language -> name of its model."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Which models has this source now?"""
+
+    edition: Edition
+
+
+@dataclass(frozen=True)
+class Found:
+    """Answer to `Look`."""
+
+    models: tuple[ServedModel, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Decode one window of speech."""
+
+    edition: Edition
+    key: str
+    start: float  # seconds into the recording
+    waveform: np.ndarray  # 16 kHz mono, float32, (samples,)
+    language: str | None  # Whisper's code
+    options: DecodingOptions
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A segment, with what its window was decoded at."""
+
+    segment: Segment  # times of the recording
+    window_start: float  # seconds into the recording
+    mean_log_probability: float
+    no_speech_probability: float
+    compression_ratio: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Answer to `Window`."""
+
+    spoken: tuple[Spoken, ...]
+    together: int  # windows in the batch
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Answer to either, where the client or the files are at fault."""
+
+    reason: str
+
+
+Task = Look | Window
+Answer = Found | Decoded | Refused

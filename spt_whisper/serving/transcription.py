@@ -1,0 +1,113 @@
+"""One request for a transcript: its audio is cut into windows, which workers decode among those of other requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from spt_whisper.serving.catalog import Chosen
+from spt_whisper.serving.faults import Fault
+from spt_whisper.serving.tasks import Answer, Decoded, Refused, Spoken, Window
+from spt_whisper.serving.uploads import UploadedAudio
+from spt_whisper.transcription.pieces import End, Piece, cut
+from spt_whisper.transcription.recordings import transcript_of
+from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+from spt_whisper.whisper.options import DecodingOptions
+
+_READERS = 4  # threads that decode files and look for speech
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was said in an upload."""
+
+    transcript: Transcript
+    spoken: tuple[Spoken, ...]  # its segments, with what their windows were decoded at
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be transcribed, and how."""
+
+    audio: UploadedAudio
+    chosen: Chosen
+    options: DecodingOptions
+
+
+class Transcription:
+    """Transcribes uploads."""
+
+    def __init__(
+        self,
+        ask: Callable[[Window], Awaitable[Answer]],
+        voice_activity: VoiceActivityOptions | None,
+        windows: int,
+        on_batch: Callable[[int], None],
+    ) -> None:
+        """Takes who decodes a window, what counts as speech, and how many windows of one upload may be under way.
+
+        `on_batch` is told, for each window, how many were decoded together with it.
+        """
+        self._ask, self._activity, self._windows = ask, voice_activity, windows
+        self._on_batch = on_batch
+        self._readers = ThreadPoolExecutor(_READERS, "audio")
+
+    async def transcribe(self, asked: Asked, is_gone: Callable[[], Awaitable[bool]]) -> Heard:
+        """Returns the transcript of an upload.
+
+        Args:
+            asked: the upload, the model and how to decode.
+            is_gone: whether the client has left: then nothing more is decoded.
+
+        Raises:
+            Fault: the audio cannot be read or is too long, or the model refuses it; the client has left.
+        """
+        under_way: list[asyncio.Task[Decoded]] = []
+        room = asyncio.Semaphore(self._windows)
+        pieces = cut([asked.audio], asked.chosen.model.window_seconds, self._activity)
+        spoken: list[Spoken] = []
+        try:
+            while isinstance(piece := await self._next(pieces), Piece):
+                await room.acquire()
+                await _check_there(is_gone)
+                decoding = asyncio.create_task(self._decode(asked, piece))
+                decoding.add_done_callback(lambda _: room.release())
+                under_way.append(decoding)
+            if piece.error is not None:
+                raise Fault(HTTPStatus.BAD_REQUEST, str(piece.error), "invalid_audio", "file")
+            for decoding in under_way:
+                spoken += (await decoding).spoken
+                await _check_there(is_gone)
+        finally:
+            for decoding in under_way:
+                decoding.cancel()
+        return Heard(transcript_of(piece, [one.segment for one in spoken]), tuple(spoken))
+
+    async def _next(self, pieces: Iterator[Piece | End]) -> Piece | End:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, next, pieces)
+
+    async def _decode(self, asked: Asked, piece: Piece) -> Decoded:
+        model = asked.chosen.model
+        window = Window(
+            model.edition,
+            model.key,
+            piece.window.start,
+            piece.window.waveform.numpy(),
+            asked.chosen.code,
+            asked.options,
+        )
+        answer = await self._ask(window)
+        if isinstance(answer, Refused):
+            raise Fault(HTTPStatus.BAD_REQUEST, answer.reason)
+        assert isinstance(answer, Decoded)  # what a window is answered with
+        self._on_batch(answer.together)
+        return answer
+
+
+async def _check_there(is_gone: Callable[[], Awaitable[bool]]) -> None:
+    if await is_gone():
+        raise Fault(HTTPStatus.BAD_REQUEST, "the client has left", "client_left")

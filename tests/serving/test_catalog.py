@@ -1,0 +1,43 @@
+"""The catalog by itself: workers that fail and names that are there twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from spt_whisper.serving.catalog import Catalog
+from spt_whisper.serving.sources import BareSource
+from spt_whisper.serving.tasks import Found, Look, ServedModel
+
+
+def test_a_worker_that_fails_is_asked_again() -> None:
+    asked: list[Look] = []
+
+    async def look(task: Look) -> Found:
+        asked.append(task)
+        if len(asked) == 1:
+            raise TimeoutError
+        return Found((ServedModel("whisper-1", task.edition, "", 30.0),))
+
+    catalog = Catalog([BareSource("tiny")], None, look)
+    asyncio.run(catalog.refresh())
+    assert not catalog.models
+    asyncio.run(catalog.refresh())
+    asyncio.run(catalog.refresh())
+    assert (set(catalog.models), len(asked)) == ({"whisper-1"}, 2)
+
+
+def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def look(task: Look) -> Found:
+        return Found((ServedModel("same", task.edition, task.edition.source.name, 30.0),))
+
+    catalog = Catalog([BareSource("tiny", "a"), BareSource("tiny", "b")], None, look)
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(catalog.refresh())
+        asyncio.run(catalog.refresh())
+    assert catalog.models["same"].key == "a"
+    assert caplog.text.count("model same is there twice") == 1
