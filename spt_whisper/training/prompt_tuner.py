@@ -155,10 +155,11 @@ class PromptTuner(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW over what the learner trains, warm-up and fall; Whisper's own weights have a rate of their own."""
         config = self.optimizer
+        highest = config.learning_rate or self.learner.learning_rate
         own_ids = {id(parameter) for parameter in self.learner.model_weights()}
         trained = self.learner.trained()
         groups = [
-            ([p for p in trained if id(p) not in own_ids], config.learning_rate),
+            ([p for p in trained if id(p) not in own_ids], highest),
             ([p for p in trained if id(p) in own_ids], config.model_learning_rate),
         ]
         groups = [(parameters, rate) for parameters, rate in groups if parameters]

@@ -20,8 +20,9 @@ Method = Literal[
 class OptimizerConfig:
     """How a method is learned: AdamW."""
 
-    learning_rate: float = 2e-3
-    """Highest learning rate. 2e-3 suits feed-forward slots; attention and input prompts want 5e-3 to 5e-2."""
+    learning_rate: float | None = None
+    """Highest learning rate; by default one that suits what trains: 1e-3 with feed-forward slots, 1e-2 for prompts at other
+    sites, 3e-3 for LoRA."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
     warmup: float = 0.3
@@ -35,7 +36,11 @@ class OptimizerConfig:
     """Share of each token's probability that is spread over all tokens."""
 
     def __post_init__(self) -> None:
-        if min(self.learning_rate, self.model_learning_rate) <= 0 or not 0 <= self.warmup < 1:
+        rates = (
+            1.0 if self.learning_rate is None else self.learning_rate,
+            self.model_learning_rate,
+        )
+        if min(rates) <= 0 or not 0 <= self.warmup < 1:
             raise InputError(
                 "optimizer: wanted learning rates above 0 and warmup from 0 to below 1"
             )
@@ -106,8 +111,8 @@ NO_AUGMENTATION = AugmentConfig()
 class DataConfig:
     """How training examples are made and kept."""
 
-    batch_size: int = 8
-    """Utterances a step."""
+    batch_size: int = 4
+    """Utterances a step. A larger one is faster on a GPU, and wants more epochs."""
     workers: int = 0
     """Processes that decode audio; 0 decodes in the main process."""
     timestamps_share: float = 0.1

@@ -16,6 +16,7 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.training.learning_rates import LORA_RATE, prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
@@ -61,6 +62,8 @@ class AdaptedModelLearner(Learner):
 class LoraLearner(AdaptedModelLearner):
     """Trains low-rank updates of linear layers with peft."""
 
+    learning_rate = LORA_RATE
+
     def __init__(self, whisper: FrozenWhisper, config: LoraConfig) -> None:
         """Puts peft's adapters into the model, in place."""
         sides = ("encoder", "decoder") if config.side == "entire" else (config.side,)
@@ -93,6 +96,7 @@ class FullLearner(AdaptedModelLearner):
         whisper.model.model.encoder.embed_positions.requires_grad_(False)
         super().__init__(whisper, on_encoder=True)
         self.prompt = prompt
+        self.learning_rate = prompt_rate(prompt.config) if prompt else 0.0  # of nothing
         self._whisper = [whisper]
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:

@@ -16,6 +16,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
+from spt_whisper.training.learning_rates import prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import with_language_tokens
 
@@ -32,6 +33,7 @@ class LanguagePromptsLearner(Learner):
         self.prompts = nn.ModuleList(prompts.values())
         self.setup = setup
         self.on_encoder = any(prompt.config.on_encoder for prompt in prompts.values())
+        self.learning_rate = min(prompt_rate(prompt.config) for prompt in prompts.values())
 
     def prompt_of(self, language: str) -> SoftPrompt:
         """Returns the prompt of a language."""

@@ -74,6 +74,7 @@ class Learner(nn.Module):
 
     artifact: Artifact = "prompt"
     on_encoder: bool  # whether the encoder's states depend on what trains
+    learning_rate: float  # the highest, where the recipe names none
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the vectors of a batch with gradient, one entry of `languages` a row (R = rows, or 1 for all)."""

@@ -12,6 +12,7 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.training.learning_rates import prompt_rate
 from spt_whisper.training.methods.learner import Languages, Learner, Setup
 
 
@@ -23,6 +24,7 @@ class PromptLearner(Learner):
         super().__init__()
         self.prompt = prompt
         self.on_encoder = prompt.config.on_encoder
+        self.learning_rate = prompt_rate(prompt.config)
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the prompt's vectors, R = 1."""

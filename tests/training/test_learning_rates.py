@@ -1,0 +1,42 @@
+"""Where a recipe names no learning rate, what trains has one of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spt_whisper.cli import main
+from tests.tiny_corpus import fit_flags, write_home
+
+
+@pytest.mark.parametrize(
+    ("method", "rate"),
+    [
+        ([], 1e-3),
+        (["--prompt.site", "attention"], 1e-2),
+        (["--prompt.site", "[input, feed_forward]"], 1e-3),
+        (["--method", "lora"], 3e-3),
+        (["--method", "lapt"], 1e-3),
+        (["--optimizer.learning_rate", "0.5"], 0.5),
+        (["--method", "full"], 1e-5),
+    ],
+)
+def test_the_highest_rate_of_a_run(
+    method: list[str], rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import spt_whisper.training.prompt_tuner as tuner
+
+    seen: list[float] = []
+    real = tuner.SCHEDULES["one_cycle"]
+
+    def heard(optimizer, rates, *more):  # type: ignore[no-untyped-def]
+        seen.extend(rates)
+        return real(optimizer, rates, *more)
+
+    monkeypatch.setitem(tuner.SCHEDULES, "one_cycle", heard)
+    home = write_home(tmp_path)
+    assert (
+        main(["fit", *fit_flags(home, tmp_path / "run", "--trainer.max_steps", "1", *method)]) == 0
+    )
+    assert seen == [rate]
