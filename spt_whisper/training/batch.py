@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -38,6 +38,11 @@ class Example:
     def audio_key(self) -> AudioKey:
         """What its encoder states are kept by: an id may stand in train and in dev, for different audio."""
         return str(self.utterance.audio), self.utterance.start, self.utterance.end
+
+
+def windows_of(examples: Iterable[Example]) -> tuple[float, ...]:
+    """Returns the windows, in seconds, in which the encoder takes examples, ascending."""
+    return tuple(sorted({example.window for example in examples}))
 
 
 @dataclass(frozen=True)

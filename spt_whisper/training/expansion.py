@@ -153,13 +153,15 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
     from spt_whisper.text.normalization import TextProcessing
 
     parts: Sequence[LanguagePart] = list(bank.parts.values())
+    # those that its recipe allowed: the new language may need one that the others did not
+    windows = shared.card.recipe.get("window_seconds", list(shared.card.windows))
     return Recipe(
         corpus=config.corpus,
         method="lapt",
         model=config.model or shared.card.base,
         output=config.output or f"runs/add-{config.language}",
         languages={config.language: config.tokens} if config.tokens else [],
-        window_seconds=list(shared.card.windows),
+        window_seconds=windows,
         prompt=shared.config.folded,
         lapt=parts[0].aware,
         text=TextProcessing.of_card(shared.card.text),

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spt_whisper.corpora import read_split
+from spt_whisper.audio.window import shortest_window
+from spt_whisper.corpora import read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey
-from spt_whisper.training.batch import Example, ExampleBuilder
+from spt_whisper.training.batch import Example, ExampleBuilder, windows_of
 from spt_whisper.training.methods import METHODS
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import hear, most_heard
@@ -55,14 +56,15 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         recipe.seed,
         method.main_language_only,
     )
+    examples = builder.examples(
+        train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
+    )
     return Parts(
         whisper,
         builder,
-        builder.examples(
-            train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
-        ),
+        examples,
         builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
-        hear(whisper, train, recipe.longest_window).key(),
+        hear(whisper, train, windows_of(examples)[-1]).key(),
     )
 
 
@@ -86,7 +88,8 @@ def language_codes(
             named[language] = (language,)
         else:
             own = [utterance for utterance in utterances if language in utterance.languages]
-            heard = hear(whisper, own, recipe.longest_window)
+            longest = max(with_duration(utterance).duration or 0.0 for utterance in own)
+            heard = hear(whisper, own, shortest_window(longest, recipe.windows))
             named[language] = (most_heard(whisper, heard),)
             logger.info(
                 "language token of %s: <|%s|>, which Whisper hears most in it",

@@ -16,7 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from spt_whisper.atomic import check_writable, write_text
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.training.batch import AudioKey
+from spt_whisper.training.batch import AudioKey, windows_of
 from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
@@ -166,7 +166,7 @@ def make_card(
         languages=tuple(languages_of([example.utterance for example in train])),
         language_tokens=train[0].codes if len(codes) == 1 else (),
         codes={k: tuple(v) for k, v in parts.builder.codes.items()},
-        windows=recipe.windows,
+        windows=windows_of(train),
         method=recipe.method,
         text=asdict(recipe.text),
         key=parts.key,

@@ -13,9 +13,8 @@ from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import LanguageKey
 from spt_whisper.prompts.config import LANGUAGE_VECTOR, PromptConfig
-from spt_whisper.training.batch import Example
+from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.encoder_states import encode_audio, load_example
-from spt_whisper.training.recipe import Recipe
 from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -88,11 +87,12 @@ def expected_embedding(whisper: FrozenWhisper, heard: Heard) -> Tensor:
 
 
 def language_start(
-    whisper: FrozenWhisper, examples: Sequence[Example], codes: Sequence[str], recipe: Recipe
+    whisper: FrozenWhisper, examples: Sequence[Example], codes: Sequence[str]
 ) -> dict[str, Tensor]:
     """Returns the start of soft language tokens: what Whisper hears, or for mixed speech the tokens themselves."""
     if len(codes) == 1:
-        heard = hear(whisper, [example.utterance for example in examples], recipe.longest_window)
+        utterances = [example.utterance for example in examples]
+        heard = hear(whisper, utterances, windows_of(examples)[-1])
         return {LANGUAGE_VECTOR: expected_embedding(whisper, heard)}
     ids = [whisper.tokens.language(code) for code in codes]
     embeddings = whisper.model.model.decoder.embed_tokens.weight[ids].float().cpu()
@@ -104,7 +104,6 @@ def capture_examples(
     config: PromptConfig,
     examples: Sequence[Example],
     codes: Sequence[str],
-    recipe: Recipe,
 ) -> dict[str, Tensor]:
     """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D)."""
     if not {"input", "attention", "cross"} & set(config.sites):
@@ -112,7 +111,7 @@ def capture_examples(
     sample = examples[:CAPTURED]
     waveforms = [load_example(example) for example in sample]
     mels = whisper.config.num_mel_bins
-    features = log_mel(waveforms, recipe.longest_window, mels, whisper.device)
+    features = log_mel(waveforms, windows_of(examples)[-1], mels, whisper.device)
     inputs = [torch.tensor([*whisper.tokens.start(codes), *example.text]) for example in sample]
     tokens = torch.nn.utils.rnn.pad_sequence(
         inputs, batch_first=True, padding_value=whisper.tokens.end

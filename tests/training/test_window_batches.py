@@ -117,6 +117,14 @@ def test_a_row_is_decoded_in_the_window_it_would_have_been_trained_in(
     assert engine.windows[8_000] == 1.0
 
 
+def test_windows_that_no_utterance_needs_are_not_kept(home: Path, tmp_path: Path) -> None:
+    """Later audio is cut to the longest that was trained."""
+    fitted = fit(recipe(home, tmp_path, window_seconds=[0.3, 1.0, 2.0, 5.0]))
+    card = json.loads((fitted.folder / "prompt.json").read_text())["card"]
+    assert card["windows"] == [1.0, 2.0]
+    assert card["recipe"]["window_seconds"] == [0.3, 1.0, 2.0, 5.0]
+
+
 @pytest.mark.parametrize(
     ("windows", "message"),
     [

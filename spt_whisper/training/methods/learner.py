@@ -16,7 +16,7 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.batch import Example
+from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import Heard, capture_examples, hear, language_start
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -43,7 +43,7 @@ class Setup:
     def hear(self, language: str) -> Heard:
         """Returns how a language sounds to bare Whisper."""
         utterances = [example.utterance for example in self.examples_in(language)]
-        return hear(self.whisper, utterances, self.recipe.longest_window)
+        return hear(self.whisper, utterances, windows_of(self.examples)[-1])
 
     def start(
         self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
@@ -57,9 +57,9 @@ class Setup:
         """
         captured: dict[str, Tensor] = {}
         if config.start == "capture":
-            captured |= capture_examples(self.whisper, config, examples, codes, self.recipe)
+            captured |= capture_examples(self.whisper, config, examples, codes)
         if "language" in config.sites:
-            captured |= language_start(self.whisper, examples, codes, self.recipe)
+            captured |= language_start(self.whisper, examples, codes)
         return start_vectors(config, self.whisper.shape, self.generator, captured)
 
     def soft_prompt(
