@@ -5,7 +5,7 @@
 Two services run side by side on this machine, on 127.0.0.1: one batches windows, the other decodes each alone. In each round
 both get each load in turn: so many of OpenAI's clients send the corpus's clips, each the next one as soon as it has its answer.
 Models go round: bare Whisper and prompts, which are untrained feed-forward slots: they change no text and cost what trained
-ones do. `throughput_ratio` is audio a second with batches / without, the median of the rounds; latencies are of all rounds.
+ones do. `ratio` is audio a second with batches / without, the median of the rounds; latencies are of all rounds.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Load:
     p50_seconds: float
     p95_seconds: float
     audio_seconds_a_second: float  # median of the rounds
-    throughput_ratio: float | None  # to the service without batches
+    ratio: float | None  # to the service without batches
     failed: int
 
 

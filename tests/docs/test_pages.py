@@ -48,6 +48,9 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
         assert (PAGES[page].parent / target).exists(), target
 
 
+SHARED = ("benchmarks/measure.py", "benchmarks/speech.py")  # flags of several benchmarks
+
+
 @pytest.mark.parametrize("block", MARKED, ids=lambda block: f"{block.page}: {block.commands[0]}")
 def test_a_command_that_is_not_run_is_one_that_exists(block: Block) -> None:
     for command in block.commands:
@@ -58,7 +61,7 @@ def test_a_command_that_is_not_run_is_one_that_exists(block: Block) -> None:
             given = [flag for flag in flags(rest) if not flag.startswith("--trainer.")]
             assert not [flag for flag in given if flag not in known], command
         for script in (word for word in words if re.fullmatch(r"(benchmarks|tools)/\w+\.py", word)):
-            source = (ROOT / script).read_text(encoding="utf-8")
+            source = "".join((ROOT / own).read_text(encoding="utf-8") for own in (script, *SHARED))
             assert block.mark == "covered by" or all(f in source for f in flags(words)), command
 
 
