@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -21,8 +20,6 @@ import pytest
 from spt_whisper.cli.outputs import shown
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
-
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "transcribe.md"
 
 
 @pytest.fixture(scope="module")
@@ -313,15 +310,3 @@ def test_progress_is_for_a_terminal_alone(
     assert "100%" in bar
     assert "left" in bar
     assert capsys.readouterr().out == plain.out
-
-
-def test_the_how_to_page_is_true(home: Path, talks: Path, transcribe: Callable[..., int]) -> None:
-    shutil.copytree(home / "run" / "prompt", "prompts/kichwa")
-    for name in ("talk.mp4", "a.wav", "b.wav"):  # what is in a file decides, not its ending
-        shutil.copy(talks / "a.wav", name)
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    lines = [line.split("#")[0].split(">")[0] for block in blocks for line in block.splitlines()]
-    commands = [line for line in lines if line.startswith("spt-whisper transcribe ")]
-    assert len(commands) >= 5
-    for command in commands:
-        assert transcribe(*shlex.split(command)[2:]) == 0, command
