@@ -99,7 +99,7 @@ def faster_whisper(folder: Path, precision: str, threads: int, prompt: Prompt) -
     """Plain faster-whisper, with the lines of the export's README."""
     from faster_whisper import WhisperModel
 
-    model = WhisperModel(str(folder), compute_type=precision, cpu_threads=threads)
+    model = WhisperModel(str(folder), compute_type="default", cpu_threads=threads)
     code = prompt.card.language_tokens[0]
     names = [f"<|prompt{n}|>" for n in range(prompt.config.decoder_positions)]
     never = [model.hf_tokenizer.token_to_id(name) for name in names]

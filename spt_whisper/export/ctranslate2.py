@@ -55,7 +55,7 @@ def usage(source: Source, config: ExportConfig) -> str:
         how += ["suppress_tokens=[-1, *never]"]
     return (
         "from faster_whisper import WhisperModel\n\n"
-        f'model = WhisperModel("THIS FOLDER", compute_type="{config.precision}")\n'
+        'model = WhisperModel("THIS FOLDER", compute_type="default")  # the export\'s own, where the device has it\n'
         f"{lines}"
         f"segments, _ = model.transcribe({', '.join(how)})\n"
         'print("".join(segment.text for segment in segments))\n'
