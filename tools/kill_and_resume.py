@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE = 3600  # seconds for one run
+TRIES = 5  # to kill a run before it ends
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Kill:
 def kill_and_resume(fit: Sequence[str], output: Path, kills: int, seed: int = 0) -> list[Kill]:
     """Trains once undisturbed and then once for each kill.
 
-    The moment is drawn evenly from what the first run took between its first checkpoint and its end.
+    The moment is drawn evenly from what the first run took between its first checkpoint and its end; where a run has ended
+    by then, another one is killed in its place, earlier.
 
     Args:
         fit: what `spt-whisper fit` takes, but for the output.
@@ -51,8 +53,15 @@ def kill_and_resume(fit: Sequence[str], output: Path, kills: int, seed: int = 0)
     length, wanted = time.monotonic() - started, _digest(output / "whole")
     draw, done = random.Random(seed), []
     for number in range(kills):
-        run, seconds = output / f"killed{number}", draw.uniform(0, length)
-        ended = _kill_after(seconds, _start(fit, run))
+        run = output / f"killed{number}"
+        for _ in range(TRIES):
+            shutil.rmtree(run, ignore_errors=True)
+            process, started = _start(fit, run), time.monotonic()
+            seconds = draw.uniform(0, length)
+            ended = _kill_after(seconds, process)
+            if not ended:
+                break
+            length = min(length, time.monotonic() - started)  # the machine has less to do now
         resume = [*_command(fit, run), "--resume", "true"]
         subprocess.run(resume, check=True, timeout=PATIENCE)
         done.append(Kill(seconds, ended, _digest(run) == wanted))
