@@ -53,7 +53,7 @@ def train(folder: Path) -> None:
     status = main(
         [
             "fit", "--corpus.root", str(folder), "--corpus.dev", "null", "--model", str(folder / "model"),
-            "--output", str(folder / "run"), "--languages", "[es]", "--window_seconds", "2",
+            "--output", str(folder / "run"), "--languages", "[es]", "--window_seconds", "2", "--data.batch_size", "8",
             "--prompt.length", "4", "--trainer.max_steps", str(STEPS), "--trainer.enable_progress_bar", "false",
         ]
     )  # fmt: skip

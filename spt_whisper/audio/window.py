@@ -14,6 +14,8 @@ def check_windows(windows: Sequence[float]) -> None:
     Raises:
         InputError: there is none, one is not a window of the encoder, or they do not ascend.
     """
+    if not all(type(window) in (int, float) for window in windows):
+        raise InputError(f"window_seconds: found {list(windows)}, wanted numbers")
     found = ", ".join(f"{window:g}" for window in windows) or "none"
     if not windows or not all(0 < window <= WINDOW_SECONDS for window in windows):
         raise InputError(
