@@ -66,13 +66,13 @@ def comparison_html(
         address: where the page finds it, relative to itself.
     """
     columns = _columns(comparison, choice, audio.stem)
-    template = _environment().get_template("comparison.html")
+    template = _templates().get_template("comparison.html")
     return template.render(comparison=comparison, columns=columns, address=quote(address))
 
 
 def complaint_html(line: str) -> str:
     """Returns one line that says what is wrong."""
-    return _environment().get_template("complaint.html").render(line=line)
+    return _templates().get_template("complaint.html").render(line=line)
 
 
 def _columns(comparison: Comparison, choice: Choice | None, stem: str) -> list[Column]:
@@ -91,18 +91,10 @@ def _texts(transcript: Transcript) -> Sequence[str]:
 
 
 @cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _templates() -> Environment:
+    from spt_whisper.templates import page_templates
 
-    environment = Environment(
-        loader=PackageLoader("spt_whisper.demo"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"clock": _clock, "language": _language, "per_cent": _per_cent}
-    return environment
+    return page_templates("spt_whisper.demo", clock=_clock, language=_language, per_cent=_per_cent)
 
 
 def _clock(seconds: float) -> str:

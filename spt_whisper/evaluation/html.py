@@ -37,19 +37,13 @@ def write_html(report: Report, path: str | Path, utterances: Iterable[Utterance]
     Raises:
         InputError: the audio of one of them is missing or cannot be read.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from spt_whisper.templates import page_templates
 
-    environment = Environment(
-        loader=PackageLoader("spt_whisper.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    templates = page_templates(
+        "spt_whisper.evaluation", per_cent=_per_cent, language_tag=_language_tag
     )
-    environment.filters["per_cent"] = _per_cent
-    environment.filters["language_tag"] = _language_tag
     page = _Page(report, tuple(utterances), datetime.now(UTC))
-    write_text(path, environment.get_template("report.html").render(page=page))
+    write_text(path, templates.get_template("report.html").render(page=page))
 
 
 @dataclass(frozen=True)

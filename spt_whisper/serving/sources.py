@@ -66,15 +66,19 @@ class BareSource:
 
 
 @dataclass(frozen=True)
-class PromptSource:
-    """One prompt."""
+class _Place:
+    """A folder or hub id, which clients call by a name."""
 
     name: str
-    place: str  # folder or hub id
+    place: str
 
     def version(self) -> str:
         """Of its folder; the hub is asked once."""
         return files_version(Path(self.place))
+
+
+class PromptSource(_Place):
+    """One prompt."""
 
     def read(self) -> Mapping[str, Offered]:
         """Reads the prompt."""
@@ -85,16 +89,8 @@ class PromptSource:
         return {AUTO_KEY: Offered(Prompt.from_folder(folder, self.name))}
 
 
-@dataclass(frozen=True)
-class BankSource:
+class BankSource(_Place):
     """A bank: each language, and the whole of it, of which each window takes the one that it sounds like."""
-
-    name: str
-    place: str  # folder or hub id
-
-    def version(self) -> str:
-        """Of its folder; the hub is asked once."""
-        return files_version(Path(self.place))
 
     def read(self) -> Mapping[str, Offered]:
         """Reads the bank."""
