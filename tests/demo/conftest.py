@@ -31,7 +31,7 @@ class Served:
     """Holds `speech.wav` (3 s), `long.wav` (13 s), `bad.wav`; and `tmp`, where the demo keeps its uploads."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The page at a free port, with two prompts; takes audio of at most 12 s and 1 MB."""
     pytest.importorskip("gradio", reason="the demo needs pip install 'spt-whisper[demo]'")
