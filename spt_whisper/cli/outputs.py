@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from spt_whisper.errors import InputError
 from spt_whisper.transcription.files import AudioFile
 from spt_whisper.transcription.finished import Finished, State, audio_key
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.writers import WRITERS
+
+Done = tuple[int, Transcript | InputError]  # place of a file among the jobs, and what was found
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Output(Protocol):
         """
         ...
 
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """Returns files that are done in the order in which they are given."""
+        ...
+
     def give(self, job: Job, transcript: Transcript) -> None:
         """Puts a transcript where it belongs."""
         ...
@@ -49,6 +58,12 @@ class Printed:
     def job(self, audio: AudioFile) -> Job:
         """Everything is to be made."""
         return Job(audio, self.formats)
+
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """In the order of the jobs, one by one."""
+        from spt_whisper.transcription.recordings import in_order
+
+        return ([done] for done in enumerate(in_order(chain.from_iterable(batches))))
 
     def give(self, job: Job, transcript: Transcript) -> None:
         """Prints at once."""
@@ -72,6 +87,10 @@ class InFolder:
         key = audio_key(audio.path, self.work)
         wanted = tuple(name for name in self.formats if self._is_wanted(audio, name, key))
         return Job(audio, wanted, key)
+
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """As they come, so that nothing that is done waits for what is not."""
+        return batches
 
     def give(self, job: Job, transcript: Transcript) -> None:
         """Writes each format, whole or not at all."""
