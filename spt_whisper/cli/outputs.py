@@ -12,10 +12,11 @@ from typing import Protocol
 
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.files import AudioFile
-from spt_whisper.transcription.finished import Finished, State, audio_key
+from spt_whisper.transcription.finished import RECORD_ENDING, Finished, State, audio_key
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.writers import WRITERS
 
+_LONGEST_NAME = 255  # bytes, on all common file systems
 Done = tuple[int, Transcript | InputError]  # place of a file among the jobs, and what was found
 
 
@@ -84,6 +85,7 @@ class InFolder:
 
     def job(self, audio: AudioFile) -> Job:
         """What is missing, or would come out otherwise now; says what is left alone."""
+        self._check_name(audio)
         key = audio_key(audio.path, self.work)
         wanted = tuple(name for name in self.formats if self._is_wanted(audio, name, key))
         return Job(audio, wanted, key)
@@ -96,6 +98,16 @@ class InFolder:
         """Writes each format, whole or not at all."""
         for name in job.formats:
             self.finished.write(f"{job.audio.name}.{name}", WRITERS[name](transcript), job.key)
+
+    def _check_name(self, audio: AudioFile) -> None:
+        """Refuses a file whose transcripts would have names that are too long."""
+        ending = max((f".{name}{RECORD_ENDING}" for name in self.formats), key=len)
+        length = len(os.fsencode(Path(audio.name).name + ending))
+        if length > _LONGEST_NAME:
+            raise InputError(
+                f"{audio.path}: found a name that with {ending} takes {length} bytes, wanted {_LONGEST_NAME} at most; "
+                "rename it"
+            )
 
     def _is_wanted(self, audio: AudioFile, name: str, key: str) -> bool:
         if self.overwrite:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 FORMAT_VERSION = 1
 RECORDS = ".spt-whisper"
+RECORD_ENDING = ".json"
 _READ_WHOLE = (
     16 * 2**20
 )  # bytes; up to this size audio is known by its content, which is read in milliseconds
@@ -66,7 +67,7 @@ class Finished:
             made.write_text(text, encoding="utf-8", newline="\n")
 
     def _record(self, name: str) -> Path:
-        return self.folder / RECORDS / f"{name}.json"
+        return self.folder / RECORDS / f"{name}{RECORD_ENDING}"
 
     def _read(self, name: str) -> _Record | None:
         """The record of a transcript; none where there is none, or none that we could have written."""

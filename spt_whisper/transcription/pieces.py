@@ -89,24 +89,29 @@ def pools(
     abandoned = Event()
     with ThreadPoolExecutor(1, "audio") as reader:
         try:
-            source = cut(requests, longest, activity, abandoned)
-            coming = reader.submit(_take, source, size)
+            source = _pooled(cut(requests, longest, activity, abandoned), size)
+            coming = reader.submit(next, source, None)
             while pool := coming.result():
-                coming = reader.submit(_take, source, size)
+                coming = reader.submit(next, source, None)
                 yield pool
         finally:
             abandoned.set()
 
 
-def _take(source: Iterator[Piece | End], size: int) -> list[Piece | End]:
+def _pooled(pieces: Iterable[Piece | End], size: int) -> Iterator[list[Piece | End]]:
+    """As `pools`; an end right behind a list's last window is in the same list, so that its recording need not wait."""
     pool: list[Piece | End] = []
     windows = 0
-    for piece in source:
-        pool.append(piece)
-        windows += isinstance(piece, Piece)
-        if windows == size:
-            break
-    return pool
+    for piece in pieces:
+        if windows < size:
+            pool.append(piece)
+            windows += isinstance(piece, Piece)
+            continue
+        following = [piece] if isinstance(piece, Piece) else []
+        yield pool if following else [*pool, piece]
+        pool, windows = [*following], len(following)
+    if pool:
+        yield pool
 
 
 def recut(piece: Piece, longest: float, activity: VoiceActivityOptions | None) -> Sequence[Piece]:

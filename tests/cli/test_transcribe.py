@@ -170,6 +170,19 @@ def test_a_bad_file_is_named_and_the_rest_is_done(
     assert transcribe("talks", "--output", "out") == 0
 
 
+def test_a_name_is_too_long_only_where_its_transcripts_would_be(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits, too_long = "ñ" * 121 + ".wav", "x" * 243 + ".wav"
+    for name in (fits, too_long):
+        shutil.copy(talks / "a.wav", talks / name)
+    assert transcribe("talks", "--output", "out") == 1
+    said = capsys.readouterr()
+    assert f"{too_long}: found a name that with .txt.json takes 256 bytes" in one_line(said.err)
+    assert "4 of 5 files transcribed" in said.out
+    assert f"{fits}.txt" in written()
+
+
 def test_without_an_output_transcripts_are_printed(
     talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.transcription.pieces import Piece, pools
+from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.whisper.options import single_pass
@@ -144,6 +144,19 @@ class Slow(Counted):
             self.read.append(number)
             time.sleep(0.01)
             yield torch.zeros(0)
+
+
+def test_an_end_is_in_the_pool_of_its_last_window() -> None:
+    requests = [Request(noise(seconds, 0)) for seconds in (1.0, 1.5, 3.5, 1.0)]
+    found = [
+        [(piece.recording, isinstance(piece, End)) for piece in pool]
+        for pool in pools(requests, 2.0, None, 2)
+    ]
+    assert found == [
+        [(0, False), (0, True), (1, False), (1, True)],
+        [(2, False), (2, False), (2, True)],
+        [(3, False), (3, True)],
+    ]
 
 
 def test_reading_ends_where_nobody_wants_more() -> None:
