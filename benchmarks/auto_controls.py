@@ -27,8 +27,9 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.text.error_rates import ErrorCounts, count_mixed_errors
 from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.transcription.request import Request
-from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY, Whisper
 from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 
 CONTROLS = "common_voice_control"
 ALL = "all"
@@ -71,7 +72,10 @@ def read_controls(data: Path, split: str, limit: int | None) -> dict[str, list[U
 
 
 def transcribed(
-    whisper: Whisper, utterances: Sequence[Utterance], bank: Bank | None
+    whisper: Whisper,
+    utterances: Sequence[Utterance],
+    bank: Bank | None,
+    voice_activity: VoiceActivityOptions | None,
 ) -> Iterator[Transcript]:
     """Transcribes utterances, through a bank or by bare Whisper, as `spt-whisper transcribe` does.
 
@@ -79,13 +83,18 @@ def transcribed(
         InputError: one of them cannot be read.
     """
     requests = (Request(load_audio(own.audio, own.start, own.end), bank=bank) for own in utterances)
-    for found in whisper.transcribe_many(requests):
+    for found in whisper.transcribe_many(requests, voice_activity=voice_activity):
         if isinstance(found, InputError):
             raise found
         yield found
 
 
-def score(whisper: Whisper, utterances: Sequence[Utterance], bank: Bank) -> list[Scored]:
+def score(
+    whisper: Whisper,
+    utterances: Sequence[Utterance],
+    bank: Bank,
+    voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+) -> list[Scored]:
     """Counts the errors of each utterance, both ways."""
     normalize = get_normalizer("basic")
 
@@ -94,8 +103,8 @@ def score(whisper: Whisper, utterances: Sequence[Utterance], bank: Bank) -> list
 
     ways = zip(
         utterances,
-        transcribed(whisper, utterances, None),
-        transcribed(whisper, utterances, bank),
+        transcribed(whisper, utterances, None, voice_activity),
+        transcribed(whisper, utterances, bank, voice_activity),
         strict=True,
     )
     return [

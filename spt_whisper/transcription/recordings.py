@@ -28,13 +28,13 @@ class Written:
     segments: tuple[Segment, ...]
 
 
-def written_in(number: int, own: PromptedPiece, result: RowResult, tokens: Tokens) -> Written:
+def segments_in(own: PromptedPiece, result: RowResult, tokens: Tokens) -> tuple[Segment, ...]:
     """Returns what was written in a window, with the recording's times."""
     window = own.piece.window
     segments = split_segments(result.hypothesis.tokens, tokens, window.seconds)
     if result.words:
         segments = with_words(segments, result.words)
-    placed = (
+    return tuple(
         replace(
             segment.later(window.start),
             languages=result.languages,
@@ -43,7 +43,6 @@ def written_in(number: int, own: PromptedPiece, result: RowResult, tokens: Token
         )
         for segment in segments
     )
-    return Written(number, own.piece.recording, tuple(placed))
 
 
 class DueEnds:

@@ -26,7 +26,7 @@ from spt_whisper.transcription.recordings import (
     Written,
     in_order,
     numbered_segments,
-    written_in,
+    segments_in,
 )
 from spt_whisper.transcription.request import Audio, Request
 from spt_whisper.transcription.routed import PieceRouter
@@ -272,7 +272,11 @@ class Whisper:
             for found in decode_batches(self.engine, rows, options, preferred, batch_size):
                 on_rows(list(found))
                 written = [
-                    written_in(first + row, prompted[row], result, tokens)
+                    Written(
+                        first + row,
+                        prompted[row].piece.recording,
+                        segments_in(prompted[row], result, tokens),
+                    )
                     for row, result in found.items()
                 ]
                 yield [*written, *ends.after(written)]

@@ -45,8 +45,8 @@ def test_only_what_is_routed_can_cost_anything(tmp_path: Path) -> None:
     whisper = Whisper(tiny_whisper(seed=3))
     near = write_bank(tmp_path / "near", whisper, controls["es"][0], away=0.0)
     far = write_bank(tmp_path / "far", whisper, controls["es"][0], away=50.0)
-    routed = score(whisper, controls["es"][:1], near)
-    kept = score(whisper, controls["es"][:1], far)
+    routed = score(whisper, controls["es"][:1], near, None)
+    kept = score(whisper, controls["es"][:1], far, None)
     assert [own.routed for own in routed] == [True]
     assert routed[0].auto != routed[0].bare
     assert [(own.routed, own.auto) for own in kept] == [(False, routed[0].bare)]
