@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -43,6 +43,27 @@ def segments_in(own: PromptedPiece, result: RowResult, tokens: Tokens) -> tuple[
         )
         for segment in segments
     )
+
+
+def written_in(
+    found: Mapping[int, RowResult], windows: Sequence[PromptedPiece], first: int, tokens: Tokens
+) -> list[Written]:
+    """Returns what was written in a batch.
+
+    Args:
+        found: results by their windows' places among `windows`.
+        windows: of a pool, in order of recording and time.
+        first: number of the first of them.
+        tokens: Whisper's.
+    """
+    return [
+        Written(
+            first + place,
+            windows[place].piece.recording,
+            segments_in(windows[place], result, tokens),
+        )
+        for place, result in found.items()
+    ]
 
 
 class DueEnds:

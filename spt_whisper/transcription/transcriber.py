@@ -26,7 +26,7 @@ from spt_whisper.transcription.recordings import (
     Written,
     in_order,
     numbered_segments,
-    segments_in,
+    written_in,
 )
 from spt_whisper.transcription.request import Audio, Request
 from spt_whisper.transcription.routed import PieceRouter
@@ -271,14 +271,7 @@ class Whisper:
             yield [*ends.after([])]
             for found in decode_batches(self.engine, rows, options, preferred, batch_size):
                 on_rows(list(found))
-                written = [
-                    Written(
-                        first + row,
-                        prompted[row].piece.recording,
-                        segments_in(prompted[row], result, tokens),
-                    )
-                    for row, result in found.items()
-                ]
+                written = written_in(found, prompted, first, tokens)
                 yield [*written, *ends.after(written)]
             first += len(prompted)
 
