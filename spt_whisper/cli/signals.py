@@ -24,7 +24,7 @@ class EndingSignals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A signal that comes in the block takes effect at its end; a second one at once.
+        """A signal that comes in the block takes effect at its end, however often it comes: `timeout` sends it twice.
 
         Raises:
             KeyboardInterrupt: Ctrl-C came meanwhile.
@@ -40,7 +40,7 @@ class EndingSignals:
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Is the handler of the signals."""
-        if self._holding and self._waiting is None:
+        if self._holding:
             self._waiting = number
         else:
             _end(number)
