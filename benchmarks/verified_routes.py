@@ -4,7 +4,8 @@
 
 `--spoken` is a corpus in the prompt's language, `--others` are in languages of Whisper's own. Each clip is decoded by bare
 Whisper, which names the language itself, and with the prompt. A prompt makes Whisper surer in whatever it hears, so there is
-more than one way to compare; each is a difference of mean log-probabilities per token, text T of way W at way V as V(T):
+more than one way to compare; each is a difference of mean log-probabilities per token, text T of way W at way V as V(T)
+(of its own text over the tokens that the search allows, of the other's over all):
 
     own        prompt(P) - bare(B)
     both       [prompt(P) + bare(P)] - [bare(B) + prompt(B)]
