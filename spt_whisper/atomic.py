@@ -26,7 +26,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         kind = "folder" if target.is_dir() else "device"
         raise InputError(f"{target}: is a {kind}, wanted a file; name another")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # never longer than a name may be
     try:
         yield temporary
         os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file

@@ -101,7 +101,8 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
     """Opens `path` by FFmpeg, as a file with sound.
 
     Raises:
-        UndecodableError: FFmpeg cannot open it or, in the block, read it; it has no audio stream.
+        UndecodableError: FFmpeg cannot open it or, in the block, read it; it has no audio stream, or none that FFmpeg
+            can decode.
     """
     import av
 
@@ -110,6 +111,8 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
         with av.open(str(path.absolute()), options=options) as container:
             if not container.streams.audio:
                 raise UndecodableError("it has no audio stream")
+            if container.streams.audio[0].codec_context is None:
+                raise UndecodableError("FFmpeg has no decoder for its sound")
             yield container
     except (av.FFmpegError, ValueError) as error:
         raise UndecodableError(_reason(error)) from error

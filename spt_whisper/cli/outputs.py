@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from spt_whisper.errors import InputError
 from spt_whisper.transcription.files import AudioFile
-from spt_whisper.transcription.finished import Finished, State, audio_key
+from spt_whisper.transcription.finished import RECORD_ENDING, Finished, State, audio_key
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.writers import WRITERS
+
+_LONGEST_NAME = 255  # bytes, on all common file systems
+Done = tuple[int, Transcript | InputError]  # place of a file among the jobs, and what was found
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Output(Protocol):
         """
         ...
 
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """Returns files that are done in the order in which they are given."""
+        ...
+
     def give(self, job: Job, transcript: Transcript) -> None:
         """Puts a transcript where it belongs."""
         ...
@@ -49,6 +59,12 @@ class Printed:
     def job(self, audio: AudioFile) -> Job:
         """Everything is to be made."""
         return Job(audio, self.formats)
+
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """In the order of the jobs, one by one."""
+        from spt_whisper.transcription.recordings import in_order
+
+        return ([done] for done in enumerate(in_order(chain.from_iterable(batches))))
 
     def give(self, job: Job, transcript: Transcript) -> None:
         """Prints at once."""
@@ -69,14 +85,29 @@ class InFolder:
 
     def job(self, audio: AudioFile) -> Job:
         """What is missing, or would come out otherwise now; says what is left alone."""
+        self._check_name(audio)
         key = audio_key(audio.path, self.work)
         wanted = tuple(name for name in self.formats if self._is_wanted(audio, name, key))
         return Job(audio, wanted, key)
+
+    def arranged(self, batches: Iterable[list[Done]]) -> Iterable[list[Done]]:
+        """As they come, so that nothing that is done waits for what is not."""
+        return batches
 
     def give(self, job: Job, transcript: Transcript) -> None:
         """Writes each format, whole or not at all."""
         for name in job.formats:
             self.finished.write(f"{job.audio.name}.{name}", WRITERS[name](transcript), job.key)
+
+    def _check_name(self, audio: AudioFile) -> None:
+        """Refuses a file whose transcripts would have names that are too long."""
+        ending = max((f".{name}{RECORD_ENDING}" for name in self.formats), key=len)
+        length = len(os.fsencode(Path(audio.name).name + ending))
+        if length > _LONGEST_NAME:
+            raise InputError(
+                f"{audio.path}: found a name that with {ending} takes {length} bytes, wanted {_LONGEST_NAME} at most; "
+                "rename it"
+            )
 
     def _is_wanted(self, audio: AudioFile, name: str, key: str) -> bool:
         if self.overwrite:

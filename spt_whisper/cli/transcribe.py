@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.bulk.settings import BulkConfig, BulkJob
-from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED
+from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED, TERMINATED
 from spt_whisper.cli.attached import AUTO, Attached, read_attached
 from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say, shown
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.cli.progress import audio_progress
-from spt_whisper.errors import InputError
+from spt_whisper.cli.signals import EndingSignals, ending_signals
+from spt_whisper.errors import InputError, TerminatedError
 from spt_whisper.transcription.files import AudioFile, find_audio
 from spt_whisper.transcription.finished import RECORDS, Finished, work_digest
 from spt_whisper.transcription.settings import TranscribeConfig
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.transcription.transcriber import Whisper
 
 
+_LESS_MEMORY = (
+    "lower batch_size, or take another precision or a smaller model; what is finished stays"
+)
 _ENGINE_HELP = "torch: this process transcribes files; ray: Ray Data does, on many workers, the rows of a manifest"
 
 
@@ -70,7 +74,7 @@ def _run_bulk(config: TranscribeConfig, manifest: str | None, bulk: BulkConfig) 
 
 
 def run(config: TranscribeConfig) -> int:
-    """Returns 0; 1 where some files failed and the others are done; 130 after Ctrl-C.
+    """Returns 0; 1 where some files failed and the others are done; 130 after Ctrl-C; 143 after SIGTERM.
 
     What a user has named wrongly is said before the weights are loaded.
     """
@@ -82,6 +86,7 @@ def run(config: TranscribeConfig) -> int:
 
     import torch
 
+    from spt_whisper.memory import naming_shortage
     from spt_whisper.transcription.transcriber import Whisper
 
     whisper = Whisper.from_pretrained(
@@ -92,10 +97,11 @@ def run(config: TranscribeConfig) -> int:
         whisper.frozen.tokens.language(code)
     tally = _Tally(len(files))
     try:
-        _transcribe(whisper, attached, config, files, tally)
-    except KeyboardInterrupt:
+        with ending_signals() as signals, naming_shortage("decoding", _LESS_MEMORY):
+            _transcribe(whisper, attached, config, files, tally, signals)
+    except (KeyboardInterrupt, TerminatedError) as end:
         say(f"interrupted: {tally.made + tally.kept} of {tally.files} files are done")
-        return INTERRUPTED
+        return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     if config.output:
         print(f"{shown(Path(config.output))}: {tally}")
     return SOME_FAILED if tally.failed else DONE
@@ -125,13 +131,14 @@ def _transcribe(
     config: TranscribeConfig,
     files: Sequence[AudioFile],
     tally: _Tally,
+    signals: EndingSignals,
 ) -> None:
-    """Makes what is not there yet, and keeps count."""
+    """Makes what is not there yet, and keeps count; a signal waits until what is transcribed has been given."""
     output = _output(whisper, attached, config, several=len(files) > 1)
     jobs = _jobs(files, output, tally)
     with audio_progress([job.audio.path for job in jobs]) as on_audio:
         requests = (_request(job.audio.path, attached, config) for job in jobs)
-        transcripts = whisper.transcribe_many(
+        batches_done = whisper.transcribe_as_completed(
             requests,
             config.options,
             config.window_seconds,
@@ -139,12 +146,14 @@ def _transcribe(
             config.voice_activity,
             on_audio,
         )
-        for job, transcript in zip(jobs, transcripts, strict=True):
-            if isinstance(transcript, InputError):
-                tally.fail(transcript)
-            else:
-                output.give(job, transcript)
-                tally.made += 1
+        for done in output.arranged(batches_done):
+            with signals.held():
+                for number, transcript in done:
+                    if isinstance(transcript, InputError):
+                        tally.fail(transcript)
+                    else:
+                        output.give(jobs[number], transcript)
+                        tally.made += 1
 
 
 def _output(

@@ -31,7 +31,7 @@ from spt_whisper.serving.tasks import (
     Window,
 )
 from spt_whisper.transcription.pieces import Piece
-from spt_whisper.transcription.recordings import written_in
+from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
@@ -184,7 +184,7 @@ class Worker(LitAPI):
 
     def _spoken(self, own: PromptedPiece, result: RowResult) -> Iterator[Spoken]:
         found = result.hypothesis
-        for segment in written_in(own, result, self._whisper.frozen.tokens).segments:
+        for segment in segments_in(own, result, self._whisper.frozen.tokens):
             yield Spoken(
                 segment,
                 own.piece.window.start,

@@ -15,12 +15,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from spt_whisper.atomic import check_writable, write_text
 from spt_whisper.errors import InputError
+from spt_whisper.memory import naming_shortage
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.training.batch import AudioKey, windows_of
 from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
-from spt_whisper.training.memory import naming_shortage
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.processes import check_alone, leave_to_first, quiet_others
@@ -42,6 +42,10 @@ _LEARNS = (
     "limit_train_batches",
     "devices",
     "num_nodes",
+)
+_LESS_MEMORY = (
+    "lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
+    "the last good checkpoint is kept"
 )
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
@@ -96,7 +100,7 @@ def build_learner(recipe: Recipe, parts: Parts) -> Learner:
     return method.build(setup)
 
 
-@naming_shortage()
+@naming_shortage("training", _LESS_MEMORY)
 def train(
     recipe: Recipe, parts: Parts, learner: Learner, checkpoint: Path | None = None
 ) -> RunNumbers:

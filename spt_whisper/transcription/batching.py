@@ -1,4 +1,4 @@
-"""Group rows of audio into batches: the same window and decoder positions in one, similar lengths beside each other."""
+"""Rows of audio in batches: the same window and decoder positions in one, similar lengths beside each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
-from spt_whisper.engines.engine import Row
+from spt_whisper.engines.engine import Engine, Row, RowResult
+from spt_whisper.whisper.options import DecodingOptions
 
 
 def window_of(row: Row, preferred: Sequence[float] = ()) -> float:
@@ -35,3 +36,25 @@ def batches(
         members.sort(key=lambda index: -rows[index].waveform.shape[0])
         for first in range(0, len(members), size):
             yield window, members[first : first + size]
+
+
+def decode_batches(
+    engine: Engine,
+    rows: Sequence[Row],
+    options: DecodingOptions,
+    preferred: Sequence[float],
+    size: int,
+) -> Iterator[dict[int, RowResult]]:
+    """Decodes rows, each in its window, and yields after each batch its results, by their rows' places.
+
+    Args:
+        engine: what decodes.
+        rows: audio, with or without prompts.
+        options: how to decode.
+        preferred: windows in seconds, see `window_of`.
+        size: rows in a batch.
+    """
+    windows = [window_of(row, preferred) for row in rows]
+    for window, members in batches(rows, windows, size):
+        found = engine.decode_batch([rows[index] for index in members], window, options)
+        yield dict(zip(members, found, strict=True))

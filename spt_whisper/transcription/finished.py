@@ -1,6 +1,6 @@
 """Which transcripts in a folder are finished, so that what is done is not done again.
 
-Beside the transcripts stands a small JSON for each, written after it:
+Beside the transcripts stands a small JSON for each, which appears with it:
 
     OUTPUT/NAME                     the transcript: NAME is the audio's name and the format, such as talks/a.mp4.srt
     OUTPUT/.spt-whisper/NAME.json   {"format_version": 1, "key", "transcript"}: two SHA-256, 64 hex digits each
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spt_whisper import __version__
-from spt_whisper.atomic import write_text
+from spt_whisper.atomic import replacing
 from spt_whisper.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 FORMAT_VERSION = 1
 RECORDS = ".spt-whisper"
+RECORD_ENDING = ".json"
 _READ_WHOLE = (
     16 * 2**20
 )  # bytes; up to this size audio is known by its content, which is read in milliseconds
@@ -59,13 +60,14 @@ class Finished:
         return State.FINISHED if record.key == key else State.STALE
 
     def write(self, name: str, text: str, key: str) -> None:
-        """Writes a transcript, and then what it was made from; each whole or not at all."""
-        write_text(self.folder / name, text)
+        """Writes a transcript and what it was made from: both whole, or on a full disk neither."""
         record = _Record(FORMAT_VERSION, key, _digest(text.encode()))
-        write_text(self._record(name), json.dumps(asdict(record)) + "\n")
+        with replacing(self._record(name)) as told, replacing(self.folder / name) as made:
+            told.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8", newline="\n")
+            made.write_text(text, encoding="utf-8", newline="\n")
 
     def _record(self, name: str) -> Path:
-        return self.folder / RECORDS / f"{name}.json"
+        return self.folder / RECORDS / f"{name}{RECORD_ENDING}"
 
     def _read(self, name: str) -> _Record | None:
         """The record of a transcript; none where there is none, or none that we could have written."""

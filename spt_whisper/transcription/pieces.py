@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 from torch import Tensor
 
@@ -34,8 +35,15 @@ class End:
     error: InputError | None = None  # it could not be read, or not to its end
 
 
+class AbandonedError(Exception):
+    """Nobody wants the pieces any more."""
+
+
 def cut(
-    requests: Iterable[Request], longest: float | None, activity: VoiceActivityOptions | None
+    requests: Iterable[Request],
+    longest: float | None,
+    activity: VoiceActivityOptions | None,
+    abandoned: Event | None = None,
 ) -> Iterator[Piece | End]:
     """Yields the pieces of each recording and then its end, one recording after the other.
 
@@ -43,9 +51,13 @@ def cut(
         requests: the recordings, which are read as they are needed.
         longest: the longest window in seconds; None: each request's own.
         activity: what counts as speech; None: everything.
+        abandoned: where it is set meanwhile, no further block of audio is read.
+
+    Raises:
+        AbandonedError: `abandoned` was set.
     """
     for number, request in enumerate(requests):
-        length = _Length()
+        length = _Length(abandoned or Event())
         try:
             blocks = length.counted(request.blocks())
             for window in speech_windows(blocks, longest or request.window_seconds, activity):
@@ -58,25 +70,48 @@ def cut(
             yield End(number, request, length.seconds)
 
 
-def pools(pieces: Iterable[Piece | End], size: int) -> Iterator[list[Piece | End]]:
-    """Yields pieces in lists with `size` windows each; the next list is read while the last one is used."""
+def pools(
+    requests: Iterable[Request],
+    longest: float | None,
+    activity: VoiceActivityOptions | None,
+    size: int,
+) -> Iterator[list[Piece | End]]:
+    """Yields pieces in lists with `size` windows each; the next list is read while the last one is used.
+
+    Where the caller leaves early, as at Ctrl-C, reading ends with the block in hand.
+
+    Args:
+        requests: see `cut`.
+        longest: see `cut`.
+        activity: see `cut`.
+        size: windows in a list; the last one may have fewer.
+    """
+    abandoned = Event()
     with ThreadPoolExecutor(1, "audio") as reader:
-        source = iter(pieces)
-        coming = reader.submit(_take, source, size)
-        while pool := coming.result():
-            coming = reader.submit(_take, source, size)
-            yield pool
+        try:
+            source = _pooled(cut(requests, longest, activity, abandoned), size)
+            coming = reader.submit(next, source, None)
+            while pool := coming.result():
+                coming = reader.submit(next, source, None)
+                yield pool
+        finally:
+            abandoned.set()
 
 
-def _take(source: Iterator[Piece | End], size: int) -> list[Piece | End]:
+def _pooled(pieces: Iterable[Piece | End], size: int) -> Iterator[list[Piece | End]]:
+    """As `pools`; an end right behind a list's last window is in the same list, so that its recording need not wait."""
     pool: list[Piece | End] = []
     windows = 0
-    for piece in source:
-        pool.append(piece)
-        windows += isinstance(piece, Piece)
-        if windows == size:
-            break
-    return pool
+    for piece in pieces:
+        if windows < size:
+            pool.append(piece)
+            windows += isinstance(piece, Piece)
+            continue
+        following = [piece] if isinstance(piece, Piece) else []
+        yield pool if following else [*pool, piece]
+        pool, windows = [*following], len(following)
+    if pool:
+        yield pool
 
 
 def recut(piece: Piece, longest: float, activity: VoiceActivityOptions | None) -> Sequence[Piece]:
@@ -92,10 +127,12 @@ def recut(piece: Piece, longest: float, activity: VoiceActivityOptions | None) -
 class _Length:
     """How much of a recording was read."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, abandoned: Event) -> None:
+        self.seconds, self.abandoned = 0.0, abandoned
 
     def counted(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         for block in blocks:
+            if self.abandoned.is_set():
+                raise AbandonedError
             self.seconds += block.shape[0] / SAMPLE_RATE
             yield block

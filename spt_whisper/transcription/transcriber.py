@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,9 +18,16 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.audio_count import AudioCount, OnAudio
-from spt_whisper.transcription.batching import batches, window_of
+from spt_whisper.transcription.batching import decode_batches
 from spt_whisper.transcription.pieces import End, Piece, cut, pools
-from spt_whisper.transcription.recordings import Written, in_order, transcript_of, written_in
+from spt_whisper.transcription.recordings import (
+    Assembly,
+    DueEnds,
+    Written,
+    in_order,
+    numbered_segments,
+    written_in,
+)
 from spt_whisper.transcription.request import Audio, Request
 from spt_whisper.transcription.routed import PieceRouter
 from spt_whisper.transcription.transcript import Segment, Transcript
@@ -119,7 +127,22 @@ class Whisper:
         voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
         on_audio: OnAudio | None = None,
     ) -> Iterator[Transcript | InputError]:
-        """Transcribes recordings, whose windows share batches, and yields each as soon as it is done, in order.
+        """Transcribes recordings as `transcribe_as_completed` does, and yields them in the order of the requests."""
+        batches_done = self.transcribe_as_completed(
+            requests, options, window_seconds, batch_size, voice_activity, on_audio
+        )
+        yield from in_order(itertools.chain.from_iterable(batches_done))
+
+    def transcribe_as_completed(
+        self,
+        requests: Iterable[Request],
+        options: DecodingOptions | None = None,
+        window_seconds: float | None = None,
+        batch_size: int = 8,
+        voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+        on_audio: OnAudio | None = None,
+    ) -> Iterator[list[tuple[int, Transcript | InputError]]]:
+        """Transcribes recordings, whose windows share batches, and yields after each batch those that are done with it.
 
         Args:
             requests: the recordings; they are read as they are needed, and memory holds a few batches of windows.
@@ -130,18 +153,20 @@ class Whisper:
             on_audio: is told the seconds of audio that have just been done, batch by batch.
 
         Yields:
-            For each request its transcript, or why it has none.
+            Recordings: the place of each among the requests, and its transcript or why it has none.
         """
-        segments: list[Segment] = []
-        count = AudioCount(on_audio)
-        for event in self._events(
+        assembly, count = Assembly(), AudioCount(on_audio)
+        for events in self._events(
             requests, options, window_seconds, batch_size, voice_activity, count
         ):
-            if isinstance(event, End):
-                yield event.error or transcript_of(event, segments)
-                segments = []
-            else:
-                segments += event.segments
+            done = []
+            for event in events:
+                if isinstance(event, End):
+                    done.append((event.recording, assembly.finish(event)))
+                else:
+                    assembly.add(event)
+            if done:
+                yield done
 
     def transcribe_stream(
         self,
@@ -160,13 +185,10 @@ class Whisper:
         Arguments and errors are those of `transcribe` and `transcribe_many`.
         """
         request, count = Request(audio, prompt, language, bank), AudioCount(None)
-        for event in self._events(
-            [request], options, window_seconds, batch_size, voice_activity, count
-        ):
-            if not isinstance(event, End):
-                yield from event.segments
-            elif event.error:
-                raise event.error
+        events = itertools.chain.from_iterable(
+            self._events([request], options, window_seconds, batch_size, voice_activity, count)
+        )
+        yield from itertools.chain.from_iterable(in_order(numbered_segments(events)))
 
     @torch.inference_mode()
     def detect_language(
@@ -203,7 +225,6 @@ class Whisper:
         options: DecodingOptions,
         window_seconds: float | None = None,
         batch_size: int = 8,
-        on_rows: Callable[[Sequence[int]], None] | None = None,
     ) -> list[RowResult]:
         """Decodes rows of audio of up to 30 s in batches, each in its window, and returns results in the rows' order.
 
@@ -213,19 +234,17 @@ class Whisper:
             window_seconds: the window; by default the shortest that holds a row, of those that its prompt or the adapted
                 model was trained with, or 30 s.
             batch_size: rows decoded together.
-            on_rows: is told the indices of the rows that have just been done.
         """
-        preferred = self.frozen.card.windows if self.frozen.card else ()
-        if window_seconds is not None:
-            preferred = (window_seconds,)
-        windows = [window_of(row, preferred) for row in rows]
-        results: dict[int, RowResult] = {}
-        for window, members in batches(rows, windows, batch_size):
-            found = self.engine.decode_batch([rows[index] for index in members], window, options)
-            results.update(zip(members, found, strict=True))
-            if on_rows is not None:
-                on_rows(members)
+        preferred, results = self._preferred(window_seconds), dict[int, RowResult]()
+        for found in decode_batches(self.engine, rows, options, preferred, batch_size):
+            results |= found
         return [results[index] for index in range(len(rows))]
+
+    def _preferred(self, window_seconds: float | None) -> tuple[float, ...]:
+        """Windows to choose from before those of prompts: the one asked for, else those of an adapted model."""
+        if window_seconds is not None:
+            return (window_seconds,)
+        return self.frozen.card.windows if self.frozen.card else ()
 
     def _events(
         self,
@@ -235,27 +254,26 @@ class Whisper:
         batch_size: int,
         activity: VoiceActivityOptions | None,
         count: AudioCount,
-    ) -> Iterator[Written | End]:
-        """What was written in each piece, and the end of each recording, in order."""
+    ) -> Iterator[list[Written | End]]:
+        """After each batch what was written in it, and the ends of the recordings that are done with it."""
         options = options or DecodingOptions()
         longest = window_seconds
         if longest is None and self.frozen.card is not None:
             longest = self.frozen.card.window_seconds
+        preferred, tokens = self._preferred(window_seconds), self.frozen.tokens
         router = PieceRouter(self.engine, activity)
-        pieces = cut(self._checked(requests), longest, activity)
-        for pool in pools(pieces, batch_size * _POOL_BATCHES):
+        first = 0  # number of a pool's first window
+        for pool in pools(self._checked(requests), longest, activity, batch_size * _POOL_BATCHES):
             prompted = router.assign([p for p in pool if isinstance(p, Piece)], batch_size)
-            rows = [own.row for own in prompted]
-            on_rows = count.of_rows(prompted)
-            results = self.decode(rows, options, window_seconds, batch_size, on_rows)
-            written = [
-                written_in(own, result, self.frozen.tokens)
-                for own, result in zip(prompted, results, strict=True)
-            ]
-            ends = [piece for piece in pool if isinstance(piece, End)]
-            for end in ends:
-                count.end(end)
-            yield from in_order(written, ends)
+            prompted.sort(key=lambda own: (own.piece.recording, own.piece.window.start))
+            rows, on_rows = [own.row for own in prompted], count.of_rows(prompted)
+            ends = DueEnds(pool, prompted, count.end)
+            yield [*ends.after([])]
+            for found in decode_batches(self.engine, rows, options, preferred, batch_size):
+                on_rows(list(found))
+                written = written_in(found, prompted, first, tokens)
+                yield [*written, *ends.after(written)]
+            first += len(prompted)
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         for request in requests:

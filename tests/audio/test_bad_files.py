@@ -36,6 +36,13 @@ def write_with_sample(path: Path, value: float) -> None:
     soundfile.write(path, samples, 16_000, subtype="FLOAT")
 
 
+def write_with_unknown_codec(path: Path) -> None:
+    soundfile.write(path, sine(16_000), 16_000)
+    header = bytearray(path.read_bytes())
+    header[20:22] = b"\xee\x77"  # the format tag of the RIFF header: nobody's
+    path.write_bytes(header)
+
+
 PROSE = "This is a shopping list, not a recording.\n" * 50
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.wav\n#EXT-X-ENDLIST\n"
 BAD_FILES: dict[str, Callable[[Path], object]] = {
@@ -49,6 +56,7 @@ BAD_FILES: dict[str, Callable[[Path], object]] = {
     "playlist.wav": lambda path: write_playlist(path, HLS),
     "concat.wav": lambda path: write_playlist(path, "ffconcat version 1.0\nfile other.wav\n"),
     "video.mp4": write_video_without_sound,
+    "codec.wav": write_with_unknown_codec,
     "nan.wav": lambda path: write_with_sample(path, float("nan")),
     "inf.wav": lambda path: write_with_sample(path, float("inf")),
 }
@@ -71,6 +79,7 @@ def bad_file(folder: Path, name: str) -> Path:
         ("playlist.wav", "cannot be read as audio"),
         ("concat.wav", "cannot be read as audio"),
         ("video.mp4", "no audio stream"),
+        ("codec.wav", "FFmpeg has no decoder for its sound"),
         ("nan.wav", "NaN or infinite"),
         ("inf.wav", "NaN or infinite"),
         ("folder.wav", "is a folder"),
@@ -84,7 +93,9 @@ def test_bad_files_are_named(tmp_path: Path, name: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["missing.wav", "empty.wav", "text.wav", "folder.wav"])
+@pytest.mark.parametrize(
+    "name", ["missing.wav", "empty.wav", "text.wav", "folder.wav", "codec.wav"]
+)
 def test_bad_files_have_no_duration(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=name):
         audio_duration(bad_file(tmp_path, name))

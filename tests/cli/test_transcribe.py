@@ -15,10 +15,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+import torch
 
 from spt_whisper.cli.outputs import shown
+from spt_whisper.engines.engine import RowResult
+from spt_whisper.engines.torch import TorchEngine
+from spt_whisper.transcription.finished import Finished
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
 
@@ -163,6 +170,19 @@ def test_a_bad_file_is_named_and_the_rest_is_done(
     assert transcribe("talks", "--output", "out") == 0
 
 
+def test_a_name_is_too_long_only_where_its_transcripts_would_be(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits, too_long = "ñ" * 121 + ".wav", "x" * 243 + ".wav"
+    for name in (fits, too_long):
+        shutil.copy(talks / "a.wav", talks / name)
+    assert transcribe("talks", "--output", "out") == 1
+    said = capsys.readouterr()
+    assert f"{too_long}: found a name that with .txt.json takes 256 bytes" in one_line(said.err)
+    assert "4 of 5 files transcribed" in said.out
+    assert f"{fits}.txt" in written()
+
+
 def test_without_an_output_transcripts_are_printed(
     talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,7 +233,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_stays(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = 3  # two transcripts, and the record of the first
+    room = 3  # two records, and the first transcript
     write = Path.write_text
 
     def write_text(path: Path, *content: str, **how: str) -> int:
@@ -228,11 +248,106 @@ def test_a_full_disk_is_one_line_and_what_is_finished_stays(
         patch.setattr(Path, "write_text", write_text)
         assert transcribe("talks", "--output", "out") == 2
     line = one_line(capsys.readouterr().err)
-    assert "b.wav.txt.json: the disk is full; free some space" in line
-    assert list(written()) == ["a.wav.txt", "ñandú/b.wav.txt"]
+    assert "out/ñandú/b.wav.txt: the disk is full; free some space" in line
+    assert list(written()) == ["a.wav.txt"]
     assert not list(Path("out").rglob("*.tmp"))
     assert transcribe("talks", "--output", "out") == 0
     assert list(written()) == [f"{name}.txt" for name in IN_TALKS]
+
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.fixture
+def ten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """What transcribes ten files, the longest last, of which the first eight are read at once and decoded in pairs."""
+    monkeypatch.chdir(tmp_path)
+    Path("ten").mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(10):
+        soundfile.write(
+            f"ten/{number}.wav", 0.1 * generator.standard_normal(8000 + 1600 * number), 16_000
+        )
+    return ("ten", "--output", "out", "--batch_size", "2", "--voice_activity", "null", "--language", "es")  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_a_signal_loses_no_file_but_those_of_the_batch_in_hand(
+    number: int,
+    status: int,
+    ten: tuple[str, ...],
+    transcribe: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decode_batch, batches = TorchEngine.decode_batch, []
+
+    def interrupted(*batch: Any) -> list[RowResult]:
+        batches.append(batch)
+        if len(batches) == 3:
+            os.kill(os.getpid(), number)
+        return decode_batch(*batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEngine, "decode_batch", interrupted)
+        assert transcribe(*ten) == status
+    said = one_line(capsys.readouterr().err)
+    assert said == "spt-whisper transcribe: interrupted: 4 of 10 files are done"
+    first = written()
+    assert list(first) == [f"{place}.wav.txt" for place in (4, 5, 6, 7)]  # the longest come first
+    assert transcribe(*ten) == 0
+    assert "6 of 10 files transcribed, 4 there already" in capsys.readouterr().out
+    assert written().items() >= first.items()
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_a_signal_waits_until_what_is_transcribed_is_written(
+    number: int,
+    status: int,
+    ten: tuple[str, ...],
+    transcribe: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = Finished.write
+
+    def interrupted(*arguments: Any) -> None:
+        os.kill(os.getpid(), number)
+        write(*arguments)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(Finished, "write", interrupted)
+        assert transcribe(*ten) == status
+    assert list(written()) == ["6.wav.txt", "7.wav.txt"]
+    assert len(list(Path("out/.spt-whisper").iterdir())) == 2
+    assert signal.getsignal(number) is before
+
+
+def test_memory_that_does_not_suffice_is_one_line(
+    talks: Path,
+    transcribe: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def decode_batch(*batch: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr(TorchEngine, "decode_batch", decode_batch)
+    assert transcribe("talks", "--voice_activity", "null") == 2
+    assert "decoding: out of memory (CUDA out of memory" in (
+        line := one_line(capsys.readouterr().err)
+    )
+    assert "lower batch_size" in line
+
+
+def test_printed_transcripts_keep_the_order_of_the_files(
+    ten: tuple[str, ...], transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path("ten") / "6.wav").write_text("not audio")
+    assert transcribe("ten", *ten[3:]) == 1
+    printed = capsys.readouterr().out
+    heads = re.findall("^==> ten/(.*).wav <==$", printed, flags=re.MULTILINE)
+    assert heads == [str(place) for place in range(10) if place != 6]
 
 
 @pytest.mark.slow

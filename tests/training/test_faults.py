@@ -18,7 +18,6 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.checkpoint_files import WholeFiles
-from spt_whisper.training.memory import naming_shortage
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig, Recipe
@@ -82,18 +81,6 @@ def test_an_output_that_cannot_be_written_is_found_before_the_model_is_read(
     assert "a file stands in place of a folder" in one_line(capsys.readouterr().err)
     with pytest.raises(OSError, match="Permission denied|Read-only|No such file"):
         check_writable(Path("/proc/run"))
-
-
-def test_memory_that_does_not_suffice_is_one_line() -> None:
-    wanted = "out of memory .*; lower data.batch_size"
-    with pytest.raises(InputError, match=wanted) as raised, naming_shortage():
-        torch.empty(2**60)
-    assert "\n" not in str(raised.value)
-    with pytest.raises(RuntimeError, match="must match") as other, naming_shortage():
-        torch.ones(2) + torch.ones(3)
-    assert not isinstance(other.value, InputError)
-    with pytest.raises(NotImplementedError), naming_shortage():
-        raise NotImplementedError
 
 
 def test_a_second_run_after_one_on_several_processes_is_refused(tmp_path: Path) -> None:

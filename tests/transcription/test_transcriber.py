@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.transcription.pieces import Piece, cut, pools
+from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.whisper.options import single_pass
@@ -129,9 +130,54 @@ class Counted(Request):
 
 def test_a_recording_is_read_as_it_is_needed() -> None:
     request = Counted("endless.wav")
-    first = next(pools(cut([request], 2.0, None), 4))
+    first = next(pools([request], 2.0, None, 4))
     assert sum(isinstance(piece, Piece) for piece in first) == 4
     assert len(request.read) < 40
+
+
+@dataclass(frozen=True)
+class Slow(Counted):
+    """A recording that is read for 5 s, and comes to nothing."""
+
+    def blocks(self) -> Iterator[Tensor]:
+        for number in range(500):
+            self.read.append(number)
+            time.sleep(0.01)
+            yield torch.zeros(0)
+
+
+def test_an_end_is_in_the_pool_of_its_last_window() -> None:
+    requests = [Request(noise(seconds, 0)) for seconds in (1.0, 1.5, 3.5, 1.0)]
+    found = [
+        [(piece.recording, isinstance(piece, End)) for piece in pool]
+        for pool in pools(requests, 2.0, None, 2)
+    ]
+    assert found == [
+        [(0, False), (0, True), (1, False), (1, True)],
+        [(2, False), (2, False), (2, True)],
+        [(3, False), (3, True)],
+    ]
+
+
+def test_reading_ends_where_nobody_wants_more() -> None:
+    slow = Slow("slow.wav")
+    coming = pools([Request(noise(2.0, 0)), slow], 2.0, None, 1)
+    next(coming)
+    while not slow.read:
+        time.sleep(0.001)
+    coming.close()
+    assert len(slow.read) < 400
+
+
+def test_recordings_are_given_with_the_batch_that_ends_them(whisper: Whisper) -> None:
+    requests = [Request(noise(seconds, 0)) for seconds in (0.5, 1.8, 1.0, 0.6)]
+    settings = {**SETTINGS, "window_seconds": 2.0, "batch_size": 2}
+    done = list(whisper.transcribe_as_completed(requests, **settings))
+    assert [[number for number, _ in batch] for batch in done] == [[1, 2], [0, 3]]  # longest first
+    found = dict(pair for batch in done for pair in batch)
+    assert [found[number] for number in range(4)] == list(
+        whisper.transcribe_many(requests, **settings)
+    )
 
 
 def test_a_recording_without_speech_has_an_empty_transcript(whisper: Whisper) -> None:

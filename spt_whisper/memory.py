@@ -1,4 +1,4 @@
-"""Memory that does not suffice for training, said in one line."""
+"""Memory that does not suffice, said in one line."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ _CPU_ALLOCATOR = "DefaultCPUAllocator"  # torch names no exception of its own fo
 
 
 @contextmanager
-def naming_shortage() -> Iterator[None]:
+def naming_shortage(work: str, advice: str) -> Iterator[None]:
     """Turns a failed allocation in the block into an `InputError`.
+
+    Args:
+        work: what is done, such as "training".
+        advice: what takes less memory, and what is kept.
 
     Raises:
         InputError: GPU or CPU have too little memory.
@@ -26,7 +30,4 @@ def naming_shortage() -> Iterator[None]:
         named = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not named and _CPU_ALLOCATOR not in told:
             raise
-        raise InputError(
-            f"training: out of memory ({told}); lower data.batch_size (and raise trainer.accumulate_grad_batches), "
-            "window_seconds or data.encoder_cache_gigabytes; the last good checkpoint is kept"
-        ) from error
+        raise InputError(f"{work}: out of memory ({told}); {advice}") from error
