@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import lightning
 from torch import distributed
@@ -37,3 +39,23 @@ def leave_to_first(trainer: lightning.Trainer) -> None:
     """
     if not trainer.is_global_zero:
         sys.exit(0)
+
+
+@contextmanager
+def naming_lost_process(trainer: lightning.Trainer) -> Iterator[None]:
+    """Turns a connection that broke in the block, as another process of the run ended, into one line of the first.
+
+    Raises:
+        InputError: there was such a process; what was at fault there, it has said itself.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        broken = isinstance(error, distributed.DistError) or "gloo" in str(error)
+        if trainer.world_size == 1 or not broken:
+            raise
+        leave_to_first(trainer)
+        raise InputError(
+            f"training: another of the {trainer.world_size} processes has ended (its own line says why; there is none where "
+            "it was killed, as where memory does not suffice); the last good checkpoint is kept"
+        ) from error

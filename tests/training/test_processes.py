@@ -92,3 +92,14 @@ def test_a_loss_that_is_not_finite_is_said_once(home: Path, tmp_path: Path) -> N
     assert done.stderr.count("lower optimizer.learning_rate") == 1
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "prompt").exists()
+
+
+def test_a_fault_of_one_process_is_said_without_a_traceback(tmp_path: Path) -> None:
+    home = write_home(tmp_path / "home", train=4)
+    (home / "corpus" / "audio" / "train1.wav").write_text("no audio")  # one of them will read it
+    done = fit_on_two(home, tmp_path / "run", "--prompt.side", "entire")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("spt-whisper fit: ")]
+    assert "train1.wav" in lines[0]
+    assert all("another of the 2 processes has ended" in line for line in lines[1:])
