@@ -82,6 +82,7 @@ def test_sigterm_finishes_what_is_in_hand(home: Path) -> None:
     flags = ("--batch_size", "1", "--prompt", f"own={home / 'prompts' / 'kichwa'}")
     with running(home, *flags) as service, ThreadPoolExecutor(6) as clients:
         assert "own" in offered(service)
+        assert f"http://127.0.0.1:{service.port}/v1 (Ctrl-C ends it)" in service.log.read_text()
         asked = [clients.submit(service.post, service.audio[0], model="own") for _ in range(6)]
         wait_for(lambda: service.metric("spt_whisper_transcriptions_in_hand") >= 3)
         assert service.stop() == 0
