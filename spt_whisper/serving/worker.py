@@ -65,10 +65,10 @@ class Worker(LitAPI):
             loop=WaitingLoop(),
         )
         self.settings = settings
-        self._begun = get_context("spawn").Event()  # once a worker has had all that must be there
+        self._begun = get_context("spawn").Event()  # a worker has read what must be there
 
     def setup(self, device: str) -> None:
-        """Loads Whisper, and reads what must be there, but where a worker is started anew: then the others are served."""
+        """Loads Whisper, and at the start of the service reads what must be there; started anew, it serves what there is."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; LitServe ends us later
         try:
             self._load(device)
