@@ -85,7 +85,6 @@ class Transcription:
         finally:
             for decoding in under_way:
                 decoding.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)  # what they raise is seen
         return Heard(transcript_of(piece, [one.segment for one in spoken]), tuple(spoken))
 
     async def _next(self, pieces: Iterator[Piece | End]) -> Piece | End:
