@@ -94,13 +94,14 @@ def test_a_loss_that_is_not_finite_is_said_once(home: Path, tmp_path: Path) -> N
     assert not (tmp_path / "run" / "prompt").exists()
 
 
-def test_a_fault_of_one_process_is_said_without_a_traceback(tmp_path: Path) -> None:
-    home = write_home(tmp_path / "home", train=4)
-    (home / "corpus" / "audio" / "train1.wav").write_text("no audio")  # one of them will read it
+@pytest.mark.parametrize("name", ["dev0.wav", "dev1.wav"], ids=["the first", "another"])
+def test_a_fault_of_one_process_is_said_without_a_traceback(name: str, tmp_path: Path) -> None:
+    home = write_home(tmp_path / "home", train=4, dev=2)  # each process reads one file of dev
+    (home / "corpus" / "audio" / name).write_text("no audio")
     done = fit_on_two(home, tmp_path / "run", "--prompt.side", "entire")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     said = "".join(done.stderr.split())  # log lines are folded
-    assert said.count("train1.wav:cannotbereadasaudio") == 1
+    assert said.count(f"{name}:cannotbereadasaudio") == 1
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("spt-whisper fit: "))
-    assert "train1.wav" in line or "another of the 2 processes has ended" in line
+    assert ("another of the 2 processes has ended" in line) == (name == "dev1.wav")
