@@ -1,9 +1,10 @@
 """How fast the service answers: latency and throughput at several numbers of clients, with and without batches.
 
-    python benchmarks/serving.py --data DIR [--clients 1 8 32] [--each 2] [--batch-size 8] [--json PATH]
+    python benchmarks/serving.py --data DIR [--clients 1 8 32] [--requests 32] [--batch-size 8] [--json PATH]
 
 Two services run side by side on this machine, on 127.0.0.1: one batches windows, the other decodes each alone. In each round
-both get each load in turn: so many of OpenAI's clients send the corpus's clips, each the next one as soon as it has its answer.
+both get each load in turn: so many of OpenAI's clients send the same requests, each the next one as soon as it has its answer.
+A request is one clip of the corpus, and one window; where there are no more requests than clients, all come at once.
 Models go round: bare Whisper and prompts, which are untrained feed-forward slots: they change no text and cost what trained
 ones do. `ratio` is audio a second with batches / without, the median of the rounds; latencies are of all rounds.
 """
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -79,10 +80,10 @@ class Upload:
     model: str
 
 
-def uploads(clips: Sequence[Clip], models: Sequence[str]) -> list[Upload]:
-    """Every clip once, models in turn."""
+def uploads(clips: Sequence[Clip], models: Sequence[str], count: int) -> list[Upload]:
+    """So many uploads: clips in turn, again from the first where they do not suffice, and models in turn."""
     found = []
-    for number, clip in enumerate(clips):
+    for number, clip in enumerate(islice(cycle(clips), count)):
         file = io.BytesIO()
         soundfile.write(file, clip.waveform, SAMPLE_RATE, format="FLAC")
         found.append(Upload(file.getvalue(), clip.seconds, models[number % len(models)]))
@@ -158,15 +159,15 @@ def write_prompts(settings: argparse.Namespace, folder: Path) -> list[str]:
     return ["whisper-1", *names]
 
 
-def measure(settings: argparse.Namespace, ports: dict[str, int], clips: list[Upload]) -> list[Load]:
-    """Measures every load on both services in turn, round by round."""
+def measure(
+    settings: argparse.Namespace, ports: dict[str, int], sent: Sequence[Upload]
+) -> list[Load]:
+    """Measures every load on both services in turn, round by round; one load before the first is not counted."""
     found: dict[tuple[int, str], list[Round]] = {}
     for name in ports:
-        load(ports[name], clips[: settings.batch_size], settings.batch_size, settings.language)
+        load(ports[name], sent[: settings.batch_size], settings.batch_size, settings.language)
     for number in range(settings.repeats):
         for clients in settings.clients:
-            count = max(clients * settings.each, settings.least)
-            sent = list(islice(clips * (count // len(clips) + 1), count))
             for name in (ON, OFF) if number % 2 == 0 else (OFF, ON):
                 result = load(ports[name], sent, clients, settings.language)
                 found.setdefault((clients, name), []).append(result)
@@ -195,17 +196,16 @@ def row(found: dict[tuple[int, str], list[Round]], clients: int, name: str) -> L
 
 def main() -> None:
     """Measures, and publishes the table."""
-    parser = settings_parser(__doc__, repeats=2)
+    parser = settings_parser(__doc__)
     add_flags(parser)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32], help="(%(default)s)")
-    parser.add_argument("--each", type=int, default=2, help="requests of a client (%(default)s)")
-    parser.add_argument("--least", type=int, default=6, help="requests of a load (%(default)s)")
+    parser.add_argument("--requests", type=int, default=32, help="of each load (%(default)s)")
     parser.add_argument("--prompts", type=int, default=3, help="different ones (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="windows (%(default)s)")
     settings = parser.parse_args()
     made = conditions(
         settings, (*PACKAGES, "litserve"), batch_size=settings.batch_size, prompts=settings.prompts,
-        requests_of_a_client=settings.each,
+        requests_of_a_load=settings.requests,
     )  # fmt: skip
     clips = [clip for clip in read_clips(settings) if clip.seconds <= WINDOW_SECONDS]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -214,7 +214,7 @@ def main() -> None:
             name: stack.enter_context(service(settings, Path(folder), size))
             for name, size in ((ON, settings.batch_size), (OFF, 1))
         }
-        rows = measure(settings, ports, uploads(clips, models))
+        rows = measure(settings, ports, uploads(clips, models, settings.requests))
     publish("The service under load", made, rows, settings.json)
 
 

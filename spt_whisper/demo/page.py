@@ -16,6 +16,7 @@ from spt_whisper.errors import InputError
 
 _FILES = "gradio_api/file="  # where Gradio serves what was uploaded, relative to the page
 _KEPT_SECONDS = 3600  # an upload is deleted after this time
+_SWEPT_SECONDS = 300  # how often that is looked for
 _INTRO = """<h1>SPT-Whisper</h1>
 <p>What bare Whisper writes, and what a soft prompt makes of it. Everything stays on the machine that runs this page.</p>"""
 
@@ -46,7 +47,7 @@ def build_page(comparer: Comparer, choices: Sequence[Choice]) -> gradio.Blocks:
     with gradio.Blocks(
         title="SPT-Whisper",
         analytics_enabled=False,
-        delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS),
+        delete_cache=(_SWEPT_SECONDS, _KEPT_SECONDS),
     ) as page:
         gradio.HTML(_INTRO, elem_classes="intro", js_on_load=None)
         with gradio.Row():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from spt_whisper.serving.transcription import Asked, Transcription
 from spt_whisper.serving.uploads import UploadedAudio, kept_on_disk
 from spt_whisper.whisper.options import DecodingOptions
 
+logger = logging.getLogger(__name__)
 _IN_MEMORY = 2**20  # bytes of an upload; more goes to disk while it comes
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
@@ -142,6 +144,7 @@ def build_app(
     keys: Keys,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     reload_seconds: float,
+    address: str,
 ) -> FastAPI:
     """Returns the app.
 
@@ -150,6 +153,7 @@ def build_app(
         keys: who may use it.
         lifespan: of what runs it, around the app's own.
         reload_seconds: how often models are looked for.
+        address: of the service, to be told once it is ready.
     """
     MultiPartParser.spool_max_size = _IN_MEMORY  # LitServe keeps uploads of any size in memory
 
@@ -157,6 +161,7 @@ def build_app(
     async def watched(app: FastAPI) -> AsyncIterator[None]:
         async with lifespan(app):
             await service.catalog.refresh()
+            logger.info("http://%s/v1 (Ctrl-C ends it)", address)
             watching = asyncio.create_task(service.catalog.watch(reload_seconds))
             try:
                 yield

@@ -102,7 +102,8 @@ class Catalog:
         try:
             answer = await self._look(Look(edition))
         except (HTTPException, TimeoutError) as error:  # the worker failed: it is asked again
-            logger.error("model %s cannot be looked into: %s", edition.source.name, error)
+            reason = str(error) or "no answer in time"
+            logger.error("model %s cannot be looked into: %s", edition.source.name, reason)
             return
         self._versions[edition.source] = edition.version
         if isinstance(answer, Found):

@@ -52,6 +52,9 @@ class Guard:
                 await self.app(scope, body.receive, counted)
         except HTTPException as fault:
             await fault_response(fault)(scope, receive, counted)
+        except Exception:  # Starlette answers it, in front of us
+            self._count(scope, HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
 
     def _check_key(self, path: str, headers: Headers) -> None:
         if path != HEALTH and not self.keys.open_with(headers.get("authorization")):
@@ -92,14 +95,16 @@ class Guard:
             self.metrics.seconds.observe(time.perf_counter() - started)
 
     def _counted(self, scope: Scope, send: Send) -> Send:
-        path = scope["path"] if scope["path"] in PATHS else "other"
-
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.metrics.requests.labels(path, str(message["status"])).inc()
+                self._count(scope, message["status"])
             await send(message)
 
         return counted
+
+    def _count(self, scope: Scope, status: int) -> None:
+        path = scope["path"] if scope["path"] in PATHS else "other"
+        self.metrics.requests.labels(path, str(int(status))).inc()
 
 
 class _Body:

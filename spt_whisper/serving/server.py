@@ -55,7 +55,10 @@ def serve(config: ServeConfig) -> bool:
     )
     catalog = Catalog(sources, config.prompts_folder, workers.ask)
     service = Service(catalog, transcription, metrics, config.limits)
-    server.app = build_app(service, keys, server.lifespan, config.reload_seconds)
+    address = f"[{config.host}]" if ":" in config.host else config.host
+    server.app = build_app(
+        service, keys, server.lifespan, config.reload_seconds, f"{address}:{config.port}"
+    )
     return _run(server, config)
 
 
@@ -88,9 +91,15 @@ def _run(server: LitServer, config: ServeConfig) -> bool:
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         """LitServe ends in order at Ctrl-C; the processes that it forks from here only end."""
-        raise KeyboardInterrupt if os.getpid() == own else SystemExit
+        if os.getpid() != own:
+            raise SystemExit
+        logging.getLogger("litserve").setLevel(
+            logging.CRITICAL
+        )  # its watch over workers may fail now
+        raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     try:
         server.run(
             host=config.host,

@@ -107,12 +107,7 @@ def fixed_sources(config: ServeConfig) -> list[Source]:
     Raises:
         InputError: two have one name.
     """
-    sources: list[Source] = []
-    for given in config.prompt:
-        name, separator, place = given.partition("=")
-        sources.append(
-            PromptSource(name, place) if separator else PromptSource(_name(given), given)
-        )
+    sources: list[Source] = [_prompt_source(given) for given in config.prompt]
     if config.bank:
         sources.append(BankSource(_name(config.bank), config.bank))
     names = [BARE_NAME, *(source.name for source in sources)]
@@ -141,6 +136,14 @@ def files_version(folder: Path) -> str:
         name = os.fsencode(path.relative_to(folder))
         digest.update(b"%s\n%d %d\n" % (name, found.st_size, found.st_mtime_ns))
     return digest.hexdigest()
+
+
+def _prompt_source(given: str) -> PromptSource:
+    """A prompt given as NAME=DIR, or by its folder or hub id alone; folders may have an equals sign in their own names."""
+    name, separator, place = given.partition("=")
+    if separator and not Path(given).is_dir():
+        return PromptSource(name, place)
+    return PromptSource(_name(given), given)
 
 
 def _name(place: str) -> str:

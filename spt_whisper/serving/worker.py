@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import torch
 from litserve import LitAPI
@@ -47,7 +48,7 @@ class WorkerSettings:
 
     model: str
     precision: str
-    sources: tuple[Source, ...]  # that must be there
+    sources: tuple[Source, ...]  # that must be there at the start
     batch_size: int  # windows
     batch_wait_seconds: float
     voice_activity: VoiceActivityOptions | None
@@ -64,9 +65,10 @@ class Worker(LitAPI):
             loop=WaitingLoop(),
         )
         self.settings = settings
+        self._begun = get_context("spawn").Event()  # a worker has read what must be there
 
     def setup(self, device: str) -> None:
-        """Loads Whisper, and reads what must be there."""
+        """Loads Whisper, and at the start of the service reads what must be there; started anew, it serves what there is."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; LitServe ends us later
         try:
             self._load(device)
@@ -105,8 +107,10 @@ class Worker(LitAPI):
         )
         self._editions: dict[Edition, Mapping[str, Offered]] = {}
         self._forget()
-        for source in settings.sources:
-            self._offered(Edition(source, source.version()))
+        if not self._begun.is_set():
+            for source in settings.sources:
+                self._offered(Edition(source, source.version()))
+            self._begun.set()
 
     def _forget(self) -> None:
         """A fresh engine and router, which hold no prompt that is gone."""

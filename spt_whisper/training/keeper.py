@@ -19,8 +19,8 @@ from spt_whisper.training.processes import leave_to_first
 class Keeper(Callback):
     """Keeps the state of the run after a step, where it is time or where a process got SIGTERM.
 
-    Processes agree after each step, so that a signal to one ends all. In a pass over dev nothing happens: the run ends
-    after it, with the checkpoint of the epoch.
+    Processes agree after each step and each batch of dev, so that a signal to one ends all. Lightning cannot go on from
+    within a pass over dev: a run that ends there goes on before the last step that came before it, which is kept, too.
     """
 
     def __init__(self, checkpoint: Path, minutes: float) -> None:
@@ -56,11 +56,24 @@ class Keeper(Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches or trainer.is_last_batch:
             return
         terminated = _any_process(trainer, self._terminated)
-        due = time.monotonic() - self._kept >= 60 * self.minutes
+        due = time.monotonic() - self._kept >= 60 * self.minutes or _dev_is_next(trainer, batch_idx)
         if terminated or _any_process(trainer, due):
             trainer.save_checkpoint(self.checkpoint)
             self._kept = time.monotonic()
         if terminated:
+            _end(trainer)
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Ends the run where that was asked for."""
+        if _any_process(trainer, self._terminated):
             _end(trainer)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -71,6 +84,12 @@ def _any_process(trainer: lightning.Trainer, decision: bool) -> bool:
     return trainer.strategy.reduce_boolean_decision(decision, all=False)
 
 
+def _dev_is_next(trainer: lightning.Trainer, batch: int) -> bool:
+    """Whether one more step ends the epoch, with a pass over dev."""
+    left = trainer.num_training_batches - (batch + 1)
+    return left <= trainer.accumulate_grad_batches and bool(sum(trainer.num_val_batches))
+
+
 def _end(trainer: lightning.Trainer) -> None:
     leave_to_first(trainer)
-    raise TerminatedError("ended by SIGTERM after a checkpoint; --resume true goes on from there")
+    raise TerminatedError("ended by SIGTERM; --resume true goes on from the last checkpoint")

@@ -23,7 +23,12 @@ from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import Parts, languages_of, prepare
-from spt_whisper.training.processes import check_alone, leave_to_first, quiet_others
+from spt_whisper.training.processes import (
+    check_alone,
+    leave_to_first,
+    naming_lost_process,
+    quiet_others,
+)
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
@@ -115,7 +120,8 @@ def train(
         checkpoint: go on from here.
 
     Raises:
-        InputError: memory does not suffice, the loss is no longer finite, or the checkpoint is damaged.
+        InputError: memory does not suffice, the loss is no longer finite, the checkpoint is damaged, or another process
+            of the run has ended.
         TerminatedError: SIGTERM came; there is a checkpoint.
     """
     output, whisper = Path(recipe.output), parts.whisper
@@ -135,7 +141,8 @@ def train(
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
         _write_recipe(recipe, output)
     try:
-        trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+        with naming_lost_process(trainer), naming_shortage():
+            trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     except SystemExit as end:

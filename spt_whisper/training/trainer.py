@@ -57,9 +57,10 @@ _LOWEST = {
 }
 
 
-def default_epochs(utterances: int, batch_size: int) -> int:
+def default_epochs(utterances: int, utterances_an_update: int) -> int:
     """Returns the epochs of a run whose recipe names no end: 5, up to 40 where 5 would make fewer than 500 updates."""
-    return min(max(_EPOCHS, math.ceil(_UPDATES * batch_size / utterances)), _MOST_EPOCHS)
+    epochs = math.ceil(_UPDATES * utterances_an_update / utterances)
+    return min(max(_EPOCHS, epochs), _MOST_EPOCHS)
 
 
 def build_trainer(
@@ -84,7 +85,7 @@ def build_trainer(
         TensorBoardLogger(output, name="logs", version="tensorboard"),
     ]
     settings = {
-        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe, utterances), **recipe.trainer
+        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe), **recipe.trainer
     }  # fmt: skip
     _check(settings)
     kept = callbacks(output / "checkpoints", recipe.early_stopping, recipe.checkpoint_minutes)
@@ -100,6 +101,10 @@ def build_trainer(
         raise InputError(
             f"trainer: found {recipe.trainer}, which Lightning refuses: {' '.join(str(error).split())}"
         ) from error
+    if utterances and "max_epochs" not in recipe.trainer and trainer.max_epochs == _EPOCHS:
+        processes = trainer.world_size  # which Lightning makes of devices and num_nodes
+        together = recipe.data.batch_size * processes * trainer.accumulate_grad_batches
+        trainer.fit_loop.max_epochs = default_epochs(utterances, together)
     if recipe.early_stopping is not None and not _watches_dev(recipe, trainer):
         raise InputError(
             "early_stopping: needs a pass over dev, but trainer's limit_val_batches, check_val_every_n_epoch or "
@@ -108,13 +113,10 @@ def build_trainer(
     return trainer, watch
 
 
-def _end(recipe: Recipe, utterances: int | None) -> dict[str, int]:
-    """When training ends by default."""
-    if recipe.trainer.get("max_steps", -1) not in (-1, None):
-        return {"max_epochs": -1}
-    return {
-        "max_epochs": default_epochs(utterances, recipe.data.batch_size) if utterances else _EPOCHS
-    }
+def _end(recipe: Recipe) -> dict[str, int]:
+    """When training ends by default, as far as that is known before the trainer is."""
+    by_steps = recipe.trainer.get("max_steps", -1) not in (-1, None)
+    return {"max_epochs": -1 if by_steps else _EPOCHS}
 
 
 def _strategy(settings: Mapping[str, Any], recipe: Recipe) -> str:

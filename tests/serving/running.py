@@ -79,6 +79,11 @@ class Running:
         parent = psutil.Process(self.process.pid)
         return sum(p.memory_info().rss for p in (parent, *parent.children(True))) / 2**20
 
+    def workers(self) -> list[psutil.Process]:
+        """The processes that hold Whisper: those that LitServe starts afresh, where it forks the others."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
     def stop(self) -> int:
         """Ends it as systemd would; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)

@@ -15,7 +15,15 @@ from spt_whisper.serving.settings import ServeConfig
 from spt_whisper.serving.sources import BARE_NAME, BankSource, PromptSource, fixed_sources
 from spt_whisper.transcription.transcriber import Whisper
 from tests.cli.test_commands import call, one_line
-from tests.serving.running import KEY, Running, prompt_of, replace_folder, running, wait_for
+from tests.serving.running import (
+    KEY,
+    START_SECONDS,
+    Running,
+    prompt_of,
+    replace_folder,
+    running,
+    wait_for,
+)
 from tests.tiny_corpus import write_model
 
 
@@ -74,11 +82,30 @@ def test_sigterm_finishes_what_is_in_hand(home: Path) -> None:
     flags = ("--batch_size", "1", "--prompt", f"own={home / 'prompts' / 'kichwa'}")
     with running(home, *flags) as service, ThreadPoolExecutor(6) as clients:
         assert "own" in offered(service)
+        assert f"http://127.0.0.1:{service.port}/v1 (Ctrl-C ends it)" in service.log.read_text()
         asked = [clients.submit(service.post, service.audio[0], model="own") for _ in range(6)]
         wait_for(lambda: service.metric("spt_whisper_transcriptions_in_hand") >= 3)
         assert service.stop() == 0
         assert [own.result().status_code for own in asked] == [200] * 6
         assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_started_anew_whatever_became_of_a_prompt(
+    home: Path, tmp_path: Path
+) -> None:
+    prompt = shutil.copytree(home / "prompts" / "kichwa", tmp_path / "prompt")
+    flags = ("--prompt", f"own={prompt}", "--limits.request_seconds", "5")
+    with running(home, *flags) as service, ThreadPoolExecutor(1) as clients:
+        (worker,) = service.workers()
+        worker.suspend()  # it does not answer, as one that is about to die
+        asked = clients.submit(service.post, service.audio[0])
+        wait_for(lambda: service.metric("spt_whisper_transcriptions_in_hand") == 1)
+        shutil.rmtree(prompt)
+        worker.kill()
+        assert asked.result().status_code == 504
+        assert "no transcript within 5 s" in asked.result().json()["error"]["message"]
+        wait_for(lambda: service.post(service.audio[0]).status_code == 200, START_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +161,17 @@ def test_a_file_without_good_keys_is_refused(text: str, tmp_path: Path) -> None:
         read_keys(str(file))
 
 
-def test_prompts_are_called_as_told_or_as_their_folders(home: Path) -> None:
+def test_prompts_are_called_as_told_or_as_their_folders(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kichwa, bank = str(home / "prompts" / "kichwa"), str(home / "andes")
     assert fixed_sources(ServeConfig(prompt=[kichwa, f"b={kichwa}"], bank=bank)) == [
         PromptSource("kichwa", kichwa), PromptSource("b", kichwa), BankSource("andes", bank),
     ]  # fmt: skip
     with pytest.raises(ValueError, match="two are called"):
         fixed_sources(ServeConfig(prompt=[f"{BARE_NAME}={kichwa}"]))
+    monkeypatch.chdir(tmp_path)
+    Path("runs/rate=0.1/prompt").mkdir(parents=True)
+    assert fixed_sources(ServeConfig(prompt=["runs/rate=0.1/prompt", "c=runs/rate=0.1/prompt"])) == [
+        PromptSource("prompt", "runs/rate=0.1/prompt"), PromptSource("c", "runs/rate=0.1/prompt"),
+    ]  # fmt: skip

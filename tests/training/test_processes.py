@@ -92,3 +92,16 @@ def test_a_loss_that_is_not_finite_is_said_once(home: Path, tmp_path: Path) -> N
     assert done.stderr.count("lower optimizer.learning_rate") == 1
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "prompt").exists()
+
+
+@pytest.mark.parametrize("name", ["dev0.wav", "dev1.wav"], ids=["the first", "another"])
+def test_a_fault_of_one_process_is_said_without_a_traceback(name: str, tmp_path: Path) -> None:
+    home = write_home(tmp_path / "home", train=4, dev=2)  # each process reads one file of dev
+    (home / "corpus" / "audio" / name).write_text("no audio")
+    done = fit_on_two(home, tmp_path / "run", "--prompt.side", "entire")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    said = "".join(done.stderr.split())  # log lines are folded
+    assert said.count(f"{name}:cannotbereadasaudio") == 1
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("spt-whisper fit: "))
+    assert ("another of the 2 processes has ended" in line) == (name == "dev1.wav")
