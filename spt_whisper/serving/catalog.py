@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import Source, sources_in
-from spt_whisper.serving.tasks import Answer, Edition, Found, Look, ServedModel
+from spt_whisper.serving.tasks import Answer, Edition, Found, Look, Refused, ServedModel
 
 AUTO = "auto"  # as a language: what it sounds like
 
@@ -112,8 +112,8 @@ class Catalog:
             logger.info("models read: %s", names)
         else:
             kept = "the one before stays" if edition.source in self._found else "it is left out"
-            reason = getattr(answer, "reason", answer)
-            logger.error("model %s cannot be read (%s); %s", edition.source.name, reason, kept)
+            told = answer.reason if isinstance(answer, Refused) else str(answer)
+            logger.error("model %s cannot be read (%s); %s", edition.source.name, told, kept)
 
     def _by_name(self, sources: Iterable[Source]) -> dict[str, ServedModel]:
         models: dict[str, ServedModel] = {}

@@ -141,7 +141,7 @@ def train(
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
         _write_recipe(recipe, output)
     try:
-        with naming_lost_process(trainer), naming_shortage():
+        with naming_lost_process(trainer), naming_shortage("training", _LESS_MEMORY):
             trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
