@@ -1,0 +1,110 @@
+"""The benchmark of language expansion: each language is held out once, rows are made once, and the table pools them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from expansion import GROUPS, LANGUAGES
+from expansion_table import print_table
+from finished_runs import once
+
+from tests.benchmarks.runs import finished
+from tests.tiny_corpus import write_corpus, write_model
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RELATIVES = ({"ky", "sah", "cv"}, {"rm-sursilv", "rm-vallader"})
+
+
+def write_data(home: Path) -> None:
+    write_model(home / "model")
+    write_corpus(home / "data" / "kichwa", train=2, dev=0, test=1)
+    for language in LANGUAGES:
+        folder = home / "data" / "common_voice_unseen" / language
+        write_corpus(folder, train=2, dev=0, test=2, languages=(language,))
+
+
+def run(home: Path, *more: str) -> str:
+    command = [
+        sys.executable, "benchmarks/expansion.py", "--data", str(home / "data"), "--model", str(home / "model"), "--length", "2",
+        "--epochs", "1", "--bank-epochs", "1", "--runs", str(home / "runs"), "--results", str(home / "results"), *more,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_each_language_is_new_to_one_bank_that_knows_a_relative() -> None:
+    assert sorted(LANGUAGES) == sorted(set(LANGUAGES))
+    for group in GROUPS:
+        for relatives in RELATIVES:
+            assert relatives & set(group)
+            assert relatives - set(group)
+
+
+def test_the_table_pools_languages_that_all_rows_have(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(
+        [
+            finished("decoder", "ky", [8] * 10),
+            finished("decoder", "eo", [4] * 30),
+            finished("decoder", "ia", [9] * 30),
+            finished("entire", "ky", [8] * 10),
+            finished("entire", "eo", [2] * 30),
+        ],
+        "decoder",
+    )
+    printed = capsys.readouterr().out
+    decoder, entire = printed.splitlines()[-2:]
+    assert "40 clips of 2 languages; seed 0" in printed
+    # 200 errors in 400 words, then 140: 30 % fewer, and never more, whatever speakers are drawn
+    assert decoder.startswith("| decoder | 50.0 (")
+    assert entire.startswith("| entire | 35.0 (")
+    change = entire.split(" | ")[2]
+    assert change.startswith("-30.0 (-")
+    assert entire.split(" | ")[3:] == ["80.0", "20.0", "100", "0", "10", "0 |"]
+
+
+def test_a_run_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    made = once(path, {"seed": 0}, lambda: finished("decoder", "ky", [1, 2]))
+    assert once(path, {"seed": 0}, lambda: pytest.fail("made again")) == made
+    with pytest.raises(SystemExit, match="made with other settings of seed"):
+        once(path, {"seed": 1}, lambda: made)
+    path.write_text(path.read_text(encoding="utf-8").replace('"decoder"', "5"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"run\.json: broken run"):
+        once(path, {"seed": 0}, lambda: made)
+
+
+@pytest.mark.slow
+def test_rows_are_made_once_and_against_decoder(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    flags = ["--languages", "ky", "--only", "decoder", "lapt_decoder"]
+    printed = run(tmp_path, *flags)
+    results = tmp_path / "results" / "feed_forward"
+    assert {path.name for path in results.iterdir()} == {
+        "decoder-ky-0.json",
+        "lapt_decoder-ky-0.json",
+    }
+    own, part = (
+        json.loads((results / f"{n}-ky-0.json").read_text()) for n in ("decoder", "lapt_decoder")
+    )
+    assert own["scores"]["utterances"] == part["scores"]["utterances"] == 2
+    assert own["shared"] is None
+    assert set(own["digests"]) == {"ky"}
+    # the bank learned the other group and Kichwa, of ky's group nothing but ky
+    assert list(part["digests"]) == ["cv", "ga-IE", "ia", "qug", "rm-vallader", "sah", "ky"]
+    assert part["training"]["trained_numbers"] < part["shared"]["trained_numbers"]
+    table = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in table] == [
+        "| system",
+        "| ---",
+        "| decoder",
+        "| lapt_decoder",
+    ]
+    again = run(tmp_path, *flags)
+    assert "$ spt-whisper" in printed
+    assert "$ spt-whisper" not in again
+    assert again.splitlines()[-4:] == table
