@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -122,8 +122,8 @@ def scored_lora(
 
 def lora_matrix(sequence: Sequence[FinishedRun], place: Place) -> Matrix:
     """Returns the matrix of LoRA over the sequence of a bank's runs, made where it is not there yet."""
-    decisive = {key: place.settings[key] for key in ("model", "epochs", "seed")}  # it has no site
-    place, folder, seed = replace(place, settings=decisive), place.results / LORA, decisive["seed"]
+    place = place.deciding(("model", "epochs", "seed"))  # it has no site
+    folder, seed = place.results / LORA, place.settings["seed"]
 
     def rate(newest: int, scored: int) -> float:
         name = f"{sequence[scored].speech}-after-{sequence[newest].speech}-{seed}.json"

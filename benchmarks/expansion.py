@@ -24,8 +24,8 @@ together; the interval draws speakers; the change is relative to `decoder`, and 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -57,6 +57,8 @@ BANK_LIMIT = "200"  # utterances of Kichwa; the other languages have fewer
 WINDOWS = "[5, 10.5]"  # seconds; the longest utterance has 10.46
 LONGEST = "10.5"
 BASELINE = "decoder"
+OWN = ("model", "site", "length", "epochs", "seed")  # the settings that decide a prompt
+IN_BANK = (*OWN, "bank_epochs")  # and a part
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Place:
         return [
             "--corpus.dev", "null", "--corpus.max_seconds", LONGEST, "--seed", str(self.settings["seed"]), "--resume", "true",
         ]  # fmt: skip
+
+    def deciding(self, names: Sequence[str]) -> Place:
+        """Returns the same with only some of the settings."""
+        return replace(self, settings={name: self.settings[name] for name in names})
 
     def states(self, side: str) -> list[str]:
         """Flags that keep encoder states on disk, where no prompt changes them."""
@@ -163,13 +169,14 @@ class Row:
 
     side: str
     run: Callable[[str, str, str, Place], FinishedRun]
+    decided_by: tuple[str, ...]
 
 
 ROWS = {
-    "decoder": Row("decoder", own_prompt),
-    "entire": Row("entire", own_prompt),
-    "lapt_decoder": Row("decoder", added_part),
-    "lapt_entire": Row("entire", added_part),
+    "decoder": Row("decoder", own_prompt, OWN),
+    "entire": Row("entire", own_prompt, OWN),
+    "lapt_decoder": Row("decoder", added_part, IN_BANK),
+    "lapt_entire": Row("entire", added_part, IN_BANK),
 }
 
 
@@ -220,9 +227,10 @@ def main() -> None:
     languages = [language for language in LANGUAGES if language in arguments.languages]
     for name in arguments.only:
         row = ROWS[name]
+        own = place.deciding(row.decided_by)
         for language in languages:
-            make = partial(row.run, name, row.side, language, place)
-            once(place.result(name, language), place.settings, make)
+            make = partial(row.run, name, row.side, language, own)
+            once(own.result(name, language), own.settings, make)
     print_table(list(finished(place)), BASELINE)
 
 

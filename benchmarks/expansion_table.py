@@ -42,9 +42,11 @@ def pooled(runs: Sequence[FinishedRun]) -> list[ErrorCounts]:
 
 def table_row(runs: Sequence[FinishedRun], baseline: Sequence[FinishedRun]) -> list[str]:
     """Returns the cells of a row; the baseline's runs are of the same languages in the same order."""
-    words, took = pooled(runs), cost(runs)
+    words, before, took = pooled(runs), pooled(baseline), cost(runs)
+    if [unit.reference_length for unit in words] != [unit.reference_length for unit in before]:
+        raise SystemExit(f"{runs[0].row}: was scored on other utterances than {baseline[0].row}")
     rate = sum(words, ErrorCounts()).rate
-    change, interval = relative_change(pooled(baseline), words, RESAMPLES, SEED)
+    change, interval = relative_change(before, words, RESAMPLES, SEED)
     return [
         runs[0].row,
         percent(rate, rate_interval(words, RESAMPLES, SEED)),
@@ -68,7 +70,11 @@ def print_table(runs: Sequence[FinishedRun], baseline: str) -> None:
         return
     compared = [rows[baseline][language] for language in languages]
     clips = sum(run.scores.utterances for run in compared)
-    settings = ", ".join(f"{key} {value}" for key, value in compared[0].settings.items())
+    decisive = {key: value for run in runs for key, value in run.settings.items()}
+    settings = ", ".join(
+        f"{key.replace('_', ' ')} {'default' if value is None else value}"
+        for key, value in decisive.items()
+    )
     print(f"\n{clips} clips of {len(languages)} languages; {settings}\n")
     heading = [
         "system", "WER % (95 %)", f"change to {baseline}, % (95 %)", *languages, "numbers of a language",

@@ -67,6 +67,12 @@ def test_the_table_pools_languages_that_all_rows_have(capsys: pytest.CaptureFixt
     assert entire.split(" | ")[3:] == ["80.0", "20.0", "100", "0", "10", "0 |"]
 
 
+def test_rows_of_other_utterances_are_not_compared() -> None:
+    rows = [finished("decoder", "ky", [8] * 10), finished("entire", "ky", [8] * 9)]
+    with pytest.raises(SystemExit, match="entire: was scored on other utterances than decoder"):
+        print_table(rows, "decoder")
+
+
 def test_a_run_of_other_settings_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     made = once(path, {"seed": 0}, lambda: finished("decoder", "ky", [1, 2]))
