@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from data_efficiency import utterances_for
+from data_efficiency import main, utterances_for
+from finished_runs import read_run, spt_whisper
 
 from spt_whisper.corpora import CorpusConfig, read_split
 from tests.tiny_corpus import write_corpus, write_model
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_fewest_utterances_that_have_so_many_minutes(tmp_path: Path) -> None:
@@ -31,38 +28,30 @@ def test_the_fewest_utterances_that_have_so_many_minutes(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_every_row_is_made_once(tmp_path: Path) -> None:
+def test_every_row_is_made_once(tmp_path: Path, benchmark_output: Callable[..., str]) -> None:
     write_model(tmp_path / "model")
     write_corpus(tmp_path / "corpus", train=4)
     write_corpus(tmp_path / "older", train=2, languages=("ky",))
-    fit = [
-        sys.executable, "-m", "spt_whisper", "fit", "--method", "lapt", "--model", str(tmp_path / "model"), "--corpus.root",
-        str(tmp_path / "older"), "--corpus.dev", "null", "--window_seconds", "10", "--prompt.length", "2",
-        "--trainer.max_steps", "1", "--output", str(tmp_path / "old"),
+    spt_whisper(
+        "fit", "--method", "lapt", "--model", str(tmp_path / "model"), "--corpus.root", str(tmp_path / "older"),
+        "--corpus.dev", "null", "--window_seconds", "10", "--prompt.length", "2", "--trainer.max_steps", "1",
+        "--output", str(tmp_path / "old"),
+    )  # fmt: skip
+    flags = [
+        "--corpus", str(tmp_path / "corpus"), "--bank", str(tmp_path / "old" / "bank"), "--minutes", "5", "--epochs", "1",
+        "--test-limit", "2", "--model", str(tmp_path / "model"), "--runs", str(tmp_path / "runs"), "--results",
+        str(tmp_path / "results"),
     ]  # fmt: skip
-    subprocess.run(fit, cwd=ROOT, check=True, capture_output=True)
-    command = [
-        sys.executable, "benchmarks/data_efficiency.py", "--corpus", str(tmp_path / "corpus"), "--bank",
-        str(tmp_path / "old" / "bank"), "--minutes", "5", "--epochs", "1", "--test-limit", "2", "--model",
-        str(tmp_path / "model"), "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results"),
-    ]  # fmt: skip
-    first, again = (
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        for _ in range(2)
-    )
-    rows = {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in (tmp_path / "results").iterdir()
-    }
+    printed, again = (benchmark_output(main, *flags) for _ in range(2))
+    rows = {path.stem: read_run(path) for path in (tmp_path / "results").iterdir()}
     assert set(rows) == {"feed_forward-5-0", "lora-5-0", "lapt-5-0"}
     for row in rows.values():
-        assert row["training"]["utterances"] == 4  # all there are
-        assert row["scores"]["utterances"] == 2
-    assert (
-        rows["lapt-5-0"]["shared"]["trained_numbers"]
-        > rows["lapt-5-0"]["training"]["trained_numbers"]
-    )
+        assert row.training.utterances == 4  # all there are
+        assert row.scores.utterances == 2
+    part = rows["lapt-5-0"]
+    assert part.shared is not None
+    assert part.training.stored_numbers == part.training.trained_numbers + 2 * 2 * 2 * 65
     assert not (tmp_path / "old" / "bank" / "qug").exists()
-    assert "$ spt-whisper" in first
+    assert printed.count("$ spt-whisper") == 6
     assert "$ spt-whisper" not in again
     assert (tmp_path / "results.png").is_file()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import continual
 import pytest
-from expansion import GROUPS, LANGUAGES
+from expansion import GROUPS, LANGUAGES, main
 from expansion_table import print_table
-from finished_runs import once
+from finished_runs import once, read_run
 
+from spt_whisper.whisper.adapted import read_model_card
 from tests.benchmarks.runs import finished
 from tests.tiny_corpus import write_corpus, write_model
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 RELATIVES = ({"ky", "sah", "cv"}, {"rm-sursilv", "rm-vallader"})
 
 
@@ -25,16 +24,6 @@ def write_data(home: Path) -> None:
     for language in LANGUAGES:
         folder = home / "data" / "common_voice_unseen" / language
         write_corpus(folder, train=2, dev=0, test=2, languages=(language,))
-
-
-def run(home: Path, *more: str) -> str:
-    command = [
-        sys.executable, "benchmarks/expansion.py", "--data", str(home / "data"), "--model", str(home / "model"), "--length", "2",
-        "--epochs", "1", "--bank-epochs", "1", "--runs", str(home / "runs"), "--results", str(home / "results"), *more,
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_each_language_is_new_to_one_bank_that_knows_a_relative() -> None:
@@ -85,32 +74,39 @@ def test_a_run_of_other_settings_is_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_rows_are_made_once_and_against_decoder(tmp_path: Path) -> None:
+def test_rows_are_made_once_and_against_decoder(
+    tmp_path: Path, benchmark_output: Callable[..., str]
+) -> None:
     write_data(tmp_path)
-    flags = ["--languages", "ky", "--only", "decoder", "lapt_decoder"]
-    printed = run(tmp_path, *flags)
+    flags = [
+        "--data", str(tmp_path / "data"), "--model", str(tmp_path / "model"), "--length", "2", "--epochs", "1",
+        "--bank-epochs", "1", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results"),
+    ]  # fmt: skip
+    narrow = ["--languages", "ky", "eo", "--only", "decoder", "lapt_entire"]
+    printed = benchmark_output(main, *flags, *narrow)
     results = tmp_path / "results" / "feed_forward"
-    assert {path.name for path in results.iterdir()} == {
-        "decoder-ky-0.json",
-        "lapt_decoder-ky-0.json",
-    }
-    own, part = (
-        json.loads((results / f"{n}-ky-0.json").read_text()) for n in ("decoder", "lapt_decoder")
+    decoder, first, second = (
+        read_run(results / f"{name}-0.json")
+        for name in ("decoder-ky", "lapt_entire-ky", "lapt_entire-eo")
     )
-    assert own["scores"]["utterances"] == part["scores"]["utterances"] == 2
-    assert own["shared"] is None
-    assert set(own["digests"]) == {"ky"}
-    # the bank learned the other group and Kichwa, of ky's group nothing but ky
-    assert list(part["digests"]) == ["cv", "ga-IE", "ia", "qug", "rm-vallader", "sah", "ky"]
-    assert part["training"]["trained_numbers"] < part["shared"]["trained_numbers"]
+    assert decoder.scores.utterances == first.scores.utterances == 2
+    assert (decoder.shared, set(decoder.digests)) == (None, {"ky"})
+    # the bank learned the other group and Kichwa
+    assert list(first.digests) == ["cv", "ga-IE", "ia", "qug", "rm-vallader", "sah", "ky"]
+    assert list(second.digests)[-1] == "eo"
+    assert {key: second.digests[key] for key in first.digests} == first.digests
+    assert first.shared is not None
+    assert first.training.trained_numbers < first.shared.trained_numbers
     table = [line for line in printed.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0] for line in table] == [
-        "| system",
-        "| ---",
-        "| decoder",
-        "| lapt_decoder",
-    ]
-    again = run(tmp_path, *flags)
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| decoder", "| lapt_entire"]
+    again = benchmark_output(main, *flags, *narrow)
     assert "$ spt-whisper" in printed
     assert "$ spt-whisper" not in again
     assert again.splitlines()[-4:] == table
+    figures = benchmark_output(continual.main, *flags)
+    assert figures.count("$ spt-whisper fit --method lora") == 2
+    assert figures.count("$ spt-whisper evaluate") == 3  # ky, then ky and eo
+    card = read_model_card(next((tmp_path / "runs").glob("*/lora/eo/model")))
+    assert card is not None
+    assert card.base.endswith("lora/ky/model")  # it went on from there
+    assert (tmp_path / "results" / "continual_feed_forward.png").is_file()
