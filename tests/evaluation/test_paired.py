@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.bootstrap import relative_change
 from spt_whisper.evaluation.paired import compare, compare_with_first
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.error_rates import ErrorCounts
@@ -98,3 +99,20 @@ def test_other_utterances_are_refused() -> None:
         InputError, match="systems 'bare' and 'y': 5 and 1 utterances, not the same"
     ):
         compare(bare, other)
+
+
+def test_a_relative_change_has_the_interval_of_a_paired_bootstrap_written_out() -> None:
+    bare, mended, _ = systems(60)
+    words = [[score.words for score in system.details] for system in (bare, mended)]
+    change, interval = relative_change(*words, 3000, 0)
+    assert change == pytest.approx(mended.wer / bare.wer - 1)
+    dice = np.random.default_rng(1)
+    drawn = []
+    for _ in range(3000):
+        picked = dice.integers(60, size=60)
+        first, second = (sum((own[n] for n in picked), ErrorCounts()).rate for own in words)
+        drawn.append(second / first - 1)
+    assert interval == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.01)
+    assert relative_change(words[0][:1], words[0][:1], 10, 0) == (0.0, (0.0, 0.0))
+    none = [ErrorCounts(hits=5)] * 3
+    assert relative_change(none, none, 10, 0)[0] == -1.0

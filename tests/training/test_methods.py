@@ -25,6 +25,7 @@ from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import build_learner, fit
 from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.adapted import adapter_base
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -201,6 +202,17 @@ def test_a_lora_adapter_is_peft_own_and_changes_the_model(
     with pytest.raises(InputError, match="no adapter_model.safetensors in it"):
         FrozenWhisper.from_pretrained(folder)
     (folder / "gone").rename(folder / "adapter_model.safetensors")
+
+
+def test_an_adapter_trained_on_an_adapted_model_belongs_to_that(
+    runs: Callable[[str], Path], home: Path, tmp_path: Path
+) -> None:
+    before = runs("lora") / "model"
+    assert main(["fit", *arguments(home, tmp_path, "lora"), "--model", str(before)]) == 0
+    adapted = FrozenWhisper.from_pretrained(tmp_path / "model")
+    assert adapter_base(tmp_path / "model") == str(before)
+    assert adapted.card is not None
+    assert adapted.card.fingerprint == FrozenWhisper.from_pretrained(before).fingerprint
 
 
 def test_the_prompt_of_full_with_prompts_belongs_to_the_new_model(

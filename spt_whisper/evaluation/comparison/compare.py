@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from spt_whisper.child_processes import spawned_pool
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import this_machine
 from spt_whisper.evaluation.comparison.run_key import RunParts, hash_corpus, hashed_settings
 from spt_whisper.evaluation.comparison.run_store import (
@@ -24,7 +23,7 @@ from spt_whisper.evaluation.comparison.run_store import (
     RunScores,
     RunStore,
     StoredRun,
-    UnitCounts,
+    run_scores,
 )
 from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.evaluation.comparison.summary import RecipeSummary, summarize
@@ -32,7 +31,6 @@ from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.training.recipe import Recipe
 
 if TYPE_CHECKING:  # torch and Lightning, loaded only where something is fitted or scored
-    from spt_whisper.evaluation.system_score import SystemScore
     from spt_whisper.training.run import FitResult
 
 _Argument = TypeVar("_Argument")
@@ -218,30 +216,13 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
         config = replace(config, zero_shot=False, **made)
     report = evaluate(config)
     (system,) = report.systems
-    return _run_scores(system, report.normalizer)
+    return run_scores(system, report.normalizer)
 
 
 def _tokens_of_corpus(corpus: CorpusConfig, codes: Mapping[str, list[str]]) -> list[str]:
     """The tokens that a recipe names for the languages which the test part is in."""
     spoken = {code for utterance in read_split(corpus, "test") for code in utterance.languages}
     return sorted({*chain(*(codes.get(language, []) for language in spoken))})
-
-
-def _run_scores(system: SystemScore, normalizer: str) -> RunScores:
-    _, units = drawn_units(system.details)
-    return RunScores(
-        normalizer=normalizer,
-        wer=system.wer,
-        cer=system.cer,
-        wer_interval=system.wer_interval,
-        cer_interval=system.cer_interval,
-        substitutions=system.substitutions,
-        insertions=system.insertions,
-        deletions=system.deletions,
-        utterances=system.utterances,
-        interval_unit=system.interval_unit,
-        units=tuple(UnitCounts(astuple(unit.words), astuple(unit.characters)) for unit in units),
-    )
 
 
 def _rows(

@@ -15,13 +15,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import Machine
+
+if TYPE_CHECKING:
+    from spt_whisper.evaluation.system_score import SystemScore
 
 FORMAT_VERSION = 1
 _DIGITS = 12  # of the key, in a file's name
@@ -52,6 +56,24 @@ class RunScores:
     utterances: int
     interval_unit: Literal["speaker", "utterance"]
     units: tuple[UnitCounts, ...]  # in the order of the test part
+
+
+def run_scores(system: SystemScore, normalizer: str) -> RunScores:
+    """Returns what is kept of a system that was scored."""
+    _, units = drawn_units(system.details)
+    return RunScores(
+        normalizer=normalizer,
+        wer=system.wer,
+        cer=system.cer,
+        wer_interval=system.wer_interval,
+        cer_interval=system.cer_interval,
+        substitutions=system.substitutions,
+        insertions=system.insertions,
+        deletions=system.deletions,
+        utterances=system.utterances,
+        interval_unit=system.interval_unit,
+        units=tuple(UnitCounts(astuple(unit.words), astuple(unit.characters)) for unit in units),
+    )
 
 
 @dataclass(frozen=True)

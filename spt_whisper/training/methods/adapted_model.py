@@ -72,9 +72,10 @@ class LoraLearner(AdaptedModelLearner):
             r=config.rank,
             lora_alpha=config.alpha,
             target_modules=rf".*\.({'|'.join(sides)})\.layers\..*\.({names})",
-            base_model_name_or_path=whisper.source,
         )
         adapted: Any = get_peft_model(whisper.model, peft_config)
+        # peft itself names the checkpoint, which is not the base where an adapter was merged into it
+        adapted.active_peft_config.base_model_name_or_path = whisper.source
         super().__init__(whisper, "encoder" in sides)
         self._adapted = [adapted]  # in a list: the model is no part of what is saved here
 
