@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from spt_whisper.prompts.config import PromptConfig
 
-LORA_RATE = 3e-3
+LORA_RATE = 1.5e-3
 _SITE_RATES = {
     "input": 1e-2,
     "attention": 1e-2,

@@ -22,7 +22,7 @@ class OptimizerConfig:
 
     learning_rate: float | None = None
     """Highest learning rate; by default one that suits what trains: 1e-3 with feed-forward slots, 1e-2 for prompts at other
-    sites, 3e-3 for LoRA."""
+    sites, 1.5e-3 for LoRA."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
     warmup: float = 0.3

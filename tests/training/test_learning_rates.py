@@ -16,7 +16,7 @@ from tests.tiny_corpus import fit_flags, write_home
         ([], 1e-3),
         (["--prompt.site", "attention"], 1e-2),
         (["--prompt.site", "[input, feed_forward]"], 1e-3),
-        (["--method", "lora"], 3e-3),
+        (["--method", "lora"], 1.5e-3),
         (["--method", "lapt"], 1e-3),
         (["--optimizer.learning_rate", "0.5"], 0.5),
         (["--method", "full"], 1e-5),
