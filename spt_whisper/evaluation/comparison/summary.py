@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spt_whisper.evaluation.bootstrap import Interval, rate_interval
+from spt_whisper.evaluation.bootstrap import Interval, rate_interval, relative_change
 from spt_whisper.evaluation.comparison.machine import Machine
 from spt_whisper.evaluation.comparison.run_store import Counts, FitNumbers, StoredRun
 from spt_whisper.text.error_rates import ErrorCounts
@@ -35,6 +35,14 @@ class SeedRates:
 
 
 @dataclass(frozen=True)
+class Change:
+    """How many more word errors a recipe makes than the first one, as a fraction of that one's; -0.1: 10 % fewer."""
+
+    relative: float
+    interval: Interval  # 95 %, of a paired bootstrap over the test units
+
+
+@dataclass(frozen=True)
 class RecipeSummary:
     """One recipe: error rates over its seeds, and what it took."""
 
@@ -42,6 +50,9 @@ class RecipeSummary:
     seeds: tuple[int, ...]  # those that are finished
     wer: SeedRates
     cer: SeedRates
+    change: (
+        Change | None
+    )  # of the WER; none for the first recipe, and on other test speech than its
     last_loss: float | None  # mean over seeds; as the three below none where nothing is fitted
     seconds_per_utterance: float | None  # of training, mean over seeds
     peak_memory_gigabytes: float | None  # highest
@@ -53,17 +64,26 @@ class RecipeSummary:
     machines: tuple[Machine, ...]
 
 
-def summarize(name: str, runs: Sequence[StoredRun]) -> RecipeSummary:
-    """Puts the finished runs of one recipe, at least one, into a row."""
+def summarize(
+    name: str, runs: Sequence[StoredRun], first: Sequence[StoredRun] = ()
+) -> RecipeSummary:
+    """Puts the finished runs of one recipe, at least one, into a row.
+
+    Args:
+        name: the recipe's.
+        runs: its runs, one a seed.
+        first: those of the recipe to compare with; none for that recipe itself.
+    """
     fits = [run.numbers for run in runs if run.numbers]
     scores = [run.scores for run in runs]
-    words = [[unit.words for unit in score.units] for score in scores]
+    words = _words(runs)
     characters = [[unit.characters for unit in score.units] for score in scores]
     return RecipeSummary(
         name=name,
         seeds=tuple(run.seed for run in runs),
         wer=SeedRates(tuple(score.wer for score in scores), _pooled_interval(words)),
         cer=SeedRates(tuple(score.cer for score in scores), _pooled_interval(characters)),
+        change=_change(_words(first), words) if first else None,
         last_loss=statistics.fmean(fit.last_loss for fit in fits) if fits else None,
         seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
         peak_memory_gigabytes=max((fit.peak_memory_gigabytes for fit in fits), default=None),
@@ -76,11 +96,28 @@ def summarize(name: str, runs: Sequence[StoredRun]) -> RecipeSummary:
     )
 
 
+def _words(runs: Iterable[StoredRun]) -> list[list[Counts]]:
+    """Word errors of each seed and unit."""
+    return [[unit.words for unit in run.scores.units] for run in runs]
+
+
+def _pooled(seeds: Iterable[Iterable[Counts]]) -> list[ErrorCounts]:
+    """The counts of each unit, all seeds together."""
+    counts = ((ErrorCounts(*one) for one in seed) for seed in seeds)
+    return [sum(unit, ErrorCounts()) for unit in zip(*counts, strict=True)]
+
+
 def _pooled_interval(seeds: Iterable[Iterable[Counts]]) -> Interval:
     """95 % interval over units, each with its counts of all seeds together."""
-    counts = ((ErrorCounts(*one) for one in seed) for seed in seeds)
-    pooled = [sum(unit, ErrorCounts()) for unit in zip(*counts, strict=True)]
-    return rate_interval(pooled, _RESAMPLES, _SEED)
+    return rate_interval(_pooled(seeds), _RESAMPLES, _SEED)
+
+
+def _change(first: list[list[Counts]], second: list[list[Counts]]) -> Change | None:
+    """Each is counted as often as the other has seeds, so that both are of as many words."""
+    before, after = _pooled(first * len(second)), _pooled(second * len(first))
+    if [unit.reference_length for unit in before] != [unit.reference_length for unit in after]:
+        return None
+    return Change(*relative_change(before, after, _RESAMPLES, _SEED))
 
 
 def _seconds_per_utterance(fit: FitNumbers) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import write_text
-from spt_whisper.evaluation.comparison.summary import RecipeSummary, SeedRates
+from spt_whisper.evaluation.comparison.summary import Change, RecipeSummary, SeedRates
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table
@@ -18,6 +18,7 @@ COLUMNS: dict[str, Cell] = {
     "recipe": lambda row: row.name,
     "seeds": lambda row: str(len(row.seeds)),
     "WER % [95 %]": lambda row: _rate(row.wer),
+    "change % [95 %]": lambda row: _changed(row.change),
     "WER spread (sd)": lambda row: _spread(row.wer),
     "CER % [95 %]": lambda row: _rate(row.cer),
     "CER spread (sd)": lambda row: _spread(row.cer),
@@ -66,6 +67,8 @@ def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
     return [
         "Rates are means over the seeds. The 95 % interval is a bootstrap over the test speech, all seeds together; "
         "the spread is lowest to highest seed, with the standard deviation.",
+        "Change is that of word errors against the first row, in percent of its errors: a paired bootstrap over the test "
+        "speech; below 0 is better.",
         f"Scored on {'; '.join(scored)}.",
         "Seconds are those of training, for each utterance and epoch; peak memory is that of training.",
         f"Made on {'; '.join(machines)}.",
@@ -76,6 +79,13 @@ def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
 def _rate(rates: SeedRates) -> str:
     low, high = rates.interval
     return f"{100 * rates.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _changed(change: Change | None) -> str:
+    if change is None:
+        return "-"
+    low, high = change.interval
+    return f"{100 * change.relative:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def _spread(rates: SeedRates) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spt_whisper.evaluation.bootstrap import rate_interval
@@ -42,3 +44,18 @@ def test_what_is_not_fitted_has_no_costs_and_one_seed_no_deviation() -> None:
     assert row.last_loss is row.seconds_per_utterance is row.peak_memory_gigabytes is None
     assert (row.trained_numbers, row.stored_numbers, row.file_size) == (0, 0, 0)
     assert row.wer.deviation is None
+
+
+def test_the_change_is_of_errors_whatever_the_number_of_seeds() -> None:
+    first = [stored_run("lora", 0, 4), stored_run("lora", 1, 8)]  # 6 errors, the mean
+    row = summarize("slots", [stored_run("slots", 0, 3)], first)
+    assert row.change is not None
+    assert row.change.relative == pytest.approx(-0.5)
+    assert row.change.interval[0] <= -0.5 <= row.change.interval[1]
+    assert summarize("lora", first).change is None
+
+
+def test_other_test_speech_is_not_compared() -> None:
+    run = stored_run("lora", 0, 4)
+    shorter = replace(run, scores=replace(run.scores, units=run.scores.units[:9]))
+    assert summarize("slots", [stored_run("slots", 0, 3)], [shorter]).change is None

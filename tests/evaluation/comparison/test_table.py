@@ -19,7 +19,11 @@ ROWS = [
     summarize(
         "slots [both]", [stored_run("slots", seed, wrong) for seed, wrong in enumerate((2, 4, 6))]
     ),
-    summarize("zero|shot $5", [stored_run("zero", 0, 8, fitted=False)]),
+    summarize(
+        "zero|shot $5",
+        [stored_run("zero", 0, 8, fitted=False)],
+        [stored_run("slots", seed, wrong) for seed, wrong in enumerate((2, 4, 6))],
+    ),
 ]
 
 
@@ -29,9 +33,10 @@ def test_the_markdown_table_has_every_number_and_says_what_is_missing(tmp_path: 
     assert header == "| " + " | ".join(COLUMNS) + " |"
     assert rule.count("---") == len(COLUMNS)
     low, high = (f"{100 * end:.1f}" for end in ROWS[0].wer.interval)
-    assert slots.startswith(f"| slots [both] | 3 | 4.0 [{low}, {high}] | 2.0-6.0 (2.0) | 0.8 [")
+    assert slots.startswith(f"| slots [both] | 3 | 4.0 [{low}, {high}] | - | 2.0-6.0 (2.0) | 0.8 [")
     assert slots.endswith("| 0.6000 | 1,200 | 600 | 2.50 | 0.500 | 3.50 |")
     assert zero.startswith(r"| zero\|shot $5 | 1 | 8.0 [")
+    assert " | +100.0 [-100.0, +100.0] | " in zero  # a draw without the wrong words is 0 against 0
     assert zero.endswith("| - | - | 0 | 0 | 0.00 | - | - |")
     assert "- Scored on 10 utterances, normalizer basic." in notes
     assert "- Made on Test CPU, 2 cores, torch 2.11.0, no GPU." in notes
