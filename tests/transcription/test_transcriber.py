@@ -78,7 +78,7 @@ def test_what_whisper_writes_before_and_after_a_prompt_is_the_same_to_the_letter
     settings = {**SETTINGS, "window_seconds": 2.0, "language": "it"}
     before = whisper.transcribe(audio, **settings)
     on = whisper.transcribe(audio, prompt=wild_prompt(whisper, 1, site=site), **settings)
-    assert all(own.text != bare.text for own, bare in zip(on, before, strict=True))
+    assert [found.text for found in on] != [found.text for found in before]
     assert whisper.transcribe(audio, **settings) == before
 
 
