@@ -223,6 +223,7 @@ def report_table(
             table.add_row(f"{sound}; guards: {guards}", count, "characters", *written)
     units = dict.fromkeys(row.interval_unit for row in scores)
     table.caption = "\n".join(f"intervals: {REMARKS[unit]}" for unit in units)
+    table.caption_justify = "left"
     return table
 
 
