@@ -81,6 +81,19 @@ def test_famous_words_from_both_layouts_before_during_and_after_prompts(
     assert fingerprint_weights(whisper.frozen.model) == fingerprint
 
 
+def test_controls_are_written_the_same_to_the_letter_before_and_after_prompts(
+    base: Whisper, shared_data: Path
+) -> None:
+    config = CorpusConfig(str(shared_data / "fleurs_control"), max_seconds=12.0)
+    by_language = {clip.languages[0]: clip for clip in read_split(config, "test")}
+    audio = [load_audio(clip.audio) for clip in by_language.values()]
+    settings = {"language": list(by_language), "window_seconds": 12.0, "options": single_pass()}
+    before = base.transcribe(audio, **settings)
+    on = base.transcribe(audio, prompt=neutral_prompt(base, noise=1.0), **settings)
+    assert all(own.text != bare.text for own, bare in zip(on, before, strict=True))
+    assert base.transcribe(audio, **settings) == before
+
+
 def test_a_prompt_per_row_in_one_batch(base: Whisper, jfk: torch.Tensor) -> None:
     neutral, wild = neutral_prompt(base), neutral_prompt(base, noise=1.0)
     settings = {"window_seconds": 12.0, "options": single_pass()}

@@ -21,7 +21,7 @@ from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.adapted import read_model_card
+from spt_whisper.whisper.adapted import bare_name
 
 ZERO_SHOT = "zero_shot"
 
@@ -94,7 +94,7 @@ class _Scorer:
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
         self.text = TextProcessing.of_card(self.card.text) if self.card else TextProcessing()
-        self.name = _bare(learned.model if learned else config.model or "base")
+        self.name = bare_name(learned.model if learned else config.model or "base")
         self._loaded: dict[str, Whisper] = {}
 
     def whisper(self, name: str) -> Whisper:
@@ -171,12 +171,6 @@ class _Scorer:
         for way, rate in rates.items():
             logger.info("zero-shot on dev, %s: error rate %.1f %%", way, 100 * rate)
         return min(ways, key=lambda way: rates[way])
-
-
-def _bare(base: str) -> str:
-    """The name of bare Whisper: of an adapted model, that which it was before."""
-    card = read_model_card(Path(base))
-    return card.base if card else base
 
 
 def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:

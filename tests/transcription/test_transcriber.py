@@ -71,6 +71,18 @@ def test_a_batch_mixes_prompts_and_lengths_and_each_recording_is_as_alone(whispe
     assert together[0].segments[-1].end == pytest.approx(7.3)
 
 
+@pytest.mark.parametrize("site", ["input", "attention", "cross", "feed_forward"])
+def test_what_whisper_writes_before_and_after_a_prompt_is_the_same_to_the_letter(
+    site: str, whisper: Whisper
+) -> None:
+    audio = [noise(seconds, seed) for seed, seconds in enumerate((2.0, 0.7, 1.3))]
+    settings = {**SETTINGS, "window_seconds": 2.0, "language": "it"}
+    before = whisper.transcribe(audio, **settings)
+    on = whisper.transcribe(audio, prompt=wild_prompt(whisper, 1, site=site), **settings)
+    assert [found.text for found in on] != [found.text for found in before]
+    assert whisper.transcribe(audio, **settings) == before
+
+
 def test_windows_are_the_prompts_own_unless_others_are_asked_for(whisper: Whisper) -> None:
     prompt = wild_prompt(whisper, 1, window=2.0)
     own = whisper.transcribe(noise(5.0, 0), prompt=prompt, **SETTINGS)
