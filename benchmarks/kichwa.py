@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from finished_runs import ROOT, spt_whisper
+
 RESULTS = ROOT / "docs" / "results" / "kichwa"
 RUNS = ROOT / "runs" / "kichwa_table"
 ZERO_SHOT = "zero_shot"
@@ -26,12 +25,6 @@ PROMPTS = (
 SCORED = ("--corpus.max_seconds", "9.5")
 SEARCHES = {"beam": ("--decoding.beam_size", "5"), "greedy": ()}
 BARE = ("--dev_limit", "20", "--languages", "[es]", "--windows", "[10]")
-
-
-def spt_whisper(*arguments: str) -> None:
-    """Runs a command of this checkout, and stops where it fails."""
-    print("$ spt-whisper", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "spt_whisper", *arguments], cwd=ROOT, check=True)
 
 
 def fit(name: str, corpus: str) -> dict[str, Any]:

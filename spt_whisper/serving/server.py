@@ -93,9 +93,8 @@ def _run(server: LitServer, config: ServeConfig) -> bool:
         """LitServe ends in order at Ctrl-C; the processes that it forks from here only end."""
         if os.getpid() != own:
             raise SystemExit
-        logging.getLogger("litserve").setLevel(
-            logging.CRITICAL
-        )  # its watch over workers may fail now
+        # its watch over workers may fail now
+        logging.getLogger("litserve").setLevel(logging.CRITICAL)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGINT):

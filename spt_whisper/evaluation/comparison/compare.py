@@ -228,19 +228,14 @@ def _tokens_of_corpus(corpus: CorpusConfig, codes: Mapping[str, list[str]]) -> l
 def _rows(
     recipes: Sequence[NamedRecipe], runs: Sequence[_Run], finished: dict[str, StoredRun]
 ) -> list[RecipeSummary]:
-    done = {
-        named.name: [
-            finished[run.parts.key]
-            for run in runs
-            if run.name == named.name and run.parts.key in finished
-        ]
-        for named in recipes
-    }
-    first, *others = recipes
-    rows = [summarize(first.name, done[first.name])] if done[first.name] else []
-    rows += [
-        summarize(other.name, done[other.name], done[first.name])
-        for other in others
-        if done[other.name]
-    ]
+    """One for each recipe with a finished run; all but the first recipe's are compared with that one's."""
+    rows: list[RecipeSummary] = []
+    first: list[StoredRun] = []
+    for place, named in enumerate(recipes):
+        keys = [run.parts.key for run in runs if run.name == named.name]
+        own = [finished[key] for key in keys if key in finished]
+        if own:
+            rows.append(summarize(named.name, own, first))
+        if place == 0:
+            first = own
     return rows

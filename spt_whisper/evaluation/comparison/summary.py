@@ -50,9 +50,7 @@ class RecipeSummary:
     seeds: tuple[int, ...]  # those that are finished
     wer: SeedRates
     cer: SeedRates
-    change: (
-        Change | None
-    )  # of the WER; none for the first recipe, and on other test speech than its
+    change: Change | None  # none for the first recipe, and on other test speech than its
     last_loss: float | None  # mean over seeds; as the three below none where nothing is fitted
     seconds_per_utterance: float | None  # of training, mean over seeds
     peak_memory_gigabytes: float | None  # highest
