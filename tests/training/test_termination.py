@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from spt_whisper.cli import main
 from spt_whisper.training.batch import Batch
 from spt_whisper.training.prompt_tuner import PromptTuner
 from tests.tiny_corpus import fit_flags, write_home
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +29,10 @@ def arguments(home: Path, output: Path, *more: str) -> list[str]:
     return fit_flags(home, output, *own, *more)
 
 
-def stop_in_training(
-    command: Sequence[str], checkpoint: Path, number: signal.Signals
-) -> tuple[int, str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spt_whisper", "fit", *command], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.1)  # into the next epoch
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
-    return process.returncode, error
+def stop_in_training(command: Sequence[str], number: signal.Signals) -> tuple[int, str]:
+    run = [sys.executable, "-m", "tests.training.signalled_run", number.name, "fit", *command]
+    done = subprocess.run(run, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
+    return done.returncode, done.stderr
 
 
 @pytest.mark.slow  # each run starts PyTorch anew
@@ -57,12 +49,12 @@ def test_a_terminated_run_goes_on_to_the_same_prompt(
     more: list[str], home: Path, tmp_path: Path
 ) -> None:
     cut = arguments(home, tmp_path / "cut", *more)
-    checkpoint = tmp_path / "cut" / "checkpoints" / "last.ckpt"
-    status, error = stop_in_training(cut, checkpoint, signal.SIGTERM)
+    status, error = stop_in_training(cut, signal.SIGTERM)
     assert status == 143, error
     assert error.count("ended by SIGTERM; --resume true goes on") == 1
     assert "Traceback" not in error
     assert not (tmp_path / "cut" / "prompt").exists()
+    checkpoint = tmp_path / "cut" / "checkpoints" / "last.ckpt"
     kept = torch.load(checkpoint, weights_only=True)["SpeechDataModule"]
     assert kept["done"] > 0, "the signal did not fall within an epoch"
     resumed = fit([*cut, "--resume", "true"])
@@ -105,8 +97,7 @@ def test_a_signal_in_a_pass_over_dev_waits_for_a_batch_of_it(
 
 @pytest.mark.slow
 def test_ctrl_c_is_one_line_and_its_own_status(home: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    status, error = stop_in_training(arguments(home, tmp_path / "run"), checkpoint, signal.SIGINT)
+    status, error = stop_in_training(arguments(home, tmp_path / "run"), signal.SIGINT)
     assert status == 130, error
     assert "spt-whisper fit: interrupted" in error
     assert "Traceback" not in error
