@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,22 +87,51 @@ class Worker:
             return asdict(ShardReport(number, fault=str(InputError(error))))
 
     def _run(self, number: int, rows: Sequence[BulkRow]) -> ShardReport:
-        whisper = self._whisper
-        started = time.time()
-        found = list(
-            whisper.transcribe_many(
-                (self._request(row) for row in rows),
-                self.settings.options,
-                batch_size=self.settings.batch_size,
-                voice_activity=self.settings.voice_activity,
-            )
-        )
+        whisper, started = self._whisper, time.time()
+        try:
+            found = self._transcribe(whisper, rows)
+        except Exception as error:
+            logger.warning("shard %d: %s; its rows are done one by one", number, _told(error))
+            found = self._one_by_one(whisper, rows)
         done = sum(one.duration for one in found if isinstance(one, Transcript))
         pace = (time.time() - started) / done if done else 0.0
         results = [_result(row, one, pace) for row, one in zip(rows, found, strict=True)]
         write_shard(self.settings.folder, number, results)
         failed = sum(isinstance(result, Failed) for result in results)
         return ShardReport(number, len(rows), failed, done, started, finished=time.time())
+
+    def _transcribe(
+        self, whisper: Whisper, rows: Sequence[BulkRow]
+    ) -> list[Transcript | InputError]:
+        requests = (self._request(row) for row in rows)
+        return list(
+            whisper.transcribe_many(
+                requests,
+                self.settings.options,
+                batch_size=self.settings.batch_size,
+                voice_activity=self.settings.voice_activity,
+            )
+        )
+
+    def _one_by_one(
+        self, whisper: Whisper, rows: Sequence[BulkRow]
+    ) -> list[Transcript | InputError]:
+        """The rows, each with a batch of its own, so that none pays for what another brings about.
+
+        Raises:
+            Exception: the last of several, where no row has a transcript: no file is to blame then.
+        """
+        found: list[Transcript | InputError] = []
+        unforeseen: list[Exception] = []
+        for row in rows:
+            try:
+                found += self._transcribe(whisper, [row])
+            except Exception as error:
+                unforeseen.append(error)
+                found.append(InputError(f"{row.path}: {_told(error)}"))
+        if len(unforeseen) > 1 and not any(isinstance(one, Transcript) for one in found):
+            raise unforeseen[-1]
+        return found
 
     def _request(self, row: BulkRow) -> RowRequest:
         prompt = self.settings.prompts[row.prompt] if row.prompt else None
@@ -119,6 +151,12 @@ class Worker:
         for code in self.settings.codes:
             frozen.tokens.language(code)
         return whisper
+
+
+def _told(error: Exception) -> str:
+    """Any fault in one line."""
+    named = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    return named.partition("\n")[0]
 
 
 def _result(row: BulkRow, found: Transcript | InputError, pace: float) -> Transcribed | Failed:

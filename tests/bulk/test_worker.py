@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
-from spt_whisper.audio import load_audio
+from spt_whisper.audio import load_audio, stream_audio
 from spt_whisper.bulk.rows import read_prompts, read_rows
 from spt_whisper.bulk.worker import ShardReport, Worker, WorkerSettings
 from spt_whisper.prompts.files import Prompt
@@ -41,6 +44,17 @@ def run(settings: WorkerSettings, folder: Path, number: int = 1) -> ShardReport:
     )
 
 
+def fails_on(ending: str) -> Callable[..., Iterator[Tensor]]:
+    """Reading that ends, within files so called, in a fault that is nobody's."""
+
+    def blocks(path: str, **part: Any) -> Iterator[Tensor]:
+        yield from stream_audio(path, **part)
+        if str(path).endswith(ending):
+            raise RuntimeError("a kernel failed\nat great length")
+
+    return blocks
+
+
 def test_rows_are_as_transcribed_directly_and_a_broken_file_is_an_error_row(
     settings: WorkerSettings, tmp_path: Path
 ) -> None:
@@ -70,6 +84,29 @@ def test_times_of_a_part_count_from_the_beginning_of_its_file(
     segments = next(row for row in results_in(tmp_path / "out") if row["id"] == "u2")["segments"]
     assert segments[0]["start"] == pytest.approx(0.2)
     assert segments[-1]["end"] == pytest.approx(0.5)
+
+
+def test_a_row_that_makes_the_decoder_fail_is_an_error_row(
+    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings, tmp_path)
+    whole = {row["id"]: row for row in results_in(tmp_path / "out")}
+    monkeypatch.setattr("spt_whisper.bulk.worker.stream_audio", fails_on("train2.wav"))
+    report = run(replace(settings, folder=str(tmp_path / "other")), tmp_path)
+    assert (report.rows, report.failed) == (6, 2)
+    found = {row["id"]: row for row in results_in(tmp_path / "other")}
+    assert "train2.wav: RuntimeError: a kernel" in found.pop("u2")["error"]
+    for name, row in found.items():
+        assert row.get("text") == whole[name].get("text")
+
+
+def test_a_fault_of_every_row_is_none_of_theirs(
+    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spt_whisper.bulk.worker.stream_audio", fails_on(".wav"))
+    with pytest.raises(RuntimeError, match="a kernel"):
+        run(settings, tmp_path)
+    assert results_in(tmp_path / "out") == []
 
 
 def test_an_unknown_language_stops_before_a_shard_is_written(
