@@ -105,7 +105,6 @@ def build_learner(recipe: Recipe, parts: Parts) -> Learner:
     return method.build(setup)
 
 
-@naming_shortage("training", _LESS_MEMORY)
 def train(
     recipe: Recipe, parts: Parts, learner: Learner, checkpoint: Path | None = None
 ) -> RunNumbers:
@@ -132,16 +131,15 @@ def train(
     )  # fmt: skip
     tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
     trainer, watch = build_trainer(recipe, output, len(parts.train))
-    whisper.model.to(trainer.strategy.root_device)
-    data = SpeechDataModule(
-        parts.train, parts.dev, parts.builder, _states(recipe, parts, learner), recipe.data
-    )
-    if trainer.is_global_zero:
-        if checkpoint is None:  # of another run: resuming must never take them for this one's
-            shutil.rmtree(output / "checkpoints", ignore_errors=True)
-        _write_recipe(recipe, output)
     try:
         with naming_lost_process(trainer), naming_shortage("training", _LESS_MEMORY):
+            whisper.model.to(trainer.strategy.root_device)
+            states = _states(recipe, parts, learner)
+            data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
+            if trainer.is_global_zero:
+                if checkpoint is None:  # another run's must never be taken for this one's
+                    shutil.rmtree(output / "checkpoints", ignore_errors=True)
+                _write_recipe(recipe, output)
             trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
