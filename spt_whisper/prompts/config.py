@@ -16,6 +16,10 @@ DECODER_SITES = ("cross", "language")  # the encoder has no such place
 SINGLE_SITES = ("input", "language")  # once a side, not once a layer
 DEFAULT_LENGTH = 48
 LANGUAGE_VECTOR = "decoder.language.vector"  # name of the tensor of a soft language token
+LEFT, RIGHT = (
+    ".left",
+    ".right",
+)  # names of A and B of a language's part, behind that of the tensor that they change
 
 # Tensors of each place; a part with D has a vector at each of the N positions, one without has a number.
 PLACES: dict[str, dict[str, bool]] = {
@@ -194,7 +198,7 @@ class LanguageAwareConfig:
     combine: Literal["hadamard", "add", "concat"] = "add"
     """`P * (1 + A B)`, `P + A B` or `[P; Q]`."""
     rank: int = 4
-    """r of A B."""
+    """r of A B, of which each layer and part has its own."""
     length: int = 4
     """Vectors of a language's own at each place (concat)."""
     soft_token: bool = True
@@ -226,12 +230,12 @@ class LanguageAwareConfig:
         token = {LANGUAGE_VECTOR: (1, 1, shape.width)} if self.soft_token else {}
         if self.combine == "concat":
             return {**replace(config, length=self.length).tensor_shapes(shape), **token}
-        rows = sum(
-            layers * length
-            for layers, length, *width in config.tensor_shapes(shape).values()
-            if width
-        )
-        return {"left": (rows, self.rank), "right": (self.rank, shape.width), **token}
+        low_rank: dict[str, tuple[int, ...]] = {}
+        for name, (layers, length, *width) in config.tensor_shapes(shape).items():
+            if width:
+                low_rank[name + LEFT] = (layers, length, self.rank)
+                low_rank[name + RIGHT] = (layers, self.rank, *width)
+        return {**low_rank, **token}
 
     def combined_config(self, config: PromptConfig) -> PromptConfig:
         """Returns the configuration of a language's whole prompt, shared vectors and own ones together."""

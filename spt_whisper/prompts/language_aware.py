@@ -1,14 +1,15 @@
 """Language-aware prompts: vectors that all languages share, and a small part of each language.
 
 After LAPT (Yang et al., Interspeech 2025, arXiv 2506.21577), whose formulas were not available to us; `hadamard` is the
-decomposition of Multitask Prompt Tuning (Wang et al., ICLR 2023). P is the matrix of all shared vectors, (M, D), with M
-the sum over sides, layers, positions and parts:
+decomposition of Multitask Prompt Tuning (Wang et al., ICLR 2023). P (N, D) are the shared vectors of one side, layer and part
+(such as the keys of slots):
 
-    hadamard   P * (1 + A B)      A (M, r), B (r, D)
+    hadamard   P * (1 + A B)      A (N, r), B (r, D)
     add        P + A B
     concat     [P; Q]             Q: vectors of the language's own at every place
 
-A starts at 0 and B does not, so that a new part changes nothing and still learns.
+A starts at 0 and B does not, so that a new part changes nothing and still learns. Each place has its own B, since no two layers
+see the same directions: one B for all of them was measured to learn far less (docs/lab-book.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 
 from spt_whisper.prompts.config import (
     LANGUAGE_VECTOR,
+    LEFT,
+    RIGHT,
     LanguageAwareConfig,
     ModelShape,
     PromptConfig,
@@ -53,15 +56,17 @@ def start_part(
         generator: the source of randomness.
         language_vector: start of the language token, (1, 1, D).
     """
-    shapes = aware.part_shapes(config, shape)
     if aware.combine == "concat":
         own = replace(config, length=aware.length)
         start = start_vectors(own, shape, generator).named_tensors()
         part = {name: tensor[0] for name, tensor in start.items()}
     else:
         part = {
-            "left": torch.zeros(shapes["left"]),
-            "right": torch.randn(shapes["right"], generator=generator) * shape.width**-0.5,
+            name: torch.zeros(sizes)
+            if name.endswith(LEFT)
+            else torch.randn(sizes, generator=generator) * shape.width**-0.5
+            for name, sizes in aware.part_shapes(config, shape).items()
+            if name != LANGUAGE_VECTOR
         }
     if aware.soft_token:
         token = language_vector if language_vector is not None else torch.zeros(1, 1, shape.width)
@@ -80,9 +85,9 @@ def combine(
         return PromptVectors.from_named_tensors({**whole, **token})
     named = shared.named_tensors()
     wide = [name for name, tensor in named.items() if tensor.dim() == 4]
-    rows = [named[name].shape[1] * named[name].shape[2] for name in wide]
     operation = _LOW_RANK[aware.combine]
-    for name, delta in zip(wide, (part["left"] @ part["right"]).split(rows), strict=True):
+    for name in wide:
+        delta = part[name + LEFT] @ part[name + RIGHT]  # (layers, N, D)
         named[name] = operation(named[name], delta.view_as(named[name]))
     return PromptVectors.from_named_tensors({**named, **token})
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import (
     LANGUAGE_VECTOR,
+    LEFT,
+    RIGHT,
     LanguageAwareConfig,
     ModelShape,
     PromptConfig,
@@ -67,27 +71,30 @@ def test_concat_slots_start_as_no_slots() -> None:
 
 
 @pytest.mark.parametrize("operation", ["hadamard", "add"])
-def test_one_pair_of_factors_serves_all_sides_layers_and_parts(operation: str) -> None:
+def test_each_layer_and_part_has_its_own_factors(operation: str) -> None:
     config = CONFIGS["feed_forward"]
     aware = LanguageAwareConfig(combine=operation, rank=3)  # type: ignore[arg-type]
     vectors = shared_prompt(config)()
     own = part(config, aware)
-    rows = 2 * 4 * (2 + 3)  # keys and values, N, layers of both sides
-    assert own["left"].shape == (rows, 3)
-    assert own["right"].shape == (3, 8)
-    own["left"] = torch.randn(rows, 3, generator=torch.Generator().manual_seed(5))
+    name = "decoder.feed_forward.value"
+    left, right = own[name + LEFT], own[name + RIGHT]
+    assert left.shape == (3, 4, 3)  # layers of the decoder, N, r
+    assert right.shape == (3, 3, 8)
+    own[name + LEFT] = left = torch.randn(left.shape, generator=torch.Generator().manual_seed(5))
     whole = combine(vectors, own, aware)
-    delta = own["left"] @ own["right"]
-    last = vectors.decoder.feed_forward.value[0, 2, 3]  # type: ignore[union-attr]
-    expected = last * (1 + delta[-1]) if operation == "hadamard" else last + delta[-1]
-    torch.testing.assert_close(whole.decoder.feed_forward.value[0, 2, 3], expected)  # type: ignore[union-attr]
+    shared, found = (each.decoder.feed_forward.value[0] for each in (vectors, whole))  # type: ignore[union-attr]
+    for layer in range(3):
+        delta = left[layer] @ right[layer]
+        expected = shared[layer] * (1 + delta) if operation == "hadamard" else shared[layer] + delta
+        torch.testing.assert_close(found[layer], expected)
     assert torch.equal(whole.decoder.feed_forward.bias, vectors.decoder.feed_forward.bias)  # type: ignore[union-attr]
+    assert torch.equal(whole.decoder.feed_forward.key, vectors.decoder.feed_forward.key)  # type: ignore[union-attr]
 
 
-def test_base_size_part_has_the_numbers_of_the_design() -> None:
+def test_base_size_part_has_the_numbers_that_the_docs_name() -> None:
     base, config = ModelShape(512, 6, 6), PromptConfig(site="attention", length=16)
     shapes = LanguageAwareConfig(rank=4, soft_token=False).part_shapes(config, base)
-    assert sum(rows * columns for rows, columns in shapes.values()) == 704 * 4
+    assert sum(math.prod(sizes) for sizes in shapes.values()) == 12 * 4 * (16 + 512)
 
 
 @pytest.mark.parametrize("operation", ["hadamard", "add", "concat"])
@@ -107,7 +114,10 @@ def test_rows_of_two_languages_get_their_own_vectors_and_both_feed_the_shared_on
     config, aware = CONFIGS["feed_forward"], LanguageAwareConfig()
     parts = {code: part(config, aware, seed) for seed, code in enumerate(("to", "rm-sursilv"))}
     for own in parts.values():
-        own["left"].normal_(generator=torch.Generator().manual_seed(9))
+        generator = torch.Generator().manual_seed(9)
+        for name in own:
+            if name.endswith(LEFT):
+                own[name].normal_(generator=generator)
     bank = LanguageAwarePrompt(shared_prompt(config), aware, parts)
     mixed = bank(["to", "rm-sursilv", "to"])
     assert mixed.rows == 3
