@@ -8,7 +8,7 @@ Takes the runs of `benchmarks/expansion.py`, and needs those of the row lapt_ent
 | row | after each language |
 | --- | --- |
 | lapt_decoder, lapt_entire | the prompts of older languages are compared with what they were, number by number (SHA-256); since the same numbers write the same text, a language's WER is taken from its own run and not decoded again |
-| lora | LoRA r=8 on attention goes on from the model of the language before; every language so far is scored again |
+| lora | LoRA r=10 on fc1 and fc2 goes on from the model of the language before; every language so far is scored again |
 
 With R[k, j] the WER of language j after language k, average WER is the mean of R[k, j] over j <= k, and backward transfer the
 mean of R[j, j] - R[k, j] over j < k: below 0, older languages became worse (CL-MASR, arXiv 2310.16931, and its
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from expansion import GROUPS, WINDOWS, Place, add_arguments, end, place_of
 from finished_runs import (
+    BEST_LORA,
     FinishedRun,
     numbers_of,
     once,
@@ -98,7 +99,7 @@ def train_lora(index: int, sequence: Sequence[FinishedRun], place: Place) -> Pat
         # of all languages: the model keeps them, to be asked in the older ones, too
         tokens = json.dumps({run.speech: run.tokens for run in sequence})
         spt_whisper(
-            "fit", "--method", "lora", "--model", start, *place.corpus(language), "--languages", tokens, "--window_seconds",
+            "fit", *BEST_LORA, "--model", start, *place.corpus(language), "--languages", tokens, "--window_seconds",
             WINDOWS, *place.training, *end(place.settings["epochs"]), "--output", str(output),
         )  # fmt: skip
     return output / "model"

@@ -9,7 +9,7 @@ most 9.5 s).
 | row | what trains |
 | --- | --- |
 | feed_forward | a prompt of feed-forward slots on both sides |
-| lora | LoRA r=8 on every attention of both sides |
+| lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
 | lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
 
 Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unseen --corpus.subset "[ky, sah, ...]"
@@ -31,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 from finished_runs import (
+    BEST_LORA,
     ROOT,
     FinishedRun,
     Settings,
@@ -118,7 +119,7 @@ class Row:
 ROWS = {
     "feed_forward": Row("prompt", fit, lambda folder, _: Prompt.from_pretrained(folder).card),
     "lora": Row(
-        "model", lambda task: fit(task, "--method", "lora"), lambda folder, _: read_model_card(folder)
+        "model", lambda task: fit(task, *BEST_LORA), lambda folder, _: read_model_card(folder)
     ),
     "lapt": Row("bank", add_language, lambda folder, code: Bank.from_folder(folder).card(code)),
 }  # fmt: skip
