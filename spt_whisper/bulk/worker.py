@@ -40,6 +40,7 @@ class WorkerSettings:
     batch_size: int  # windows
     cores: int
     voice_activity: VoiceActivityOptions | None
+    window_seconds: float | None
     precision: str
 
 
@@ -108,8 +109,9 @@ class Worker:
             whisper.transcribe_many(
                 requests,
                 self.settings.options,
-                batch_size=self.settings.batch_size,
-                voice_activity=self.settings.voice_activity,
+                self.settings.window_seconds,
+                self.settings.batch_size,
+                self.settings.voice_activity,
             )
         )
 

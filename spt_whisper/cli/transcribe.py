@@ -27,6 +27,11 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
 _LESS_MEMORY = (
     "lower batch_size, or take another precision or a smaller model; what is finished stays"
 )
+# of `TranscribeConfig`, what `--engine ray` takes as it is, and what it cannot do
+_IN_BULK = (
+    "prompt", "bank", "model", "language", "voice_activity", "window_seconds", "batch_size", "precision",
+)  # fmt: skip
+_NOT_IN_BULK = ("format", "overwrite", "device")
 _ENGINE_HELP = "torch: this process transcribes files; ray: Ray Data does, on many workers, the rows of a manifest"
 
 
@@ -67,8 +72,13 @@ def _run_bulk(config: TranscribeConfig, manifest: str | None, bulk: BulkConfig) 
         raise InputError(
             "engine ray: wanted --manifest FILE and --output DIR, and no audio beside them"
         )
-    names = ("prompt", "bank", "model", "language", "voice_activity", "batch_size", "precision")
-    shared = {name: getattr(config, name) for name in names}
+    standard = TranscribeConfig(audio=[])
+    for name in _NOT_IN_BULK:
+        if getattr(config, name) != getattr(standard, name):
+            raise InputError(
+                f"{name}: --engine ray has no use for it, since it writes JSONL by workers that choose their device; leave it out"
+            )
+    shared = {name: getattr(config, name) for name in _IN_BULK}
     job = BulkJob(manifest, config.output, decoding=config.options, bulk=bulk, **shared)
     return bulk_command.run(job)
 

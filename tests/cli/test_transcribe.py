@@ -69,6 +69,7 @@ def written(folder: Path = Path("out")) -> dict[str, tuple[int, bytes]]:
     }
 
 
+IN_BULK = ["--engine", "ray", "--manifest", "talks.jsonl", "--output", "out"]
 IN_TALKS = ["a.wav", "ñandú/b.wav", "ñandú/line\nend.wav"]
 
 
@@ -212,6 +213,10 @@ def test_any_name_can_be_printed() -> None:
         (["talks/a.wav", "--output", "talks/a.wav"], "talks/a.wav: is a file, wanted a folder"),
         (["talks/a.wav", "--output", "talks/a.wav/x"], "a file stands in place of a folder"),
         (["talks/a.wav", "--output", "/proc/out"], "/proc/out"),
+        (["--engine", "ray", "--output", "out"], "engine ray: wanted --manifest FILE"),
+        ([*IN_BULK, "--format", "srt"], "format: --engine ray has no use for it"),
+        ([*IN_BULK, "--overwrite", "true"], "overwrite: --engine ray has no use for it"),
+        ([*IN_BULK, "--device", "cpu"], "device: --engine ray has no use for it"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_writes_nothing(
