@@ -84,8 +84,9 @@ class Worker:
         number, rows = int(shard["number"]), [BulkRow(**row) for row in shard["rows"]]
         try:
             return asdict(self._run(number, rows))
-        except (InputError, OSError) as error:  # Ray would drop its class, and tell of itself
-            return asdict(ShardReport(number, fault=str(InputError(error))))
+        except Exception as error:  # Ray would drop its class, and tell of itself
+            logger.exception("shard %d", number)  # in Ray's logs
+            return asdict(ShardReport(number, fault=_told(error)))
 
     def _run(self, number: int, rows: Sequence[BulkRow]) -> ShardReport:
         whisper, started = self._whisper, time.time()
