@@ -176,7 +176,9 @@ def test_an_end_is_in_the_pool_of_its_last_window() -> None:
 
 def test_recordings_without_speech_do_not_wait_for_one_that_has_some() -> None:
     silent = [Request(torch.zeros(8_000)) for _ in range(5)]
-    found = [[piece.recording for piece in pool] for pool in pools(silent, 2.0, DEFAULT_ACTIVITY, 2)]
+    found = [
+        [piece.recording for piece in pool] for pool in pools(silent, 2.0, DEFAULT_ACTIVITY, 2)
+    ]
     assert found == [[0, 1, 2], [3, 4]]
 
 
