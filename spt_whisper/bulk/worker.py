@@ -17,7 +17,7 @@ from spt_whisper.audio import stream_audio
 from spt_whisper.bulk.rows import BulkRow
 from spt_whisper.bulk.shards import Failed, Transcribed, write_shard
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import MIX
+from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import Whisper

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spt_whisper.bulk.settings import BulkConfig, BulkJob
 from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED, TERMINATED
-from spt_whisper.cli.attached import AUTO, Attached, read_attached
+from spt_whisper.cli.attached import Attached, read_attached
 from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say, shown
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.cli.progress import audio_progress
@@ -103,7 +103,7 @@ def run(config: TranscribeConfig) -> int:
         config.model or attached.base or "base", config.device, getattr(torch, config.precision)
     )
     attached.check(whisper.frozen)
-    if code := _code(config):
+    if code := _code(attached, config):
         whisper.frozen.tokens.language(code)
     tally = _Tally(len(files))
     try:
@@ -195,9 +195,9 @@ def _request(path: Path, attached: Attached, config: TranscribeConfig) -> Reques
     """A file, and what is used on it."""
     from spt_whisper.transcription.request import Request
 
-    return Request(path, attached.prompt, _code(config), attached.bank)
+    return Request(path, attached.prompt, _code(attached, config), attached.bank)
 
 
-def _code(config: TranscribeConfig) -> str | None:
+def _code(attached: Attached, config: TranscribeConfig) -> str | None:
     """Whisper's language code, where one is named: with a bank the language is the bank's."""
-    return None if config.bank or config.language == AUTO else config.language
+    return None if config.bank else attached.code(config.language)

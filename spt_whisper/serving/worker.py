@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import MIX
+from spt_whisper.prompts.card import MIX
 from spt_whisper.serving.loop import WaitingLoop
 from spt_whisper.serving.sources import Offered, Source
 from spt_whisper.serving.tasks import (

@@ -47,8 +47,8 @@ class TranscribeConfig:
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""
     language: str | None = None
-    """Whisper language code; by default the prompt's, else what Whisper hears. With a bank, the language as the bank
-    names it, such as qug, or zh+en for mixed speech."""
+    """Whisper language code; by default the prompt's, else what Whisper hears. With a prompt or a bank, also the language as
+    they name it, such as qug, or zh+en for mixed speech."""
     format: str = "txt"
     """Format of the transcripts: txt, json, srt, vtt or tsv; several with commas between them; or all."""
     output: str | None = None

@@ -25,6 +25,7 @@ import torch
 from spt_whisper.cli.outputs import shown
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.engines.torch import TorchEngine
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.finished import Finished
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
@@ -196,6 +197,19 @@ def test_without_an_output_transcripts_are_printed(
     assert sorted(Path().rglob("*")) == before
     assert transcribe("talks/a.wav") == 0
     assert "==>" not in capsys.readouterr().out
+
+
+def test_the_language_of_a_prompt_is_known_by_its_name(
+    home: Path, talks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("transcribe", "talks/a.wav", "--prompt", str(home / "run" / "prompt"))
+    assert call(*run) == 0
+    plain = capsys.readouterr().out
+    (name,) = Prompt.from_pretrained(home / "run" / "prompt").card.languages
+    assert call(*run, "--language", name) == 0
+    assert capsys.readouterr().out == plain
+    assert call(*run, "--language", "xx") == 2
+    assert "language 'xx'" in one_line(capsys.readouterr().err)
 
 
 def test_any_name_can_be_printed() -> None:
