@@ -17,6 +17,7 @@ from spt_whisper.cli import main
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.config import LEFT
 from spt_whisper.training.expansion import add_language, nearest_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig
@@ -81,9 +82,11 @@ def test_only_the_new_part_trains_and_everything_older_stays(home: Path) -> None
     assert all(name.startswith("cv/") for name in set(after) - set(before))
     assert texts(bank) == before_texts
     assert result.trained_numbers == bank.parts["cv"].numbers
-    rows = 2 * 4 * (2 + 2)
-    assert result.trained_numbers == (rows + 32) * 4 + 32
-    assert bank.parts["cv"].tensors["left"].abs().max() > 0
+    places = 2 * (2 + 2)  # keys and values of each layer
+    assert result.trained_numbers == places * 4 * (4 + 32) + 32
+    left = [tensor for name, tensor in bank.parts["cv"].tensors.items() if name.endswith(LEFT)]
+    assert len(left) == 4
+    assert all(tensor.abs().max() > 0 for tensor in left)
     assert bank.parts["cv"].card.key is not None
 
 
