@@ -6,7 +6,6 @@ import hashlib
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from spt_whisper.training.start import Heard
 from spt_whisper.transcription.transcriber import Whisper
 from tests.tiny_corpus import write_corpus, write_model
 
+ROOT = Path(__file__).parents[2]
 QUIET = {"enable_progress_bar": False, "precision": "32-true", "max_epochs": 2}
 
 
@@ -127,15 +127,12 @@ def test_a_killed_addition_leaves_the_bank_and_ends_the_same_when_resumed(home: 
     before = digests(folder)
     command = [
         "add-language", "cv", "--bank", str(folder), "--corpus.root", str(home / "new"),
-        "--output", str(home / "cut"), "--data.batch_size", "2", "--trainer.max_epochs", "40",
+        "--output", str(home / "cut"), "--data.batch_size", "2", "--trainer.max_epochs", "4",
         "--trainer.precision", "32-true", "--trainer.enable_progress_bar", "false",
     ]  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "spt_whisper", *command])
-    checkpoint, deadline = home / "cut" / "checkpoints" / "last.ckpt", time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = [sys.executable, "-m", "tests.training.signalled_run", "SIGKILL", "1", *command]
+    assert subprocess.run(killed, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
+    assert (home / "cut" / "checkpoints" / "last.ckpt").exists()
     assert digests(folder) == before
     assert main([*command, "--resume", "true"]) == 0
     resumed = (folder / "cv" / "part.safetensors").read_bytes()

@@ -30,7 +30,7 @@ def arguments(home: Path, output: Path, *more: str) -> list[str]:
 
 
 def stop_in_training(command: Sequence[str], number: signal.Signals) -> tuple[int, str]:
-    run = [sys.executable, "-m", "tests.training.signalled_run", number.name, "fit", *command]
+    run = [sys.executable, "-m", "tests.training.signalled_run", number.name, "7", "fit", *command]
     done = subprocess.run(run, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
     return done.returncode, done.stderr
 
