@@ -169,6 +169,7 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
         optimizer=config.optimizer,
         data=config.data,
         early_stopping=config.early_stopping,
+        recompute=config.recompute,
         seed=config.seed,
         trainer=config.trainer,
     )

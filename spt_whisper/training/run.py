@@ -50,9 +50,9 @@ _LEARNS = (
     "trainer.num_nodes",
 )
 # other settings on which they do not depend
-_MAY_CHANGE = ("checkpoint_minutes", "data.workers")
+_MAY_CHANGE = ("checkpoint_minutes", "recompute", "data.workers")
 _LESS_MEMORY = (
-    "lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
+    "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
     "the last good checkpoint is kept"
 )
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
@@ -147,7 +147,7 @@ def train(
         recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
-    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
+    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
     trainer, watch = build_trainer(recipe, output, len(parts.train))
     try:
         with naming_lost_process(trainer), naming_shortage("training", _LESS_MEMORY):

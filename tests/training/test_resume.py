@@ -74,7 +74,7 @@ def test_other_settings_are_named_and_those_that_teach_nothing_may_change(
     with pytest.raises(InputError, match=r"other settings of languages\.qug, languages; restore"):
         fit(recipe(home, tmp_path, languages={"qug": ["es"]}), resume=True)
     data = DataConfig(batch_size=3, workers=1)
-    fit(recipe(home, tmp_path, data=data, checkpoint_minutes=1.0), resume=True)
+    fit(recipe(home, tmp_path, data=data, recompute=True, checkpoint_minutes=1.0), resume=True)
 
 
 def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path) -> None:
