@@ -220,7 +220,10 @@ def no_language(root: Path) -> None:
         (unknown_operation, r"part\.json: aware\.combine: found 'foo'"),
         (nameless, r"sah/part\.json: languages are \[\], wanted one"),
         (wrong_key, r"sah/part\.json: card\.key: found \[1, 2\]"),
-        (one_pair_of_factors, r"sah/part\.safetensors: missing tensors .*, unknown .*'left', 'right'\]; .*train anew"),
+        (
+            one_pair_of_factors,
+            r"sah/part\.safetensors: missing tensors .*, unknown .*'left', 'right'\]; .*train anew",
+        ),
         (no_settings, r"sah has neither part\.json nor prompt\.json"),
         (swapped, r"ky/part\.safetensors: holds other numbers than part\.json says"),
     ],
