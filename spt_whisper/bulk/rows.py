@@ -10,7 +10,8 @@ from spt_whisper.bulk.settings import BulkJob
 from spt_whisper.corpora.manifest import read_manifest_rows
 from spt_whisper.corpora.rows import check_id
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import MIX, Bank
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 
 
@@ -75,8 +76,10 @@ def read_prompts(
         elif name is None and bank is not None:
             name = f"{bank.folder}/{row.language}"
             prompts[name] = bank.prompt(_language_for(row, bank))
-        prompt = None if name is None else prompts[name]
-        placed.append(replace(row, prompt=name, language=_whisper_code(row.language, prompt)))
+        code = row.language
+        if name is not None and code is not None:
+            code = prompts[name].card.code_of(code)
+        placed.append(replace(row, prompt=name, language=code))
     return placed, prompts
 
 
@@ -87,13 +90,3 @@ def _language_for(row: BulkRow, bank: Bank) -> str:
             f"row {row.id}: no language for bank {bank.folder}; wanted one of {', '.join(bank.languages)}"
         )
     return row.language
-
-
-def _whisper_code(language: str | None, prompt: Prompt | None) -> str | None:
-    """Whisper's code for a language; None leaves it to the prompt, which was trained for that language."""
-    if prompt is None or language is None:
-        return language
-    if language in prompt.card.codes:
-        return MIX.join(prompt.card.codes[language])
-    trained = set(language.split(MIX)) <= set(prompt.card.languages)
-    return None if trained else language

@@ -50,6 +50,7 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
             batch_size=job.batch_size,
             cores=job.bulk.cores,
             voice_activity=job.voice_activity,
+            window_seconds=job.window_seconds,
             precision=job.precision,
         )
         with cluster():

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.settings import check_precision
+from spt_whisper.transcription.settings import check_precision, check_window
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
 
 # Settings that every row of an output folder shares.
-_OF_THE_FOLDER = ("prompt", "bank", "model", "language", "decoding", "voice_activity", "precision")
+_OF_THE_FOLDER = (
+    "prompt", "bank", "model", "language", "decoding", "voice_activity", "window_seconds", "precision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,15 @@ class BulkJob:
     """Windows decoded together."""
     voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
     """What counts as speech, which alone is decoded; None: all of the audio is."""
+    window_seconds: float | None = None
+    """The window; by default each prompt's, or 30 s for bare Whisper."""
     precision: str = "float32"
     """Numbers that Whisper computes with: float32, bfloat16 or float16."""
     bulk: BulkConfig = field(default_factory=BulkConfig)
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
+        check_window(self.window_seconds)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
         if self.prompt and self.bank:

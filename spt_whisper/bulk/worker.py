@@ -17,7 +17,7 @@ from spt_whisper.audio import stream_audio
 from spt_whisper.bulk.rows import BulkRow
 from spt_whisper.bulk.shards import Failed, Transcribed, write_shard
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import MIX
+from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import Whisper
@@ -40,6 +40,7 @@ class WorkerSettings:
     batch_size: int  # windows
     cores: int
     voice_activity: VoiceActivityOptions | None
+    window_seconds: float | None
     precision: str
 
 
@@ -83,8 +84,9 @@ class Worker:
         number, rows = int(shard["number"]), [BulkRow(**row) for row in shard["rows"]]
         try:
             return asdict(self._run(number, rows))
-        except (InputError, OSError) as error:  # Ray would drop its class, and tell of itself
-            return asdict(ShardReport(number, fault=str(InputError(error))))
+        except Exception as error:  # Ray would drop its class, and tell of itself
+            logger.exception("shard %d", number)  # in Ray's logs
+            return asdict(ShardReport(number, fault=_told(error)))
 
     def _run(self, number: int, rows: Sequence[BulkRow]) -> ShardReport:
         whisper, started = self._whisper, time.time()
@@ -108,8 +110,9 @@ class Worker:
             whisper.transcribe_many(
                 requests,
                 self.settings.options,
-                batch_size=self.settings.batch_size,
-                voice_activity=self.settings.voice_activity,
+                self.settings.window_seconds,
+                self.settings.batch_size,
+                self.settings.voice_activity,
             )
         )
 

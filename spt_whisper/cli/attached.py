@@ -29,6 +29,12 @@ class Attached:
         """Name of the Whisper that the prompts are for."""
         return self.prompts[0].card.base if self.prompts else None
 
+    def code(self, language: str | None) -> str | None:
+        """Returns Whisper's code for the language that was asked for; None: the prompt's, or what is heard."""
+        if language is None or language == AUTO:
+            return None
+        return self.prompt.card.code_of(language) if self.prompt else language
+
     def check(self, whisper: FrozenWhisper | OnnxWhisper) -> None:
         """Refuses another Whisper.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spt_whisper.bulk.settings import BulkConfig, BulkJob
 from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED, TERMINATED
-from spt_whisper.cli.attached import AUTO, Attached, read_attached
+from spt_whisper.cli.attached import Attached, read_attached
 from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say, shown
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.cli.progress import audio_progress
@@ -27,6 +27,11 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
 _LESS_MEMORY = (
     "lower batch_size, or take another precision or a smaller model; what is finished stays"
 )
+# of `TranscribeConfig`, what `--engine ray` takes as it is, and what it cannot do
+_IN_BULK = (
+    "prompt", "bank", "model", "language", "voice_activity", "window_seconds", "batch_size", "precision",
+)  # fmt: skip
+_NOT_IN_BULK = ("format", "overwrite", "device")
 _ENGINE_HELP = "torch: this process transcribes files; ray: Ray Data does, on many workers, the rows of a manifest"
 
 
@@ -67,8 +72,13 @@ def _run_bulk(config: TranscribeConfig, manifest: str | None, bulk: BulkConfig) 
         raise InputError(
             "engine ray: wanted --manifest FILE and --output DIR, and no audio beside them"
         )
-    names = ("prompt", "bank", "model", "language", "voice_activity", "batch_size", "precision")
-    shared = {name: getattr(config, name) for name in names}
+    standard = TranscribeConfig(audio=[])
+    for name in _NOT_IN_BULK:
+        if getattr(config, name) != getattr(standard, name):
+            raise InputError(
+                f"{name}: --engine ray has no use for it, since it writes JSONL by workers that choose their device; leave it out"
+            )
+    shared = {name: getattr(config, name) for name in _IN_BULK}
     job = BulkJob(manifest, config.output, decoding=config.options, bulk=bulk, **shared)
     return bulk_command.run(job)
 
@@ -93,7 +103,7 @@ def run(config: TranscribeConfig) -> int:
         config.model or attached.base or "base", config.device, getattr(torch, config.precision)
     )
     attached.check(whisper.frozen)
-    if code := _code(config):
+    if code := _code(attached, config):
         whisper.frozen.tokens.language(code)
     tally = _Tally(len(files))
     try:
@@ -185,9 +195,9 @@ def _request(path: Path, attached: Attached, config: TranscribeConfig) -> Reques
     """A file, and what is used on it."""
     from spt_whisper.transcription.request import Request
 
-    return Request(path, attached.prompt, _code(config), attached.bank)
+    return Request(path, attached.prompt, _code(attached, config), attached.bank)
 
 
-def _code(config: TranscribeConfig) -> str | None:
+def _code(attached: Attached, config: TranscribeConfig) -> str | None:
     """Whisper's language code, where one is named: with a bank the language is the bank's."""
-    return None if config.bank or config.language == AUTO else config.language
+    return None if config.bank else attached.code(config.language)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.card import MIX, PromptCard
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
@@ -25,7 +25,6 @@ from spt_whisper.prompts.safe_files import check_entries
 
 SHARED_FOLDER = "shared"
 SHARED_METHOD = "lapt"
-MIX = "+"  # of languages in one utterance: zh+en
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from spt_whisper.audio.window import check_windows
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import ModelShape
 
+MIX = "+"  # of languages in one utterance: zh+en
+
 
 @dataclass(frozen=True)
 class LanguageKey:
@@ -70,6 +72,18 @@ class PromptCard:
         check_windows(self.windows)
         if self.key is not None:
             _check_key(self.key, self.shape.width)
+
+    def code_of(self, language: str) -> str | None:
+        """Returns Whisper's code for a language that a user names; None: the tokens that it was trained with.
+
+        Args:
+            language: as the corpus named it (`zh+en` for mixed speech), else one of Whisper's codes.
+        """
+        codes = self.codes.get(language, ())
+        if codes and codes != self.language_tokens:
+            return MIX.join(codes)
+        trained = set(language.split(MIX)) <= set(self.languages)
+        return None if codes or trained else language
 
     @property
     def window_seconds(self) -> float:

@@ -72,7 +72,6 @@ def _server(
             sources,
             config.batch_size,
             config.batch_wait_seconds,
-            config.voice_activity,
         )
     )
     server = LitServer(

@@ -60,6 +60,7 @@ class Window:
     key: str
     start: float  # seconds into the recording
     waveform: np.ndarray  # 16 kHz mono, float32, (samples,)
+    activity: np.ndarray  # see `SpeechWindow`
     language: str | None  # Whisper's code
     options: DecodingOptions
 

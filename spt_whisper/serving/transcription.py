@@ -97,6 +97,7 @@ class Transcription:
             model.key,
             piece.window.start,
             piece.window.waveform.numpy(),
+            piece.window.activity,
             asked.chosen.code,
             asked.options,
         )

@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import MIX
+from spt_whisper.prompts.card import MIX
 from spt_whisper.serving.loop import WaitingLoop
 from spt_whisper.serving.sources import Offered, Source
 from spt_whisper.serving.tasks import (
@@ -36,7 +36,6 @@ from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.transcription.windows import SpeechWindow
 
 _EDITIONS = 2  # of a source that are kept: requests end with the prompt that they began with
@@ -51,7 +50,6 @@ class WorkerSettings:
     sources: tuple[Source, ...]  # that must be there at the start
     batch_size: int  # windows
     batch_wait_seconds: float
-    voice_activity: VoiceActivityOptions | None
 
 
 class Worker(LitAPI):
@@ -115,7 +113,7 @@ class Worker(LitAPI):
     def _forget(self) -> None:
         """A fresh engine and router, which hold no prompt that is gone."""
         self._whisper = Whisper(self._whisper.frozen)
-        self._router = PieceRouter(self._whisper.engine, self.settings.voice_activity)
+        self._router = PieceRouter(self._whisper.engine)
 
     def _offered(self, edition: Edition) -> Mapping[str, Offered]:
         """What a source puts on Whisper, by key; it is read when its files have changed."""
@@ -184,7 +182,8 @@ class Worker(LitAPI):
         if offered is None:
             raise InputError(f"model {window.key}: has just been removed; choose another")
         request = Request("upload", offered.prompt, window.language, offered.bank)
-        return Piece(number, request, SpeechWindow(window.start, torch.from_numpy(window.waveform)))
+        speech = SpeechWindow(window.start, torch.from_numpy(window.waveform), window.activity)
+        return Piece(number, request, speech)
 
     def _spoken(self, own: PromptedPiece, result: RowResult) -> Iterator[Spoken]:
         found = result.hypothesis

@@ -23,7 +23,7 @@ _MONITORED = "dev_token_error"
 class RunNumbers:
     """What a training run cost and where it ended."""
 
-    seconds: float  # of training, dev passes included
+    seconds: float  # of training, dev passes and what came before a resume included
     epochs: int
     last_loss: float | None  # mean training loss of the last epoch; None: no step was left to run
     peak_memory_gigabytes: float
@@ -33,12 +33,20 @@ class RunNumbers:
 
 
 class RunWatch(Callback):
-    """Measures a run."""
+    """Measures a run; its checkpoints keep the seconds so far."""
 
     def __init__(self) -> None:
         """Starts with nothing measured."""
-        self._started = 0.0
+        self._before = self._started = 0.0
         self.seconds = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """The seconds so far, for the checkpoint."""
+        return {"seconds": self._so_far()}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Goes on from a checkpoint's seconds; Lightning calls this before the start."""
+        self._before = self.seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Starts the clock."""
@@ -46,7 +54,10 @@ class RunWatch(Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Stops the clock."""
-        self.seconds = time.perf_counter() - self._started
+        self.seconds = self._so_far()
+
+    def _so_far(self) -> float:
+        return self._before + time.perf_counter() - self._started
 
     def numbers(self, trainer: lightning.Trainer, learner: Learner, utterances: int) -> RunNumbers:
         """Returns the run's numbers after it ended, for a learner trained on so many utterances."""

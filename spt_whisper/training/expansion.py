@@ -34,9 +34,8 @@ from spt_whisper.training.methods.learner import Setup
 from spt_whisper.training.preparation import Parts, prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.run import checkpoint_to_resume, make_card, train
+from spt_whisper.training.run import check_start, checkpoint_to_resume, make_card, train
 from spt_whisper.training.start import Heard, expected_embedding
-from spt_whisper.training.trainer import build_trainer
 from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -81,7 +80,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     bank = Bank.from_folder(Path(config.bank))
     shared = _shared_of(bank, config.language)
     recipe = _recipe(config, bank, shared)
-    build_trainer(recipe, Path(recipe.output))  # refuses wrong settings before anything takes time
+    check_start(recipe, Path(recipe.output), bank.folder)
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     _check_same_addition(config, recipe, shared, checkpoint)
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -139,6 +138,8 @@ def _check_same_addition(
     path = Path(recipe.output) / "addition.json"
     own = {"shared": digest_tensors(shared.vectors.named_tensors()), "init": config.init}
     if checkpoint is None:
+        # an older addition's go first: killed here, the next call must not resume from them
+        shutil.rmtree(path.parent / "checkpoints", ignore_errors=True)
         write_text(path, json.dumps(own) + "\n")
         return
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -168,6 +169,7 @@ def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:
         optimizer=config.optimizer,
         data=config.data,
         early_stopping=config.early_stopping,
+        recompute=config.recompute,
         seed=config.seed,
         trainer=config.trainer,
     )

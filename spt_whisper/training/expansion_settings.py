@@ -35,6 +35,9 @@ class ExpansionConfig:
     """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
     probes: int = 4
     """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""
+    recompute: bool = False
+    """Keep only the input of each of Whisper's layers for the gradient, and run the layer again there (activation
+    checkpointing): less memory, more time, the same part."""
     seed: int = 0
     """Seed of the start and of the order of utterances."""
     trainer: dict[str, Any] = field(default_factory=dict)

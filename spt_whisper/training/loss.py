@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from spt_whisper.training.batch import IGNORED
+
+CHUNK = 1024  # positions; their logits take 0.2 GB in float32
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,37 @@ class LossSums:
         return LossSums(*sums)
 
 
-def sum_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> LossSums:
-    """Returns the sums of a batch.
+def sum_loss(
+    project: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    labels: Tensor,
+    smoothing: float = 0.0,
+    chunk: int = CHUNK,
+) -> LossSums:
+    """Returns the sums of a batch, from logits of the positions that are learned alone.
 
     Args:
-        logits: of the positions that are learned, (tokens, vocabulary), float32.
+        project: (tokens, D) -> logits, (tokens, vocabulary).
+        hidden: the decoder's last states, (B, T, D).
         labels: (B, T), IGNORED where nothing is learned.
         smoothing: share of each token's probability that is spread over all tokens.
+        chunk: how many positions have logits at once; of several chunks these are computed again for the gradient.
     """
     learned = labels != IGNORED
     wanted = labels[learned]
-    return LossSums(
-        functional.cross_entropy(logits, wanted, label_smoothing=smoothing, reduction="sum"),
-        (logits.argmax(dim=-1) != wanted).float().sum(),
-        learned.float().sum(),
-        learned.any(dim=1).float().sum(),
-    )
+    parts = zip(hidden[learned].split(chunk), wanted.split(chunk), strict=True)
+    several = wanted.shape[0] > chunk
+
+    def sums(states: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        logits = project(states).float()
+        entropy = functional.cross_entropy(
+            logits, tokens, label_smoothing=smoothing, reduction="sum"
+        )
+        return entropy, (logits.argmax(dim=-1) != tokens).float().sum()
+
+    found = [
+        checkpoint(sums, *part, use_reentrant=False, preserve_rng_state=False) if several else sums(*part)
+        for part in parts
+    ]  # fmt: skip
+    entropy, wrong = (torch.stack(each).sum() for each in zip(*found, strict=True))
+    return LossSums(entropy, wrong, learned.float().sum(), learned.any(dim=1).float().sum())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, NoReturn
 
 import lightning
@@ -14,11 +16,12 @@ from spt_whisper.audio import HOP_LENGTH
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.training.augmentation import mask_log_mel
-from spt_whisper.training.batch import IGNORED, Batch
+from spt_whisper.training.batch import Batch
 from spt_whisper.training.loss import LossSums, sum_loss
 from spt_whisper.training.methods.learner import Learner
 from spt_whisper.training.processes import leave_to_first
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, OptimizerConfig
+from spt_whisper.training.recomputation import recomputed
 from spt_whisper.training.schedules import SCHEDULES
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -33,14 +36,16 @@ class PromptTuner(lightning.LightningModule):
         learner: Learner,
         optimizer: OptimizerConfig,
         augment: AugmentConfig = NO_AUGMENTATION,
+        recompute: bool = False,
     ) -> None:
-        """Takes the model and what is learned, at its start."""
+        """Takes the model, what is learned, at its start, and whether activations are computed twice in place of being kept."""
         super().__init__()
         self.whisper = whisper
         self.model = whisper.model
         self.learner = learner
         self.optimizer = optimizer
         self.augment = augment
+        self.recompute = recompute
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
@@ -108,17 +113,15 @@ class PromptTuner(lightning.LightningModule):
 
     def _sums(self, batch: Batch) -> LossSums:
         """Cross entropy and wrong tokens of this process's batch."""
-        with prompted(self.model, self.learner.vectors(batch.languages)):
+        prompts = partial(prompted, self.model, self.learner.vectors(batch.languages))
+        recomputing = self.recompute and torch.is_grad_enabled()
+        with prompts(), recomputed(self.model, prompts) if recomputing else nullcontext():
             states = self._states(batch)
             hidden = self.model.model.decoder(
                 input_ids=batch.inputs, encoder_hidden_states=states, use_cache=False
             ).last_hidden_state  # (B, T, D)
-        learned = hidden[batch.labels != IGNORED]
-        logits = self.model.proj_out(
-            learned
-        ).float()  # (tokens, vocabulary): where there are labels
         smoothing = self.optimizer.label_smoothing if self.training else 0.0
-        return sum_loss(logits, batch.labels, smoothing)
+        return sum_loss(self.model.proj_out, hidden, batch.labels, smoothing)
 
     def _states(self, batch: Batch) -> Tensor:
         """Encoder states (B, S, D): kept ones, or from audio (with gradient where the encoder carries a prompt)."""

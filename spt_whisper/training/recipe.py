@@ -191,6 +191,9 @@ class Recipe:
     """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
     checkpoint_minutes: float = 10.0
     """Between the ends of epochs, too, keep a checkpoint every so many minutes; 0: after every step."""
+    recompute: bool = False
+    """Keep only the input of each of Whisper's layers for the gradient, and run the layer again there (activation
+    checkpointing): less memory, more time, the same prompt."""
     seed: int = 0
     """Seed of the start and of the order of utterances."""
     trainer: dict[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,19 @@ from spt_whisper.whisper.loading import FrozenWhisper
 logger = logging.getLogger(__name__)
 # settings of the trainer on which the learned numbers depend; a schedule is laid out over all steps
 _LEARNS = (
-    "max_epochs",
-    "max_steps",
-    "accumulate_grad_batches",
-    "gradient_clip_val",
-    "precision",
-    "limit_train_batches",
-    "devices",
-    "num_nodes",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.accumulate_grad_batches",
+    "trainer.gradient_clip_val",
+    "trainer.precision",
+    "trainer.limit_train_batches",
+    "trainer.devices",
+    "trainer.num_nodes",
 )
+# other settings on which they do not depend
+_MAY_CHANGE = ("checkpoint_minutes", "recompute", "data.workers")
 _LESS_MEMORY = (
-    "lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
+    "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
     "the last good checkpoint is kept"
 )
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
@@ -78,11 +81,8 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         raise InputError(
             f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
         )
-    check_alone()
     output = Path(recipe.output)
-    trainer, _ = build_trainer(recipe, output)  # refuses wrong settings before anything takes time
-    quiet_others(trainer)
-    check_writable(output)
+    check_start(recipe, output)
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
@@ -93,6 +93,24 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     numbers = train(recipe, parts, learner, checkpoint)
     card = make_card(recipe, parts, numbers, fingerprint, start)
     return FitResult(learner.artifact, learner.write(output, card), numbers)
+
+
+def check_start(recipe: Recipe, *written: Path) -> None:
+    """Refuses what a run could not go through with, before anything takes time, and leaves the log lines to one process.
+
+    Args:
+        recipe: the run.
+        written: folders to which it will write.
+
+    Raises:
+        InputError: wrong settings of the trainer, or a second run after one on several processes.
+        OSError: a folder cannot be written.
+    """
+    check_alone()
+    trainer, _ = build_trainer(recipe, Path(recipe.output))
+    quiet_others(trainer)
+    for folder in written:
+        check_writable(folder)
 
 
 def build_learner(recipe: Recipe, parts: Parts) -> Learner:
@@ -129,7 +147,7 @@ def train(
         recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
-    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment)
+    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
     trainer, watch = build_trainer(recipe, output, len(parts.train))
     try:
         with naming_lost_process(trainer), naming_shortage("training", _LESS_MEMORY):
@@ -201,13 +219,14 @@ def checkpoint_to_resume(recipe: Recipe) -> Path | None:
         logger.warning("resume: no checkpoint in %s yet; starting from the beginning", output)
         return None
     before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
+    ran, asked = _by_name(before), _by_name(_plain(recipe))
     changed = [
-        key
-        for key, value in _plain(recipe).items()
-        if key not in ("trainer", "checkpoint_minutes") and before.get(key) != value
+        name
+        for name in {**asked, **ran}
+        if ran.get(name) != asked.get(name)
+        and name not in _MAY_CHANGE
+        and (name in _LEARNS or not name.startswith("trainer."))
     ]
-    ran = before.get("trainer") or {}
-    changed += [f"trainer.{key}" for key in _LEARNS if ran.get(key) != recipe.trainer.get(key)]
     if changed:
         raise InputError(
             f"resume: {output} was trained with other settings of {', '.join(changed)}; "
@@ -239,6 +258,17 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
         yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
     )
     return plain
+
+
+def _by_name(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's settings by the names of their flags, such as `data.workers`."""
+    named: dict[str, Any] = {}
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            named |= {f"{name}.{key}": own for key, own in value.items()}
+        else:
+            named[name] = value
+    return named
 
 
 def _write_recipe(recipe: Recipe, output: Path) -> None:

@@ -38,7 +38,7 @@ class StatesStore:
 
         Args:
             folder: where the states are kept.
-            gigabytes: the bound; each other process that writes at the same time may exceed it by a batch.
+            gigabytes: the bound; each other process that writes at the same time may exceed it by a hundredth.
             fingerprint: of Whisper's weights.
             width: D of its states.
 
@@ -48,6 +48,8 @@ class StatesStore:
         self.folder, self.limit = Path(folder), gigabytes * 1e9
         self.fingerprint, self.width = fingerprint, width
         self._used: set[Path] = set()  # by this run; these make no room
+        self._full = False  # of what this run has used
+        self._room = 0.0  # bytes that may be written before the folder is looked through again
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"data.states_store: {folder} is a file, wanted a folder")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,8 @@ class StatesStore:
         return states
 
     def _write(self, states: dict[Path, Tensor]) -> None:
-        if not states or not self._make_room(sum(own.nbytes for own in states.values())):
+        needed = sum(own.nbytes for own in states.values())
+        if not states or self._full or not self._make_room(needed):
             return
         for path, own in states.items():
             with replacing(path) as temporary:
@@ -100,18 +103,23 @@ class StatesStore:
 
     def _make_room(self, needed: int) -> bool:
         """Removes states that this run has not used, the oldest first; whether there is room now."""
+        self._room -= needed
+        if self._room >= 0:
+            return True
         files = sorted(self._files())
         excess = sum(size for _, size, _ in files) + needed - self.limit
         for _, size, path in files:
             if excess > 0 and path not in self._used:
                 path.unlink(missing_ok=True)
                 excess -= size
-        if excess > 0:
+        self._full = excess > 0
+        if self._full:
             logger.warning(
                 "data.states_store: %s is full (%.2f GB), so some states are not kept; raise data.states_store_gigabytes",
                 self.folder, self.limit / 1e9,
             )  # fmt: skip
-        return excess <= 0
+        self._room = min(-excess, self.limit / 100)
+        return not self._full
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """(time of last use, bytes, path) of each file."""

@@ -60,9 +60,13 @@ class Finished:
         return State.FINISHED if record.key == key else State.STALE
 
     def write(self, name: str, text: str, key: str) -> None:
-        """Writes a transcript and what it was made from: both whole, or on a full disk neither."""
+        """Writes a transcript and what it was made from: both whole, or on a full disk neither.
+
+        The record appears first: killed between the two, the run leaves a transcript that is missing, not one that looks
+        like somebody's own and would stay.
+        """
         record = _Record(FORMAT_VERSION, key, _digest(text.encode()))
-        with replacing(self._record(name)) as told, replacing(self.folder / name) as made:
+        with replacing(self.folder / name) as made, replacing(self._record(name)) as told:
             told.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8", newline="\n")
             made.write_text(text, encoding="utf-8", newline="\n")
 

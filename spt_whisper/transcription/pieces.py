@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from torch import Tensor
@@ -84,7 +85,7 @@ def pools(
         requests: see `cut`.
         longest: see `cut`.
         activity: see `cut`.
-        size: windows in a list; the last one may have fewer.
+        size: windows in a list; the last one may have fewer, and others where many recordings have none.
     """
     abandoned = Event()
     with ThreadPoolExecutor(1, "audio") as reader:
@@ -99,29 +100,27 @@ def pools(
 
 
 def _pooled(pieces: Iterable[Piece | End], size: int) -> Iterator[list[Piece | End]]:
-    """As `pools`; an end right behind a list's last window is in the same list, so that its recording need not wait."""
+    """As `pools`; an end right behind a list's last window is in the same list, so that its recording need not wait.
+
+    A list has at most `size` other ends, so that many recordings without speech need not wait for one that has some.
+    """
     pool: list[Piece | End] = []
-    windows = 0
+    held = Counter[type]()
     for piece in pieces:
-        if windows < size:
+        if max(held[Piece], held[End]) < size:
             pool.append(piece)
-            windows += isinstance(piece, Piece)
+            held[type(piece)] += 1
             continue
         following = [piece] if isinstance(piece, Piece) else []
         yield pool if following else [*pool, piece]
-        pool, windows = [*following], len(following)
+        pool, held = [*following], Counter(map(type, following))
     if pool:
         yield pool
 
 
-def recut(piece: Piece, longest: float, activity: VoiceActivityOptions | None) -> Sequence[Piece]:
+def recut(piece: Piece, longest: float) -> Sequence[Piece]:
     """Returns the same speech in shorter windows."""
-    windows = speech_windows([piece.window.waveform], longest, activity)
-    begin = piece.window.start
-    return [
-        Piece(piece.recording, piece.request, SpeechWindow(begin + own.start, own.waveform))
-        for own in windows
-    ]
+    return [replace(piece, window=window) for window in piece.window.cut_again(longest)]
 
 
 class _Length:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from spt_whisper.audio import WINDOW_SECONDS
@@ -14,7 +16,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 
-Audio = str | Path | Tensor
+Audio = str | Path | Tensor | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Request:
     """One recording, of any length."""
 
     audio: Audio
-    """A file, or a 16 kHz mono waveform (samples,)."""
+    """A file, or a 16 kHz mono waveform (samples,) of floats, full scale at -1 and 1."""
     prompt: Prompt | None = None
     """The prompt of every window; None: bare Whisper, or what the bank is found to have."""
     language: str | None = None
@@ -30,10 +32,16 @@ class Request:
     bank: Bank | None = None
     """Each window gets the prompt of the language of this bank that it sounds like, or none."""
 
+    def __post_init__(self) -> None:
+        if self.bank is not None and self.language is not None:
+            raise InputError(
+                f"language {self.language}: found a bank beside it, which hears the language of each window; leave one out"
+            )
+
     @property
     def name(self) -> str:
         """What to call it."""
-        return "waveform" if isinstance(self.audio, Tensor) else str(self.audio)
+        return str(self.audio) if isinstance(self.audio, str | Path) else "waveform"
 
     @property
     def window_seconds(self) -> float:
@@ -44,12 +52,17 @@ class Request:
         """Yields the audio in blocks (samples,).
 
         Raises:
-            InputError: it cannot be read, or a waveform has the wrong shape.
+            InputError: it cannot be read, or a waveform has the wrong shape or holds no finite floats.
         """
-        if not isinstance(self.audio, Tensor):
+        if isinstance(self.audio, str | Path):
             yield from stream_audio(self.audio)
             return
-        waveform = self.audio.float().cpu()
+        waveform = torch.as_tensor(self.audio).cpu()
+        if not waveform.is_floating_point():
+            raise InputError(
+                f"waveform: found {waveform.dtype}, wanted floats with full scale at -1 and 1; divide 16-bit samples by 32768"
+            )
+        waveform = waveform.float()
         if waveform.dim() != 1 or waveform.shape[0] == 0:
             raise InputError(
                 f"waveform: shape {tuple(waveform.shape)}, wanted (samples,), 16 kHz mono"

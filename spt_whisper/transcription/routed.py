@@ -10,7 +10,6 @@ from spt_whisper.engines.engine import Engine, Row
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.transcription.batching import batches, window_of
 from spt_whisper.transcription.pieces import Piece, recut
-from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 
 if TYPE_CHECKING:
     from spt_whisper.prompts.routing import Router
@@ -28,9 +27,9 @@ class PromptedPiece:
 class PieceRouter:
     """Listens to the pieces whose requests name a bank; one router a bank is kept."""
 
-    def __init__(self, engine: Engine, activity: VoiceActivityOptions | None) -> None:
-        """Takes what listens, and how a piece is cut again for a prompt with a shorter window."""
-        self.engine, self.activity = engine, activity
+    def __init__(self, engine: Engine, preferred: Sequence[float] = ()) -> None:
+        """Takes what listens, and the windows that the pieces will be decoded in, see `window_of`."""
+        self.engine, self.preferred = engine, preferred
         self._routers: dict[
             int, tuple[Bank, Router]
         ] = {}  # by identity; the bank keeps the id taken
@@ -51,7 +50,7 @@ class PieceRouter:
 
     def _as_heard(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:
         rows = [Row(piece.window.waveform) for piece in pieces]
-        windows = [window_of(row) for row in rows]
+        windows = [window_of(row, self.preferred) for row in rows]
         found: list[PromptedPiece] = []
         for window, members in batches(rows, windows, size):
             heard = self.engine.listen([rows[index] for index in members], window)
@@ -66,7 +65,7 @@ class PieceRouter:
                 prompt = bank.prompt(route.language)
                 found += [
                     PromptedPiece(part, Row(part.window.waveform, prompt), route.confidence)
-                    for part in recut(piece, prompt.card.window_seconds, self.activity)
+                    for part in recut(piece, max(self.preferred or prompt.card.windows))
                 ]
         return found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.audio.window import check_windows
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.transcription.writers import WRITERS
@@ -45,8 +47,8 @@ class TranscribeConfig:
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""
     language: str | None = None
-    """Whisper language code; by default the prompt's, else what Whisper hears. With a bank, the language as the bank
-    names it, such as qug, or zh+en for mixed speech."""
+    """Whisper language code; by default the prompt's, else what Whisper hears. With a prompt or a bank, also the language as
+    they name it, such as qug, or zh+en for mixed speech."""
     format: str = "txt"
     """Format of the transcripts: txt, json, srt, vtt or tsv; several with commas between them; or all."""
     output: str | None = None
@@ -74,8 +76,7 @@ class TranscribeConfig:
         check_precision(self.precision)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
-        if self.window_seconds is not None and not 1 <= self.window_seconds <= 30:
-            raise InputError(f"window_seconds: found {self.window_seconds:g}, wanted 1 to 30")
+        check_window(self.window_seconds)
         if self.prompt and self.bank:
             raise InputError("transcribe: a prompt and a bank given; wanted one of them")
         unknown = [name for name in self.formats if name not in WRITERS]
@@ -112,6 +113,19 @@ class TranscribeConfig:
         """Every setting on which a text depends beside audio, model and prompt, as JSON values."""
         settings = {**asdict(self), "decoding": asdict(self.options)}
         return {name: settings[name] for name in settings if name not in _NOT_IN_THE_TEXT}
+
+
+def check_window(seconds: float | None) -> None:
+    """Refuses what speech cannot be cut to; None is each prompt's own window.
+
+    Raises:
+        InputError: says what is wanted.
+    """
+    if seconds is None:
+        return
+    if not 1 <= seconds <= WINDOW_SECONDS:
+        raise InputError(f"window_seconds: found {seconds:g}, wanted 1 to {WINDOW_SECONDS}")
+    check_windows((seconds,))
 
 
 def check_precision(precision: str) -> None:

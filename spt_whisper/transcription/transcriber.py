@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
-from torch import Tensor
 
 from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.audio.window import check_windows
 from spt_whisper.engines.engine import Engine, Row, RowResult
 from spt_whisper.engines.onnx import OnnxEngine
 from spt_whisper.engines.torch import TorchEngine
@@ -94,7 +94,7 @@ class Whisper:
             audio: a path or a 16 kHz mono waveform (samples,), or several.
             prompt: one for all, or for each its own (None: bare Whisper).
             language: Whisper code, one for all or for each; by default the prompt's, else detected in each window.
-            bank: each window gets the prompt of the bank's language that it sounds like, or none.
+            bank: each window gets the prompt of the bank's language that it sounds like, or none; no language beside it.
             settings: of `transcribe_many`.
 
         Returns:
@@ -103,7 +103,7 @@ class Whisper:
         Raises:
             InputError: audio that cannot be read, a prompt of another model, an unknown language.
         """
-        several = not isinstance(audio, str | Path | Tensor)
+        several = not isinstance(audio, Audio)
         names = audio if several else [audio]
         prompts = _for_each(prompt, len(names), "prompt")
         languages = _for_each(language, len(names), "language")
@@ -243,6 +243,7 @@ class Whisper:
     def _preferred(self, window_seconds: float | None) -> tuple[float, ...]:
         """Windows to choose from before those of prompts: the one asked for, else those of an adapted model."""
         if window_seconds is not None:
+            check_windows((window_seconds,))
             return (window_seconds,)
         return self.frozen.card.windows if self.frozen.card else ()
 
@@ -261,7 +262,7 @@ class Whisper:
         if longest is None and self.frozen.card is not None:
             longest = self.frozen.card.window_seconds
         preferred, tokens = self._preferred(window_seconds), self.frozen.tokens
-        router = PieceRouter(self.engine, activity)
+        router = PieceRouter(self.engine, preferred)
         first = 0  # number of a pool's first window
         for pool in pools(self._checked(requests), longest, activity, batch_size * _POOL_BATCHES):
             prompted = router.assign([p for p in pool if isinstance(p, Piece)], batch_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, tee
 
 import numpy as np
@@ -36,6 +36,8 @@ class SpeechWindow:
     """Seconds from the start of the recording."""
     waveform: Tensor
     """(samples,) at 16 kHz."""
+    activity: np.ndarray
+    """Of each of its frames how much it is like speech, and whether it is speech (1 or 0), (frames, 2)."""
 
     @property
     def seconds(self) -> float:
@@ -46,6 +48,16 @@ class SpeechWindow:
     def end(self) -> float:
         """Seconds from the start of the recording."""
         return self.start + self.seconds
+
+    def cut_again(self, longest_seconds: float) -> Iterator[SpeechWindow]:
+        """Yields the same speech in windows of at most `longest_seconds`; what is speech is not asked again."""
+        samples = self.waveform.split(FRAME_SAMPLES)
+        frames = (
+            Frame(own, score, bool(speech))
+            for own, (score, speech) in zip(samples, self.activity.tolist(), strict=True)
+        )
+        for window in merge_frames(frames, longest_seconds):
+            yield replace(window, start=self.start + window.start)
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ def merge_frames(frames: Iterable[Frame], longest_seconds: float) -> Iterator[Sp
     head = list(islice(frames, longest + 2))  # more than fits, if there is more
     if sum(frame.samples.shape[0] for frame in head) <= longest_samples:
         if any(frame.speech for frame in head):
-            yield SpeechWindow(0.0, torch.cat([frame.samples for frame in head]))
+            yield SpeechWindow(0.0, torch.cat([frame.samples for frame in head]), _activity(head))
         return
     yield from _merge(chain(head, frames), longest)
 
@@ -155,7 +167,13 @@ def _window_of_speech(first: int, frames: list[Frame]) -> SpeechWindow:
         part = torch.cat([frame.samples for frame in frames[begin:end]])
         parts.append(part if gain == 1 else gain * part)
         begin = end
-    return SpeechWindow(first * FRAME_SAMPLES / SAMPLE_RATE, torch.cat(parts))
+    start = first * FRAME_SAMPLES / SAMPLE_RATE
+    return SpeechWindow(start, torch.cat(parts), _activity(frames))
+
+
+def _activity(frames: list[Frame]) -> np.ndarray:
+    """See `SpeechWindow`."""
+    return np.array([(frame.score, frame.speech) for frame in frames])
 
 
 def _level(frames: list[Frame], stretch: np.ndarray) -> float:

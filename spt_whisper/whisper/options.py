@@ -24,7 +24,8 @@ class DecodingOptions:
     best_of: int = 1
     """Samples of which the most probable is taken, at temperatures above 0."""
     compression_ratio_threshold: float | None = 2.4
-    """Highest ratio of a text's bytes before and after gzip: repetitive text has more. Null: no threshold."""
+    """Highest ratio of a text's bytes before and after gzip: repetitive text has more, and one that was stopped in a loop
+    counts as such. Null: no threshold."""
     log_probability_threshold: float | None = -1.0
     """Lowest mean log-probability of a text's tokens. Null: no threshold."""
     no_speech_threshold: float | None = 0.6

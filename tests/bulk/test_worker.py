@@ -7,11 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from torch import Tensor
 
 from spt_whisper.audio import load_audio, stream_audio
-from spt_whisper.bulk.rows import read_prompts, read_rows
+from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
 from spt_whisper.bulk.worker import ShardReport, Worker, WorkerSettings
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.transcriber import Whisper
@@ -33,6 +35,7 @@ def settings(tmp_path: Path) -> WorkerSettings:
         4,
         1,
         None,  # noise is no speech
+        None,
         "float32",
     )
 
@@ -77,6 +80,17 @@ def test_rows_are_as_transcribed_directly_and_a_broken_file_is_an_error_row(
     assert 0 < spent <= report.finished - report.started
 
 
+def test_rows_are_cut_to_the_window_that_is_asked_for(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    rows = [BulkRow("long", "long.wav", str(tmp_path / "long.wav"), None, None, "es", None)]
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 40_000), 16_000)
+    Worker(replace(settings, window_seconds=1.0))({"number": 1, "rows": [asdict(rows[0])]})
+    (found,) = results_in(tmp_path / "out")
+    lengths = [segment["end"] - segment["start"] for segment in found["segments"]]
+    assert 0 < max(lengths) <= 1.0
+
+
 def test_times_of_a_part_count_from_the_beginning_of_its_file(
     settings: WorkerSettings, tmp_path: Path
 ) -> None:
@@ -104,8 +118,7 @@ def test_a_fault_of_every_row_is_none_of_theirs(
     settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spt_whisper.bulk.worker.stream_audio", fails_on(".wav"))
-    with pytest.raises(RuntimeError, match="a kernel"):
-        run(settings, tmp_path)
+    assert run(settings, tmp_path).fault == "RuntimeError: a kernel failed"
     assert results_in(tmp_path / "out") == []
 
 

@@ -25,6 +25,7 @@ import torch
 from spt_whisper.cli.outputs import shown
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.engines.torch import TorchEngine
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.finished import Finished
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
@@ -69,6 +70,7 @@ def written(folder: Path = Path("out")) -> dict[str, tuple[int, bytes]]:
     }
 
 
+IN_BULK = ["--engine", "ray", "--manifest", "talks.jsonl", "--output", "out"]
 IN_TALKS = ["a.wav", "ñandú/b.wav", "ñandú/line\nend.wav"]
 
 
@@ -197,6 +199,19 @@ def test_without_an_output_transcripts_are_printed(
     assert "==>" not in capsys.readouterr().out
 
 
+def test_the_language_of_a_prompt_is_known_by_its_name(
+    home: Path, talks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("transcribe", "talks/a.wav", "--prompt", str(home / "run" / "prompt"))
+    assert call(*run) == 0
+    plain = capsys.readouterr().out
+    (name,) = Prompt.from_pretrained(home / "run" / "prompt").card.languages
+    assert call(*run, "--language", name) == 0
+    assert capsys.readouterr().out == plain
+    assert call(*run, "--language", "xx") == 2
+    assert "language 'xx'" in one_line(capsys.readouterr().err)
+
+
 def test_any_name_can_be_printed() -> None:
     assert shown(Path(os.fsdecode(b"a\xff\r\n\xc3\xb1.wav"))) == "a\N{REPLACEMENT CHARACTER} ñ.wav"
 
@@ -212,6 +227,10 @@ def test_any_name_can_be_printed() -> None:
         (["talks/a.wav", "--output", "talks/a.wav"], "talks/a.wav: is a file, wanted a folder"),
         (["talks/a.wav", "--output", "talks/a.wav/x"], "a file stands in place of a folder"),
         (["talks/a.wav", "--output", "/proc/out"], "/proc/out"),
+        (["--engine", "ray", "--output", "out"], "engine ray: wanted --manifest FILE"),
+        ([*IN_BULK, "--format", "srt"], "format: --engine ray has no use for it"),
+        ([*IN_BULK, "--overwrite", "true"], "overwrite: --engine ray has no use for it"),
+        ([*IN_BULK, "--device", "cpu"], "device: --engine ray has no use for it"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_writes_nothing(

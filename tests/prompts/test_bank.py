@@ -181,6 +181,13 @@ def wrong_key(root: Path) -> None:
     edit(root, "sah/part.json", lambda settings: settings["card"].update(key=[1, 2]))
 
 
+def one_pair_of_factors(root: Path) -> None:
+    """As parts were before each layer had factors of its own."""
+    tensors = {"left": torch.zeros(24, 4), "right": torch.ones(4, 8)}
+    older = replace(part("sah", 1), tensors=tensors)
+    write_part(root / "sah", older, root / SHARED_FOLDER, CONFIG)
+
+
 def no_settings(root: Path) -> None:
     (root / "sah" / "part.json").unlink()
 
@@ -213,6 +220,10 @@ def no_language(root: Path) -> None:
         (unknown_operation, r"part\.json: aware\.combine: found 'foo'"),
         (nameless, r"sah/part\.json: languages are \[\], wanted one"),
         (wrong_key, r"sah/part\.json: card\.key: found \[1, 2\]"),
+        (
+            one_pair_of_factors,
+            r"sah/part\.safetensors: missing tensors .*, unknown .*'left', 'right'\]; .*train anew",
+        ),
         (no_settings, r"sah has neither part\.json nor prompt\.json"),
         (swapped, r"ky/part\.safetensors: holds other numbers than part\.json says"),
     ],

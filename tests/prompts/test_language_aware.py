@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from spt_whisper.prompts.language_aware import LanguageAwarePrompt, combine, sta
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
 
+METHODS_PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "methods.md"
 SHAPE = ModelShape(width=8, encoder_layers=2, decoder_layers=3)
 CONFIGS = {
     "attention": PromptConfig(site="attention", length=4, start="normal"),
@@ -92,9 +94,13 @@ def test_each_layer_and_part_has_its_own_factors(operation: str) -> None:
 
 
 def test_base_size_part_has_the_numbers_that_the_docs_name() -> None:
-    base, config = ModelShape(512, 6, 6), PromptConfig(site="attention", length=16)
-    shapes = LanguageAwareConfig(rank=4, soft_token=False).part_shapes(config, base)
-    assert sum(math.prod(sizes) for sizes in shapes.values()) == 12 * 4 * (16 + 512)
+    base, config = ModelShape(512, 6, 6), PromptConfig(length=48)
+    shapes = LanguageAwareConfig(rank=4).part_shapes(config, base)
+    numbers = sum(math.prod(sizes) for sizes in shapes.values())
+    assert numbers == 2 * 12 * 4 * (48 + 512) + 512
+    assert f"has {numbers:,} numbers, {4 * numbers // 1000} KB" in METHODS_PAGE.read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("operation", ["hadamard", "add", "concat"])

@@ -10,20 +10,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from spt_whisper.atomic import check_writable
 from spt_whisper.cli import main
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.language_part import write_part
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.checkpoint_files import WholeFiles
+from spt_whisper.training.expansion import add_language
+from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig, Recipe
-from spt_whisper.training.run import fit
+from spt_whisper.training.run import check_start, fit
 from spt_whisper.training.trainer import build_trainer
 from tests.cli.test_commands import one_line
+from tests.prompts.test_bank import CONFIG, part
+from tests.prompts.test_bank import prompt as bank_prompt
 from tests.tiny_corpus import fit_flags, write_home
 from tests.tiny_model import tiny_whisper
 
@@ -43,7 +48,7 @@ def test_numbers_that_are_not_finite_are_not_kept(tmp_path: Path) -> None:
     whisper, config = tiny_whisper(), PromptConfig(length=2)
     start = start_vectors(config, whisper.shape, torch.Generator().manual_seed(0))
     learner = PromptLearner(SoftPrompt(config, start))
-    tuner = PromptTuner(whisper, learner, OptimizerConfig(), 2.0)
+    tuner = PromptTuner(whisper, learner, OptimizerConfig())
     tuner.trainer, _ = build_trainer(Recipe(CorpusConfig("x")), tmp_path)
     tuner.on_save_checkpoint({})
     with torch.no_grad():
@@ -80,15 +85,20 @@ def test_an_output_that_cannot_be_written_is_found_before_the_model_is_read(
     assert main(["fit", *wrong]) == 2
     assert "a file stands in place of a folder" in one_line(capsys.readouterr().err)
     with pytest.raises(OSError, match="Permission denied|Read-only|No such file"):
-        check_writable(Path("/proc/run"))
+        check_start(Recipe(CorpusConfig("x")), tmp_path, Path("/proc/run"))
 
 
 def test_a_second_run_after_one_on_several_processes_is_refused(tmp_path: Path) -> None:
     store = torch.distributed.HashStore()
+    bank = tmp_path / "bank"
+    bank_prompt("ky", SHARED_METHOD).save_pretrained(bank / SHARED_FOLDER)
+    write_part(bank / "ky", part("ky"), bank / SHARED_FOLDER, CONFIG)
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     try:
         with pytest.raises(InputError, match="trainer.devices: found a second run"):
             fit(Recipe(CorpusConfig("x"), output=str(tmp_path)))
+        with pytest.raises(InputError, match="trainer.devices: found a second run"):
+            add_language(ExpansionConfig("cv", str(bank), CorpusConfig("x"), output=str(tmp_path)))
     finally:
         torch.distributed.destroy_process_group()
 

@@ -1,7 +1,8 @@
-"""What autograd keeps of a step: nothing below the first prompt, and no parameter of Whisper gets a gradient."""
+"""What autograd keeps of a step: nothing below the first prompt, with `recompute` no layer's inside, no gradient of Whisper's."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
+from spt_whisper.whisper.injection import attachment_of
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
@@ -26,15 +28,18 @@ from tests.tiny_model import tiny_whisper
 Side = Literal["encoder", "decoder", "entire"]
 
 
-def tuner(whisper: FrozenWhisper, side: Side) -> PromptTuner:
-    config = PromptConfig(side=side, length=3)
-    start = start_vectors(config, whisper.shape, torch.Generator().manual_seed(0))
-    return PromptTuner(whisper, PromptLearner(SoftPrompt(config, start)), OptimizerConfig())
+def tuner(whisper: FrozenWhisper, config: PromptConfig, recompute: bool = False) -> PromptTuner:
+    generator = torch.Generator().manual_seed(0)
+    start = start_vectors(config, whisper.shape, generator).map(
+        lambda tensor: torch.randn(tensor.shape, generator=generator)
+    )
+    learner = PromptLearner(SoftPrompt(config, start))
+    return PromptTuner(whisper, learner, OptimizerConfig(), recompute=recompute)
 
 
-def batch(whisper: FrozenWhisper, corpus: Path, keep_states: bool) -> Batch:
+def batch(whisper: FrozenWhisper, corpus: Path, keep_states: bool, placeholders: int = 0) -> Batch:
     utterances = read_split(CorpusConfig(str(corpus)), "train")
-    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, 0, (2.0,))
+    builder = ExampleBuilder(whisper.tokens, {"qug": ("es",)}, placeholders, (2.0,))
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     states = encode_once(whisper, examples, gigabytes=1.0) if keep_states else {}
     data = ExampleSet(examples, builder, states)
@@ -67,7 +72,7 @@ def test_nothing_is_kept_below_the_first_prompt(
     side: Side, keep_states: bool, tmp_path: Path
 ) -> None:
     whisper = tiny_whisper()
-    tuned = tuner(whisper, side)
+    tuned = tuner(whisper, PromptConfig(side=side, length=3))
     on_encoder = side == "entire"
     step = batch(whisper, write_corpus(tmp_path / "corpus"), keep_states and not on_encoder)
     kept = kept_by_module(tuned, step)
@@ -79,3 +84,25 @@ def test_nothing_is_kept_below_the_first_prompt(
     if not on_encoder:
         assert not {name for name in kept if name.startswith("encoder")}
     assert all(parameter.grad is None for parameter in whisper.model.parameters())
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_layers_that_are_run_again_give_the_same_gradient(gate: bool, tmp_path: Path) -> None:
+    sites = ["input", "attention", "cross", "feed_forward"]
+    config = PromptConfig(site=sites, length=3, start="normal", gate=gate)
+    whisper = tiny_whisper()
+    step = batch(whisper, write_corpus(tmp_path / "corpus"), False, config.decoder_positions)
+    plain, again = (tuner(whisper, config, recompute) for recompute in (False, True))
+    kept, less = kept_by_module(plain, step), kept_by_module(again, step)
+    within = re.compile(r"layers\.\d+\.")
+    assert {name for name in kept if within.search(name)}
+    assert not {name for name in less if within.search(name)}
+    sums = [sum(n for name, n in each.items() if "layers" in name) for each in (kept, less)]
+    assert sums[1] < sums[0] / 5
+    gradients = [[p.grad for p in tuned.learner.parameters()] for tuned in (plain, again)]
+    for one, other in zip(*gradients, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one, other)
+    assert "forward" not in vars(whisper.model.model.encoder.layers[0])
+    assert attachment_of(whisper.model) is None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
@@ -40,7 +41,13 @@ def test_a_finished_run_ends_the_same_and_its_files_stay_readable(
 ) -> None:
     first = fit(recipe(home, tmp_path))
     tensors = (first.folder / "prompt.safetensors").read_bytes()
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    kept = torch.load(checkpoint, weights_only=True)
+    assert 0 < kept["callbacks"]["RunWatch"]["seconds"] <= first.numbers.seconds + 0.05
+    kept["callbacks"]["RunWatch"]["seconds"] = 5000.0
+    torch.save(kept, checkpoint)
     again = fit(recipe(home, tmp_path), resume=True)
+    assert again.numbers.seconds >= 5000
     assert (again.folder / "prompt.safetensors").read_bytes() == tensors
     assert again.numbers.last_loss is None
     card = json.loads((again.folder / "prompt.json").read_text())["card"]
@@ -56,6 +63,18 @@ def test_trainer_settings_that_change_what_is_learned_are_compared(
     with pytest.raises(InputError, match=f"other settings of trainer.{name}"):
         fit(recipe(home, tmp_path, trainer={**QUIET, **changed}), resume=True)
     fit(recipe(home, tmp_path, trainer={**QUIET, "log_every_n_steps": 1}), resume=True)
+
+
+def test_other_settings_are_named_and_those_that_teach_nothing_may_change(
+    home: Path, tmp_path: Path
+) -> None:
+    fit(recipe(home, tmp_path))
+    with pytest.raises(InputError, match=r"other settings of data\.batch_size; restore"):
+        fit(recipe(home, tmp_path, data=DataConfig(batch_size=2)), resume=True)
+    with pytest.raises(InputError, match=r"other settings of languages\.qug, languages; restore"):
+        fit(recipe(home, tmp_path, languages={"qug": ["es"]}), resume=True)
+    data = DataConfig(batch_size=3, workers=1)
+    fit(recipe(home, tmp_path, data=data, recompute=True, checkpoint_minutes=1.0), resume=True)
 
 
 def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path) -> None:

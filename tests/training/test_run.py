@@ -6,13 +6,14 @@ import csv
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from transformers.models.whisper.modeling_whisper import WhisperDecoderLayer
 
 from spt_whisper.cli import main
 from spt_whisper.errors import InputError
@@ -30,6 +31,7 @@ from spt_whisper.whisper.fingerprint import fingerprint_weights
 from tests.tiny_corpus import fit_flags, write_home
 from tests.tiny_model import tiny_whisper
 
+ROOT = Path(__file__).parents[2]
 KINDS = {
     "decoder input": ["--prompt.side", "decoder", "--prompt.site", "input"],
     "entire input": ["--prompt.site", "input"],
@@ -105,6 +107,23 @@ def test_a_saved_recipe_trains_the_same_prompt_again(home: Path, tmp_path: Path)
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_activations_that_are_computed_twice_end_as_the_same_prompt(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["fit", *arguments(home, tmp_path / "kept")]) == 0
+    forward, runs = WhisperDecoderLayer.forward, []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        runs.append(torch.is_grad_enabled())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(WhisperDecoderLayer, "forward", counted)
+    assert main(["fit", *arguments(home, tmp_path / "twice", "--recompute", "true")]) == 0
+    assert sum(runs) == 2 * 6 * 2, "6 steps of 2 layers, each of them twice"
+    kept, twice = (tmp_path / run / "prompt" / "prompt.safetensors" for run in ("kept", "twice"))
+    assert kept.read_bytes() == twice.read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("side", ["decoder", "entire"])
 def test_a_killed_run_resumes_and_ends_with_the_same_prompt(
@@ -114,18 +133,15 @@ def test_a_killed_run_resumes_and_ends_with_the_same_prompt(
         "--prompt.side",
         side,
         "--trainer.max_epochs",
-        "30",
+        "4",
         "--data.timestamps_share",
         "0.5",
     ]
     assert main(["fit", *arguments(home, tmp_path / "whole", *settings)]) == 0
     cut = arguments(home, tmp_path / "cut", *settings)
-    process = subprocess.Popen([sys.executable, "-m", "spt_whisper", "fit", *cut])
-    checkpoint, deadline = tmp_path / "cut" / "checkpoints" / "last.ckpt", time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    killed = [sys.executable, "-m", "tests.training.signalled_run", "SIGKILL", "1", "fit", *cut]
+    assert subprocess.run(killed, cwd=ROOT, timeout=600).returncode == -signal.SIGKILL
+    assert (tmp_path / "cut" / "checkpoints" / "last.ckpt").exists()
     assert not (tmp_path / "cut" / "prompt").exists()
     assert main(["fit", *cut, "--resume", "true"]) == 0
     whole, resumed = (tmp_path / run / "prompt" / "prompt.safetensors" for run in ("whole", "cut"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -85,10 +85,27 @@ def test_the_bound_holds_and_old_states_make_room(
     assert encoder.encoded == 5
     with caplog.at_level(logging.WARNING, "spt_whisper"):
         now.states(WAVEFORMS[5:], 1.0, encoder)  # its own states stay
-    assert "is full" in caplog.text
+        now.states(WAVEFORMS[5:], 1.0, encoder)
+    assert encoder.encoded == 7
+    assert caplog.text.count("is full") == 1
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1e9 * limit
     store(tmp_path, limit).states([WAVEFORMS[0], *WAVEFORMS[3:5]], 1.0, encoder)
-    assert encoder.encoded == 6
+    assert encoder.encoded == 7
+
+
+def test_a_large_folder_is_not_looked_through_for_each_batch(tmp_path: Path) -> None:
+    class Counted(StatesStore):
+        looked = 0
+
+        def _files(self) -> Iterator[tuple[float, int, Path]]:
+            self.looked += 1
+            return super()._files()
+
+    roomy = Counted(tmp_path, 400 * FILE / 1e9, "f" * 64, 4)  # a hundredth is 4 files
+    for waveform in WAVEFORMS:
+        roomy.states([waveform], 1.0, Encoder())
+    assert roomy.looked == 2
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_files_of_others_neither_count_nor_make_room(tmp_path: Path) -> None:

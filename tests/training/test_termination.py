@@ -30,8 +30,8 @@ def arguments(home: Path, output: Path, *more: str) -> list[str]:
 
 
 def stop_in_training(command: Sequence[str], number: signal.Signals) -> tuple[int, str]:
-    run = [sys.executable, "-m", "tests.training.signalled_run", number.name, "fit", *command]
-    done = subprocess.run(run, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
+    run = [sys.executable, "-m", "tests.training.signalled_run", number.name, "7", "fit", *command]
+    done = subprocess.run(run, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=600)
     return done.returncode, done.stderr
 
 
@@ -106,6 +106,6 @@ def test_ctrl_c_is_one_line_and_its_own_status(home: Path, tmp_path: Path) -> No
 def fit(command: Sequence[str]) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "spt_whisper", "fit", *command],
-        stderr=subprocess.PIPE, text=True, check=True, timeout=120,
+        stderr=subprocess.PIPE, text=True, check=True, timeout=600,
     )  # fmt: skip
     return done.stderr

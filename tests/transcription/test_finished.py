@@ -40,6 +40,24 @@ def test_a_file_that_we_did_not_write_is_somebodys_own(tmp_path: Path) -> None:
     assert Finished(tmp_path).state("a.wav.txt", "k") is State.EDITED
 
 
+def test_killed_between_its_two_files_a_transcript_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real, renamed = Finished(tmp_path), os.replace, []
+
+    def killed_at_the_second(source: Path, target: Path) -> None:
+        if renamed:
+            raise SystemExit
+        renamed.append(target)
+        real(source, target)
+
+    monkeypatch.setattr("spt_whisper.atomic.os.replace", killed_at_the_second)
+    with pytest.raises(SystemExit):
+        folder.write("a.txt", "text", "k")
+    assert len(renamed) == 1
+    assert folder.state("a.txt", "k") is State.MISSING
+
+
 @pytest.mark.parametrize(
     "damage",
     ["", "{", "[]", "null", "{}", '{"key": "k1"}', '"\\ud800"', "\udcff", "version"],

@@ -50,3 +50,9 @@ def test_no_text_depends_on_where_things_lie() -> None:
     moved = TranscribeConfig(["b"], model="m", bank="b", output="out", overwrite=True, batch_size=1)
     assert moved.text_settings == plain.text_settings
     assert {"language", "decoding"} <= set(plain.text_settings)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 30.02, 1.01, float("nan")])
+def test_what_is_no_window_is_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match="window_seconds: found .*, wanted"):
+        TranscribeConfig(["a"], window_seconds=seconds)

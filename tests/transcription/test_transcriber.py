@@ -18,6 +18,7 @@ from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
+from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.whisper.options import single_pass
 from tests.tiny_model import tiny_whisper
@@ -89,6 +90,8 @@ def test_windows_are_the_prompts_own_unless_others_are_asked_for(whisper: Whispe
     assert max(segment.end - segment.start for segment in own.segments) <= 2.0
     asked = whisper.transcribe(noise(5.0, 0), prompt=prompt, window_seconds=30.0, **SETTINGS)
     assert [(segment.start, segment.end) for segment in asked.segments] == [(0.0, 5.0)]
+    with pytest.raises(InputError, match=r"found 1\.01, wanted a multiple of 0\.02"):
+        whisper.transcribe(noise(5.0, 0), window_seconds=1.01, **SETTINGS)
 
 
 def test_what_cannot_be_read_leaves_the_other_recordings(whisper: Whisper, tmp_path: Path) -> None:
@@ -171,6 +174,14 @@ def test_an_end_is_in_the_pool_of_its_last_window() -> None:
     ]
 
 
+def test_recordings_without_speech_do_not_wait_for_one_that_has_some() -> None:
+    silent = [Request(torch.zeros(8_000)) for _ in range(5)]
+    found = [
+        [piece.recording for piece in pool] for pool in pools(silent, 2.0, DEFAULT_ACTIVITY, 2)
+    ]
+    assert found == [[0, 1, 2], [3, 4]]
+
+
 def test_reading_ends_where_nobody_wants_more() -> None:
     slow = Slow("slow.wav")
     coming = pools([Request(noise(2.0, 0)), slow], 2.0, None, 1)
@@ -243,6 +254,44 @@ def test_what_sounds_like_no_language_of_the_bank_is_bare_whispers_and_encoded_o
     assert found.text == bare.text
     assert found.languages == bare.languages
     assert [segment.prompt for segment in found.segments] == [None]
+
+
+def test_a_bank_in_windows_that_are_asked_for(whisper: Whisper, bank: Bank) -> None:
+    """Bare Whisper's text stays what it is, in a batch with speech that gets a prompt."""
+    other = torch.sin(torch.arange(32_000) * 0.3) * 0.5
+    settings = {**SETTINGS, "window_seconds": 4.0}
+    routed, kept = whisper.transcribe([noise(4.0, 0), other], bank=bank, **settings)
+    assert [(s.start, s.end) for s in routed.segments] == [(0.0, 4.0)]
+    assert kept.text == whisper.transcribe(other, **settings).text
+    with pytest.raises(InputError, match="language it: found a bank beside it"):
+        whisper.transcribe(other, bank=bank, language="it", **settings)
+
+
+def test_speech_is_listened_for_once(
+    whisper: Whisper, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows that are cut again for a prompt hold all that was speech before."""
+    listened = []
+
+    class Speech:
+        def __call__(self, frames: Tensor) -> Tensor:
+            listened.append(len(frames))
+            return torch.ones(len(frames)) * (len(listened) == 1)  # another time it would be none
+
+    monkeypatch.setattr("spt_whisper.transcription.windows.SpeechProbability", Speech)
+    found = whisper.transcribe(noise(4.0, 0), bank=bank, options=OPTIONS)
+    assert listened == [125]
+    assert [segment.prompt is not None for segment in found.segments] == [True] * 3
+    assert sum(segment.end - segment.start for segment in found.segments) == pytest.approx(4.0)
+
+
+def test_a_waveform_of_numpy_is_one_recording(whisper: Whisper) -> None:
+    audio = noise(1.0, 0)
+    found = whisper.transcribe(audio, **SETTINGS)
+    assert whisper.transcribe(audio.numpy(), **SETTINGS) == found
+    assert whisper.transcribe([audio.numpy(), audio], **SETTINGS) == [found, found]
+    with pytest.raises(InputError, match=r"found torch\.int16, wanted floats"):
+        whisper.transcribe((audio * 32_768).short(), **SETTINGS)
 
 
 def test_the_languages_of_a_recording(whisper: Whisper) -> None:

@@ -58,13 +58,20 @@ def bounds(window: SpeechWindow) -> tuple[int, int]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(run_lengths, st.sampled_from([1.0, 1.5, 4.0, 10.0]), st.integers(1, FRAME_SAMPLES))
+@given(
+    run_lengths,
+    st.sampled_from([1.0, 1.5, 4.0, 10.0]),
+    st.integers(1, FRAME_SAMPLES),
+    st.sampled_from([None, 10.0, 30.0]),
+)
 def test_each_sample_of_speech_is_in_one_window(
-    runs: list[tuple[bool, int]], longest: float, last: int
+    runs: list[tuple[bool, int]], longest: float, last: int, before: float | None
 ) -> None:
+    """Also where the windows were longer before, and are cut again."""
     frames = list(frames_of(runs, last))
     covered = np.zeros(sum(len(frame.samples) for frame in frames), dtype=int)
-    for window in merge_frames(frames, longest):
+    windows = list(merge_frames(frames, before or longest))
+    for window in itertools.chain.from_iterable(own.cut_again(longest) for own in windows):
         first, end = bounds(window)
         assert window.seconds <= longest
         covered[first:end] += 1

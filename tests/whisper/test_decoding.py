@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.decoding import decode
+from spt_whisper.whisper.decoding import Hypothesis, decode
 from spt_whisper.whisper.decoding.guards import is_looping, stop_reason
 from spt_whisper.whisper.language import detect_languages, language_posterior
 from spt_whisper.whisper.options import DecodingOptions, single_pass
@@ -72,6 +72,39 @@ def test_greedy_takes_the_most_probable_allowed_token_at_each_step() -> None:
             written.append(best)
     assert list(found.tokens) == written[: len(found.tokens)]
     assert found.stopped_by == "loop" or len(found.tokens) == len(written)
+
+
+def decoded(**settings: object) -> Hypothesis:
+    """A window that a tiny Whisper writes in a loop at temperature 0."""
+    whisper = tiny_whisper(seed=5)
+    states = whisper.encode(torch.randn(1, 80, 200, generator=torch.Generator().manual_seed(1)))
+    options = DecodingOptions(**{"log_probability_threshold": None, **settings})  # type: ignore[arg-type]
+    return decode(whisper, states, [whisper.tokens.start(["es"])], [2.0], options)[0]
+
+
+def test_a_text_in_a_loop_is_tried_again_though_it_passes_the_thresholds() -> None:
+    looping = decoded(temperatures=[0.0], compression_ratio_threshold=2.4)
+    assert looping.stopped_by == "loop"
+    assert looping.compression_ratio < 2.4
+    again = decoded(temperatures=[0.0, 1.0])
+    assert again.temperature == 1.0
+    assert again.tokens != looping.tokens
+    assert decoded(temperatures=[0.0, 1.0], compression_ratio_threshold=None) == looping
+
+
+def test_each_threshold_has_a_window_tried_again_and_the_last_try_is_kept() -> None:
+    settings = {"temperatures": [0.0, 0.5, 1.0], "compression_ratio_threshold": None}
+    assert decoded(**settings).temperature == 0.0
+    assert decoded(**settings, log_probability_threshold=0.0).temperature == 1.0
+    assert decoded(**settings | {"compression_ratio_threshold": 0.0}).temperature == 1.0
+
+
+def test_a_window_is_silent_where_speech_is_improbable_and_the_text_too() -> None:
+    settings = {"no_speech_threshold": 0.0, "compression_ratio_threshold": None}
+    silent = decoded(**settings, log_probability_threshold=0.0)
+    assert (silent.text, silent.stopped_by, silent.temperature) == ("", "no_speech", 0.0)
+    assert decoded(**settings, log_probability_threshold=-100.0).text
+    assert decoded(**settings | {"no_speech_threshold": None}, temperatures=[0.0]).text
 
 
 def test_timestamps_come_in_order_and_first() -> None:

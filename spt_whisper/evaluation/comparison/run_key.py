@@ -18,6 +18,7 @@ _NOT_HASHED = frozenset(
         "model",  # by its fingerprint: a folder may be another one on another machine
         "corpus.root",  # by its utterances
         "checkpoint_minutes",
+        "recompute",
         "data.workers",
         "trainer.accelerator",
         "trainer.enable_model_summary",

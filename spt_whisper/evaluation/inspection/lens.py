@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from spt_whisper.prompts.bank import MIX
+from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import Prefix
 from spt_whisper.whisper.loading import FrozenWhisper

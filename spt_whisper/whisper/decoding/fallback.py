@@ -96,9 +96,13 @@ def _is_silent(no_speech: float, sure: float, options: DecodingOptions) -> bool:
 
 
 def _looks_wrong(found: Hypothesis, options: DecodingOptions) -> bool:
-    """Whether a text is too repetitive or too improbable; silence is no wrong text."""
+    """Whether a text is too repetitive or too improbable; silence is no wrong text.
+
+    What the loop guard cut short is too repetitive, though its ratio may be low: without the guard it would have grown.
+    """
     if found.stopped_by == "no_speech":
         return False
     highest, lowest = options.compression_ratio_threshold, options.log_probability_threshold
-    repetitive = highest is not None and found.compression_ratio > highest
+    looping = found.stopped_by == "loop"
+    repetitive = highest is not None and (looping or found.compression_ratio > highest)
     return repetitive or (lowest is not None and found.mean_log_probability < lowest)

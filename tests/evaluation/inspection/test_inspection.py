@@ -87,7 +87,7 @@ def test_norms_are_of_vectors_and_of_single_biases(whisper: FrozenWhisper) -> No
     value[0, 0, :2] = torch.tensor([3.0, 4.0])
     bias = torch.tensor([[-2.0, 0.0], [0.0, 0.0]])
     sizes = tensor_sizes(
-        {"decoder.feed_forward.value": value, "decoder.feed_forward.bias": bias, "left": value[0]}
+        {"decoder.feed_forward.value": value, "decoder.feed_forward.bias": bias, "2-D": value[0]}
     )
     assert [(size.shape, size.numbers) for size in sizes] == [
         ((2, 2, 32), 128), ((2, 2), 4), ((2, 32), 64),
