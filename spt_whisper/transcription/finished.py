@@ -66,9 +66,10 @@ class Finished:
         like somebody's own and would stay.
         """
         record = _Record(FORMAT_VERSION, key, _digest(text.encode()))
-        with replacing(self.folder / name) as made, replacing(self._record(name)) as told:
-            told.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8", newline="\n")
+        with replacing(self.folder / name) as made:
             made.write_text(text, encoding="utf-8", newline="\n")
+            with replacing(self._record(name)) as told:
+                told.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8", newline="\n")
 
     def _record(self, name: str) -> Path:
         return self.folder / RECORDS / f"{name}{RECORD_ENDING}"

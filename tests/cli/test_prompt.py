@@ -96,7 +96,12 @@ def test_a_banks_languages_are_listed_and_compared(
     assert "en" in listed
     assert call("prompt", "show", bank) == 0
     shown = capsys.readouterr().out
-    for wanted in ("log-posterior", "Effect", "zh: left", "nearest token embeddings"):
+    for wanted in (
+        "log-posterior",
+        "Effect",
+        "decoder.feed_forward.key.left",
+        "nearest token embeddings",
+    ):
         assert wanted in shown
     assert sorted((home / "bank").rglob("*")) == before
     picture = tmp_path / "similarity.png"

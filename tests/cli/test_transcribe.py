@@ -246,13 +246,18 @@ def test_a_wrong_call_is_one_line_and_writes_nothing(
     assert sorted(Path().rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("room", "file"),  # files that fit; a transcript comes before its record
+    [(2, "out/ñandú/b.wav.txt"), (3, "out/.spt-whisper/ñandú/b.wav.txt.json")],
+)
 def test_a_full_disk_is_one_line_and_what_is_finished_stays(
+    room: int,
+    file: str,
     talks: Path,
     transcribe: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = 3  # two records, and the first transcript
     write = Path.write_text
 
     def write_text(path: Path, *content: str, **how: str) -> int:
@@ -267,7 +272,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_stays(
         patch.setattr(Path, "write_text", write_text)
         assert transcribe("talks", "--output", "out") == 2
     line = one_line(capsys.readouterr().err)
-    assert "out/ñandú/b.wav.txt: the disk is full; free some space" in line
+    assert f"{file}: the disk is full; free some space" in line
     assert list(written()) == ["a.wav.txt"]
     assert not list(Path("out").rglob("*.tmp"))
     assert transcribe("talks", "--output", "out") == 0
