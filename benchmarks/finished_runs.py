@@ -21,14 +21,8 @@ from spt_whisper.text.error_rates import ErrorCounts
 
 ROOT = Path(__file__).resolve().parent.parent
 Settings = dict[str, Any]  # of a benchmark, as JSON values
-BEST_LORA = (
-    "--method",
-    "lora",
-    "--lora.targets",
-    "feed_forward",
-    "--lora.rank",
-    "10",
-)  # of docs/results.md
+# of docs/results.md
+BEST_LORA = ("--method", "lora", "--lora.targets", "feed_forward", "--lora.rank", "10")
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,8 @@ DECODER_SITES = ("cross", "language")  # the encoder has no such place
 SINGLE_SITES = ("input", "language")  # once a side, not once a layer
 DEFAULT_LENGTH = 48
 LANGUAGE_VECTOR = "decoder.language.vector"  # name of the tensor of a soft language token
-LEFT, RIGHT = (
-    ".left",
-    ".right",
-)  # names of A and B of a language's part, behind that of the tensor that they change
+# names of A and B of a language's part, behind that of the tensor that they change
+LEFT, RIGHT = ".left", ".right"
 
 # Tensors of each place; a part with D has a vector at each of the N positions, one without has a number.
 PLACES: dict[str, dict[str, bool]] = {

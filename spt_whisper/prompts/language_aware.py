@@ -9,7 +9,7 @@ decomposition of Multitask Prompt Tuning (Wang et al., ICLR 2023). P (N, D) are 
     concat     [P; Q]             Q: vectors of the language's own at every place
 
 A starts at 0 and B does not, so that a new part changes nothing and still learns. Each place has its own B, since no two layers
-see the same directions: one B for all of them was measured to learn far less (docs/lab-book.md).
+see the same directions: one B for all of them was measured to learn less (docs/lab-book.md, 10).
 """
 
 from __future__ import annotations

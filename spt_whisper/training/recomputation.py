@@ -1,7 +1,8 @@
 """Activation checkpointing: a layer keeps its input alone, and is run again where the gradient comes back to it.
 
 Chen et al., "Training deep nets with sublinear memory cost" (arXiv 1604.06174). The prompts' hooks are off by then, since a step
-takes them off before its gradient is asked for, so they are put on again for each layer.
+takes them off before its gradient is asked for, so they are put on again for each layer. transformers' own way works in training
+mode alone, in which the frozen model never is.
 """
 
 from __future__ import annotations
