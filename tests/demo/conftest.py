@@ -62,7 +62,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(found[1], process, folder)
     finally:
         process.terminate()
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
         assert process.returncode == 143, error
         assert error.endswith("spt-whisper demo: ended by SIGTERM\n")
         assert "Traceback" not in error

@@ -20,7 +20,7 @@ from tests.demo.conftest import Served
 def status(address: str, **headers: str) -> int:
     request = urllib.request.Request(address, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -45,7 +45,7 @@ def asked(served: Served, data: list[object]) -> str:
         json.dumps(event).encode(),
         {"Content-Type": "application/json"},
     )
-    urllib.request.urlopen(join, timeout=10).close()
+    urllib.request.urlopen(join, timeout=60).close()
     answers = f"{served.address}gradio_api/queue/data?session_hash={event['session_hash']}"
     with urllib.request.urlopen(answers, timeout=30) as answer:
         return answer.read().decode()
@@ -83,7 +83,7 @@ def test_another_sites_name_for_this_machine_gets_nothing(served: Served) -> Non
 
 @pytest.mark.slow
 def test_the_browser_is_told_to_ask_nobody_else(served: Served) -> None:
-    with urllib.request.urlopen(served.address, timeout=10) as answer:
+    with urllib.request.urlopen(served.address, timeout=60) as answer:
         policy = answer.headers["Content-Security-Policy"]
         page = answer.read().decode()
     assert policy.startswith("default-src 'self' data: blob:;")

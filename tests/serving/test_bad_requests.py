@@ -81,14 +81,14 @@ def test_a_bad_request_is_one_line_in_openais_shape(name: str, service: Running)
 def test_bodies_of_other_kinds(service: Running) -> None:
     url = service.transcriptions
     for answer in (
-        requests.post(url, headers=headers(), json={"model": "whisper-1"}, timeout=60),
-        requests.post(url, headers=headers(), data={"model": "whisper-1", "file": "x"}, timeout=60),
+        requests.post(url, headers=headers(), json={"model": "whisper-1"}, timeout=300),
+        requests.post(url, headers=headers(), data={"model": "whisper-1", "file": "x"}, timeout=300),
         requests.post(
-            url, headers={**headers(), "Content-Type": "multipart/form-data"}, data=b"x", timeout=60
+            url, headers={**headers(), "Content-Type": "multipart/form-data"}, data=b"x", timeout=300
         ),
-        requests.post(url, headers=headers(), files=[("file", ("a", b"x"))] * 1500, timeout=60),
-        requests.get(url, headers=headers(), timeout=60),
-        requests.get(f"{service.url}/v1/files", headers=headers(), timeout=60),
+        requests.post(url, headers=headers(), files=[("file", ("a", b"x"))] * 1500, timeout=300),
+        requests.get(url, headers=headers(), timeout=300),
+        requests.get(f"{service.url}/v1/files", headers=headers(), timeout=300),
     ):
         assert 400 <= answer.status_code < 500
         openais(answer)
@@ -98,7 +98,7 @@ def test_a_body_without_a_length_is_measured_while_it_comes(service: Running) ->
     pieces = (bytes(1_000_000) for _ in range(100))
     content = {**headers(), "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     try:
-        answer = requests.post(service.transcriptions, headers=content, data=pieces, timeout=60)
+        answer = requests.post(service.transcriptions, headers=content, data=pieces, timeout=300)
         assert answer.status_code in (400, 413)  # it is no form, and too large
     except requests.ConnectionError:
         pass  # refused while it was being sent

@@ -19,6 +19,7 @@ from tests.serving.running import (
     KEY,
     START_SECONDS,
     Running,
+    answers,
     prompt_of,
     replace_folder,
     running,
@@ -83,9 +84,15 @@ def test_sigterm_finishes_what_is_in_hand(home: Path) -> None:
     with running(home, *flags) as service, ThreadPoolExecutor(6) as clients:
         assert "own" in offered(service)
         assert f"http://127.0.0.1:{service.port}/v1 (Ctrl-C ends it)" in service.log.read_text()
+        (worker,) = service.workers()
+        worker.suspend()  # so that nothing is finished before the signal, however slow the machine
         asked = [clients.submit(service.post, service.audio[0], model="own") for _ in range(6)]
-        wait_for(lambda: service.metric("spt_whisper_transcriptions_in_hand") >= 3)
-        assert service.stop() == 0
+        wait_for(lambda: service.metric("spt_whisper_transcriptions_in_hand") == 6, START_SECONDS)
+        service.terminate()
+        wait_for(lambda: not answers(service.port), START_SECONDS)
+        assert not any(own.done() for own in asked)
+        worker.resume()
+        assert service.process.wait(timeout=300) == 0
         assert [own.result().status_code for own in asked] == [200] * 6
         assert "Traceback" not in service.log.read_text()
 

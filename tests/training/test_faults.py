@@ -66,7 +66,7 @@ def test_a_disk_that_takes_no_checkpoint_is_one_line(home: Path, tmp_path: Path)
     files[1].unlink()  # it starts anew, in the same folder
     done = subprocess.run(
         [sys.executable, "-m", "spt_whisper", "fit", *arguments(home, run, *more)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)),
     )  # fmt: skip
     assert done.returncode == 2, done.stderr

@@ -40,7 +40,7 @@ def arguments(home: Path, output: Path, *more: str) -> list[str]:
 def fit_on_two(home: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "spt_whisper", "fit", *arguments(home, output, *more, *TWO)],
-        capture_output=True, text=True, timeout=240, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 
