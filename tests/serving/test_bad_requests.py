@@ -82,9 +82,14 @@ def test_bodies_of_other_kinds(service: Running) -> None:
     url = service.transcriptions
     for answer in (
         requests.post(url, headers=headers(), json={"model": "whisper-1"}, timeout=300),
-        requests.post(url, headers=headers(), data={"model": "whisper-1", "file": "x"}, timeout=300),
         requests.post(
-            url, headers={**headers(), "Content-Type": "multipart/form-data"}, data=b"x", timeout=300
+            url, headers=headers(), data={"model": "whisper-1", "file": "x"}, timeout=300
+        ),
+        requests.post(
+            url,
+            headers={**headers(), "Content-Type": "multipart/form-data"},
+            data=b"x",
+            timeout=300,
         ),
         requests.post(url, headers=headers(), files=[("file", ("a", b"x"))] * 1500, timeout=300),
         requests.get(url, headers=headers(), timeout=300),
