@@ -12,9 +12,9 @@ from spt_whisper.errors import InputError
 
 # what a folder or a glob gives; a file that is named by itself is tried whatever its ending
 AUDIO_ENDINGS = frozenset({
-    ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi", ".caf", ".eac3", ".flac", ".flv",
-    ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".oga",
-    ".ogg", ".ogv", ".opus", ".tta", ".w64", ".wav", ".webm", ".wma", ".wmv", ".wv",
+    ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi", ".caf", ".eac3",
+    ".flac", ".flv", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg",
+    ".mpga", ".mts", ".oga", ".ogg", ".ogv", ".opus", ".tta", ".vob", ".w64", ".wav", ".webm", ".wma", ".wmv", ".wv",
 })  # fmt: skip
 
 
@@ -60,8 +60,10 @@ def _members(name: str) -> Iterator[AudioFile]:
     if name and path.is_dir():
         for file in _below(path, set()):
             yield AudioFile(file, file.relative_to(path).as_posix())
-    elif name and path.exists():
+    elif name and path.is_file():
         yield AudioFile(path, path.name)
+    elif name and path.exists():
+        raise InputError(f"{name}: is a pipe or a device; write its audio to a file first")
     elif glob.has_magic(name):
         for hit in _hits(path):
             if hit.is_dir() or _is_audio(hit):

@@ -235,6 +235,7 @@ class Whisper:
                 model was trained with, or 30 s.
             batch_size: rows decoded together.
         """
+        _check_batch_size(batch_size)
         preferred, results = self._preferred(window_seconds), dict[int, RowResult]()
         for found in decode_batches(self.engine, rows, options, preferred, batch_size):
             results |= found
@@ -257,6 +258,7 @@ class Whisper:
         count: AudioCount,
     ) -> Iterator[list[Written | End]]:
         """After each batch what was written in it, and the ends of the recordings that are done with it."""
+        _check_batch_size(batch_size)
         options = options or DecodingOptions()
         longest = window_seconds
         if longest is None and self.frozen.card is not None:
@@ -281,6 +283,11 @@ class Whisper:
             if request.language:
                 self.frozen.tokens.language(request.language)
             yield request
+
+
+def _check_batch_size(size: int) -> None:
+    if size < 1:
+        raise InputError(f"batch_size: found {size}, wanted 1 or more")
 
 
 def _for_each(value: Any, count: int, name: str) -> list[Any]:

@@ -20,7 +20,7 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_json(transcript: Transcript) -> str:
-    """One object: text, segments (start and end in seconds, languages, prompt, how sure the choice of the prompt was where
+    """One object: text, segments (start and end in seconds, to the millisecond, languages, prompt, how sure the choice of the prompt was where
     there was one, words where aligned), language, duration, prompt."""
     segments = [
         {"id": number, **_segment_fields(segment)}
@@ -31,7 +31,7 @@ def to_json(transcript: Transcript) -> str:
         "segments": segments,
         "language": transcript.languages[0] if transcript.languages else None,
         "languages": transcript.languages,
-        "duration": transcript.duration,
+        "duration": _rounded(transcript.duration),
         "prompt": transcript.prompt,
     }
     return json.dumps(fields, ensure_ascii=False)
@@ -81,14 +81,20 @@ def write_transcript(transcript: Transcript, path: str | Path) -> None:
 
 
 def _segment_fields(segment: Segment) -> dict[str, Any]:
-    fields: dict[str, Any] = {"start": segment.start, "end": segment.end, "text": segment.text}
+    start, end = _rounded(segment.start), _rounded(segment.end)
+    fields: dict[str, Any] = {"start": start, "end": end, "text": segment.text}
     fields |= {"languages": segment.languages, "prompt": segment.prompt}
     if segment.confidence is not None:
         fields["confidence"] = segment.confidence
     if segment.words:
         fields["words"] = [
-            {"word": w.text, "start": w.start, "end": w.end, "probability": w.probability}
-            for w in segment.words
+            {
+                "word": word.text,
+                "start": _rounded(word.start),
+                "end": _rounded(word.end),
+                "probability": word.probability,
+            }
+            for word in segment.words
         ]
     return fields
 
@@ -111,6 +117,10 @@ def _clock(seconds: float, decimal_mark: str, always_hours: bool) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return round(1000 * seconds)
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
 
 
 def _line(text: str) -> str:

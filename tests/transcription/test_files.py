@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,10 @@ def test_what_is_not_there_is_one_line(given: str, message: str, talks: Path) ->
     with pytest.raises(InputError, match=message) as caught:
         find_audio(["talks/b.wav", given])
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_one_line_and_is_not_waited_for(talks: Path) -> None:
+    os.mkfifo("talks/pipe.wav")
+    with pytest.raises(InputError, match=r"^talks/pipe\.wav: is a pipe or a device; write"):
+        find_audio(["talks/pipe.wav"])
+    assert "pipe.wav" not in names("talks")

@@ -106,6 +106,8 @@ def test_what_cannot_be_read_leaves_the_other_recordings(whisper: Whisper, tmp_p
     assert "wanted (samples,)" in str(found[2])
     with pytest.raises(InputError, match=r"broken\.wav"):
         whisper.transcribe([noise(1.0, 0), str(broken)], **SETTINGS)
+    with pytest.raises(InputError, match="batch_size: found 0, wanted 1 or more"):
+        whisper.transcribe(noise(1.0, 0), batch_size=0)
     with pytest.raises(InputError, match="2 given for 1"):
         whisper.transcribe([noise(1.0, 0)], prompt=[None, None])
     with pytest.raises(InputError, match="'qug'"):

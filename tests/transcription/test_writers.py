@@ -72,8 +72,8 @@ def test_json() -> None:
         "text": "Ñuka --> 你好 tab\there\nnew line A & B",
         "segments": [
             {"id": 0, "start": 0.0, "end": 2.5, "text": " Ñuka --> 你好 ", **BARE},
-            {"id": 1, "start": 59.9996, "end": 61.0, "text": "tab\there\nnew line", **BARE},
-            {"id": 2, "start": 3599.9994, "end": 3661.042, "text": "A & B", **BARE},
+            {"id": 1, "start": 60.0, "end": 61.0, "text": "tab\there\nnew line", **BARE},
+            {"id": 2, "start": 3599.999, "end": 3661.042, "text": "A & B", **BARE},
         ],
         "language": "qug",
         "languages": ["qug", "es"],
