@@ -101,8 +101,9 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = Non
 
 def self_attention(layer: Any, index: int, given: SideVectors) -> PromptedAttention:
     """Returns the self-attention of a layer with its prompt."""
+    norm = layer.self_attn_layer_norm
     prefix = LayerPrefix(
-        index, layer.self_attn, layer.self_attn_layer_norm,
+        index, layer.self_attn, norm, norm.weight.dtype,
         given.attention, given.attention_pairs, given.attention_gated,
     )  # fmt: skip
     return PromptedAttention(layer.self_attn, prefix)
@@ -110,8 +111,9 @@ def self_attention(layer: Any, index: int, given: SideVectors) -> PromptedAttent
 
 def cross_attention(layer: Any, index: int, given: SideVectors) -> PromptedAttention:
     """Returns the cross-attention of a decoder layer with its prompt."""
+    attention, dtype = layer.encoder_attn, layer.encoder_attn_layer_norm.weight.dtype
     prefix = LayerPrefix(
-        index, layer.encoder_attn, nn.Identity(), given.cross, given.cross_pairs, given.cross_gated
+        index, attention, nn.Identity(), dtype, given.cross, given.cross_pairs, given.cross_gated
     )
     return PromptedAttention(layer.encoder_attn, prefix)
 

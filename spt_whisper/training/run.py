@@ -23,6 +23,7 @@ from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
+from spt_whisper.training.narrowing import narrowed
 from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.processes import (
     check_alone,
@@ -149,10 +150,16 @@ def train(
     )  # fmt: skip
     tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
     trainer, watch = build_trainer(recipe, output, len(parts.train))
+    _ = whisper.fingerprint  # taken before the weights lose digits
     try:
-        with naming_lost_process(trainer), naming_shortage("training", _LESS_MEMORY):
+        with (
+            naming_lost_process(trainer),
+            naming_shortage("training", _LESS_MEMORY),
+            narrowed(whisper.model, str(trainer.precision)),
+        ):
             whisper.model.to(trainer.strategy.root_device)
-            states = _states(recipe, parts, learner)
+            with trainer.precision_plugin.forward_context():
+                states = _states(recipe, parts, learner)
             data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
             if trainer.is_global_zero:
                 if checkpoint is None:  # another run's must never be taken for this one's
@@ -247,8 +254,8 @@ def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, to
     store = None
     if data.states_store:
         store = StatesStore(
-            data.states_store, data.states_store_gigabytes, whisper.fingerprint, whisper.shape.width
-        )
+            data.states_store, data.states_store_gigabytes, whisper.fingerprint, whisper.shape.width, whisper.dtype,
+        )  # fmt: skip
     return encode_once(whisper, [*parts.train, *parts.dev], data.encoder_cache_gigabytes, store)
 
 

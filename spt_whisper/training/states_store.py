@@ -1,6 +1,7 @@
 """Encoder states of a frozen encoder on disk, so that the next run on the same audio does not encode it again.
 
-One safetensors file a waveform, `states` (S, D) in float16, named by the SHA-256 of the samples, the window and the weights.
+One safetensors file a waveform, `states` (S, D) in float16, named by the SHA-256 of the samples, the window, the weights and
+the format in which products are made.
 Processes may share a folder: files appear whole, and what another process removes is encoded again.
 """
 
@@ -33,7 +34,14 @@ logger = logging.getLogger(__name__)
 class StatesStore:
     """A folder of encoder states of up to so many gigabytes; the states that were used the longest ago make room."""
 
-    def __init__(self, folder: str | Path, gigabytes: float, fingerprint: str, width: int) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        gigabytes: float,
+        fingerprint: str,
+        width: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         """Opens or makes the folder.
 
         Args:
@@ -41,12 +49,13 @@ class StatesStore:
             gigabytes: the bound; each other process that writes at the same time may exceed it by a hundredth.
             fingerprint: of Whisper's weights.
             width: D of its states.
+            dtype: in which its encoder multiplies.
 
         Raises:
             InputError: a file stands in its place.
         """
         self.folder, self.limit = Path(folder), gigabytes * 1e9
-        self.fingerprint, self.width = fingerprint, width
+        self.fingerprint, self.width, self.dtype = fingerprint, width, dtype
         self._used: set[Path] = set()  # by this run; these make no room
         self._full = False  # of what this run has used
         self._room = 0.0  # bytes that may be written before the folder is looked through again
@@ -73,7 +82,7 @@ class StatesStore:
         return [fresh[row] if states is None else states for row, states in enumerate(kept)]
 
     def _path(self, waveform: Tensor, window: float) -> Path:
-        digest = hashlib.sha256(f"{self.fingerprint} {window:g}\n".encode())
+        digest = hashlib.sha256(f"{self.fingerprint} {window:g} {self.dtype}\n".encode())
         digest.update(waveform.contiguous().numpy().data)
         return self.folder / f"{digest.hexdigest()}.safetensors"
 

@@ -47,12 +47,13 @@ def test_what_was_encoded_is_read(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".safetensors"]
 
 
-def test_another_window_or_model_has_states_of_its_own(tmp_path: Path) -> None:
+def test_another_window_model_or_format_has_states_of_its_own(tmp_path: Path) -> None:
     encoder = Encoder()
     store(tmp_path).states(WAVEFORMS[:1], 1.0, encoder)
     (longer,) = store(tmp_path).states(WAVEFORMS[:1], 2.0, encoder)
     store(tmp_path, fingerprint="e" * 64).states(WAVEFORMS[:1], 1.0, encoder)
-    assert encoder.encoded == 3
+    StatesStore(tmp_path, 1.0, "f" * 64, 4, torch.bfloat16).states(WAVEFORMS[:1], 1.0, encoder)
+    assert encoder.encoded == 4
     assert longer.shape == (100, 4)
 
 

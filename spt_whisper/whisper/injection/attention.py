@@ -46,8 +46,9 @@ def self_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandl
     if not (given.attention or given.attention_pairs or given.attention_gated):
         return handles
     for index, layer in enumerate(getattr(model.model, side).layers):
+        norm = layer.self_attn_layer_norm
         own = LayerPrefix(
-            index, layer.self_attn, layer.self_attn_layer_norm,
+            index, layer.self_attn, norm, norm.weight.dtype,
             given.attention, given.attention_pairs, given.attention_gated,
         )  # fmt: skip
         hook = own.hand_over_all
@@ -64,9 +65,15 @@ def cross_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHand
     if not (given.cross or given.cross_pairs or given.cross_gated):
         return handles
     for index, layer in enumerate(model.model.decoder.layers):
-        attention = layer.encoder_attn
+        attention, dtype = layer.encoder_attn, layer.encoder_attn_layer_norm.weight.dtype
         own = LayerPrefix(
-            index, attention, nn.Identity(), given.cross, given.cross_pairs, given.cross_gated
+            index,
+            attention,
+            nn.Identity(),
+            dtype,
+            given.cross,
+            given.cross_pairs,
+            given.cross_gated,
         )
         handles += [
             attention.register_forward_pre_hook(own.hand_over_gated, with_kwargs=True),
@@ -84,6 +91,7 @@ class LayerPrefix:
         index: int,
         attention: Any,
         norm: Callable[[Tensor], Tensor],
+        dtype: torch.dtype,
         prefix: Prefix | None,
         pairs: Pairs | None,
         gated: GatedPrefix | None,
@@ -94,11 +102,12 @@ class LayerPrefix:
             index: of the layer.
             attention: transformers' attention layer.
             norm: what stands in front of it, for vectors that pass through it.
+            dtype: of what Whisper computes outside products.
             prefix: vectors in front, or None.
             pairs: keys and values in front, or None.
             gated: vectors beside, or None.
         """
-        self.index, self.attention, self.norm = index, attention, norm
+        self.index, self.attention, self.norm, self.dtype = index, attention, norm, dtype
         self.prefix, self.pairs, self.gated = prefix, pairs, gated
         self.kept: tuple[KeyValues | None, KeyValues | None] | None = None
 
@@ -184,7 +193,7 @@ class LayerPrefix:
 
     def _projected(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """(R, L, N, D) -> this layer's keys and values, (R, N, D) each."""
-        normalized = self.norm(vectors[:, self.index].to(self.attention.k_proj.weight.dtype))
+        normalized = self.norm(vectors[:, self.index].to(self.dtype))
         # .forward: the hooks of cross-attention stand on the modules themselves
         return (
             self.attention.k_proj.forward(normalized),
