@@ -56,6 +56,7 @@ _LESS_MEMORY = (
     "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
     "the last good checkpoint is kept"
 )
+_NEVER_WATCHED = "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
 
@@ -168,6 +169,12 @@ def train(
             trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+    except RuntimeError as error:
+        if _NEVER_WATCHED not in str(error):
+            raise
+        raise InputError(
+            "early_stopping: the run ended before its first pass over dev; raise trainer.max_steps, or leave early_stopping out"
+        ) from error
     except SystemExit as end:
         if end.code == _LIGHTNINGS_INTERRUPT:
             raise KeyboardInterrupt from end

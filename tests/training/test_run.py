@@ -176,6 +176,16 @@ def test_early_stopping_without_a_dev_part_is_refused(
     assert "early_stopping: needs a dev part" in capsys.readouterr().err
 
 
+def test_early_stopping_without_an_epoch_is_one_line(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--early_stopping", "1", "--trainer.max_epochs", "-1", "--trainer.max_steps", "1"]
+    assert main(["fit", *arguments(home, tmp_path / "run", *more)]) == 2
+    error = capsys.readouterr().err
+    assert "early_stopping: the run ended before its first pass over dev" in error
+    assert "Traceback" not in error
+
+
 def test_early_stopping_keeps_the_best_epoch(home: Path, tmp_path: Path) -> None:
     more = [
         "--early_stopping",
