@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ _LESS_MEMORY = (
     "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
     "the last good checkpoint is kept"
 )
-_NEVER_WATCHED = "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
+_NEVER_WATCHED = (
+    "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
+)
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
 
@@ -152,21 +155,33 @@ def train(
     tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
     trainer, watch = build_trainer(recipe, output, len(parts.train))
     _ = whisper.fingerprint  # taken before the weights lose digits
+    with (
+        _naming_faults(),
+        naming_lost_process(trainer),
+        naming_shortage("training", _LESS_MEMORY),
+        narrowed(whisper.model, str(trainer.precision)),
+    ):
+        whisper.model.to(trainer.strategy.root_device)
+        with trainer.precision_plugin.forward_context():
+            states = _states(recipe, parts, learner)
+        data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
+        if trainer.is_global_zero:
+            if checkpoint is None:  # another run's must never be taken for this one's
+                shutil.rmtree(output / "checkpoints", ignore_errors=True)
+            _write_recipe(recipe, output)
+        trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+    leave_to_first(trainer)
+    if recipe.early_stopping is not None:
+        best = torch.load(output / "checkpoints" / f"{BEST}.ckpt", weights_only=True)
+        tuner.load_state_dict(best["state_dict"])
+    return watch.numbers(trainer, learner, len(parts.train))
+
+
+@contextmanager
+def _naming_faults() -> Iterator[None]:
+    """Lightning's own words for what a user got wrong, as ours; its exit at Ctrl-C as a KeyboardInterrupt."""
     try:
-        with (
-            naming_lost_process(trainer),
-            naming_shortage("training", _LESS_MEMORY),
-            narrowed(whisper.model, str(trainer.precision)),
-        ):
-            whisper.model.to(trainer.strategy.root_device)
-            with trainer.precision_plugin.forward_context():
-                states = _states(recipe, parts, learner)
-            data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
-            if trainer.is_global_zero:
-                if checkpoint is None:  # another run's must never be taken for this one's
-                    shutil.rmtree(output / "checkpoints", ignore_errors=True)
-                _write_recipe(recipe, output)
-            trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
+        yield
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     except RuntimeError as error:
@@ -179,11 +194,6 @@ def train(
         if end.code == _LIGHTNINGS_INTERRUPT:
             raise KeyboardInterrupt from end
         raise
-    leave_to_first(trainer)
-    if recipe.early_stopping is not None:
-        best = torch.load(output / "checkpoints" / f"{BEST}.ckpt", weights_only=True)
-        tuner.load_state_dict(best["state_dict"])
-    return watch.numbers(trainer, learner, len(parts.train))
 
 
 def make_card(
