@@ -3,8 +3,8 @@
     python benchmarks/sizes.py [--sizes tiny base ...] [--batch-size 4] [--steps 2] [--json PATH]
 
 The weights are random numbers in the published dimensions, the speech is noise in windows of 10 s with texts of some 40 tokens: what
-a step costs does not depend on what it learns. Each size runs in a process of its own, as `spt-whisper fit` does by default
-(feed-forward slots, N = 48). `ratio` is the seconds of a step by those of the same side of the first size.
+a step costs does not depend on what it learns. Each size runs in a process of its own, with the slots of `spt-whisper fit`
+(feed-forward, N = 48) from a random start. `ratio` is the seconds of a step by those of the same side of the first size.
 
 | column | |
 | --- | --- |

@@ -1,8 +1,8 @@
 """Frozen weights in the format in which autocast multiplies, while a run lasts.
 
 Autocast casts the float32 weights of a product anew at every step, and autograd keeps each copy until the gradient has come
-back. Whisper is frozen, so one cast is enough: the products are the same to the bit, and a GPU holds half of the bytes. All
-that is no product (embeddings, norms) stays float32, as does what trains.
+back. Whisper is frozen, so one cast is enough: the products are the same to the bit, and a GPU holds about half of a large model's
+bytes. All that is no product (embeddings, norms) stays float32, as does what trains.
 """
 
 from __future__ import annotations

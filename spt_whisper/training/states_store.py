@@ -40,7 +40,7 @@ class StatesStore:
         gigabytes: float,
         fingerprint: str,
         width: int,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype,
     ) -> None:
         """Opens or makes the folder.
 

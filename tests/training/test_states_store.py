@@ -33,8 +33,13 @@ class Encoder:
         return [w[0].half().expand(round(50 * window), 4).clone() for w in waveforms]
 
 
-def store(folder: Path, gigabytes: float = 1.0, fingerprint: str = "f" * 64) -> StatesStore:
-    return StatesStore(folder, gigabytes, fingerprint, 4)
+def store(
+    folder: Path,
+    gigabytes: float = 1.0,
+    fingerprint: str = "f" * 64,
+    dtype: torch.dtype = torch.float32,
+) -> StatesStore:
+    return StatesStore(folder, gigabytes, fingerprint, 4, dtype)
 
 
 def test_what_was_encoded_is_read(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_another_window_model_or_format_has_states_of_its_own(tmp_path: Path) ->
     store(tmp_path).states(WAVEFORMS[:1], 1.0, encoder)
     (longer,) = store(tmp_path).states(WAVEFORMS[:1], 2.0, encoder)
     store(tmp_path, fingerprint="e" * 64).states(WAVEFORMS[:1], 1.0, encoder)
-    StatesStore(tmp_path, 1.0, "f" * 64, 4, torch.bfloat16).states(WAVEFORMS[:1], 1.0, encoder)
+    store(tmp_path, dtype=torch.bfloat16).states(WAVEFORMS[:1], 1.0, encoder)
     assert encoder.encoded == 4
     assert longer.shape == (100, 4)
 
@@ -102,7 +107,9 @@ def test_a_large_folder_is_not_looked_through_for_each_batch(tmp_path: Path) -> 
             self.looked += 1
             return super()._files()
 
-    roomy = Counted(tmp_path, 400 * FILE / 1e9, "f" * 64, 4)  # a hundredth is 4 files
+    roomy = Counted(
+        tmp_path, 400 * FILE / 1e9, "f" * 64, 4, torch.float32
+    )  # a hundredth is 4 files
     for waveform in WAVEFORMS:
         roomy.states([waveform], 1.0, Encoder())
     assert roomy.looked == 2
