@@ -1,14 +1,14 @@
 """Continual learning: the word error rate of every language so far, after each language of a sequence, as a heat map.
 
-    python benchmarks/continual.py --data DIR [--site feed_forward] [--only lapt_entire lora]
+    python benchmarks/continual.py --data DIR [--site feed_forward] [--only lapt_entire lora_entire]
 
-Takes the runs of `benchmarks/expansion.py`, and needs those of the row lapt_entire, with the same --site, --seed, --model and
---epochs. A sequence is a group of languages there.
+Takes the runs of `benchmarks/expansion.py`, with the same --site, --seed, --model and --epochs: those of the row lapt_decoder for
+rows of the decoder, those of lapt_entire for rows of both sides. A sequence is a group of languages there.
 
 | row | after each language |
 | --- | --- |
 | lapt_decoder, lapt_entire | the prompts of older languages are compared with what they were, number by number (SHA-256); since the same numbers write the same text, a language's WER is taken from its own run and not decoded again |
-| lora | LoRA r=10 on fc1 and fc2 goes on from the model of the language before; every language so far is scored again |
+| lora_decoder, lora_entire | LoRA r=10 on fc1 and fc2 of the same sides goes on from the model of the language before; every language so far is scored again |
 
 With R[k, j] the WER of language j after language k, average WER is the mean of R[k, j] over j <= k, and backward transfer the
 mean of R[j, j] - R[k, j] over j < k: below 0, older languages became worse (CL-MASR, arXiv 2310.16931, and its
@@ -45,9 +45,11 @@ if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-LORA = "lora"
 PARTS = ("lapt_decoder", "lapt_entire")
-REFERENCE = "lapt_entire"  # which languages there are, in their order, and their tokens
+LORA = {  # row -> the bank's row, which says what languages there are, in their order, and their tokens
+    "lora_decoder": "lapt_decoder",
+    "lora_entire": "lapt_entire",
+}
 
 
 @dataclass(frozen=True)
@@ -89,27 +91,27 @@ def bank_matrix(runs: Sequence[FinishedRun]) -> Matrix:
     )
 
 
-def train_lora(index: int, sequence: Sequence[FinishedRun], place: Place) -> Path:
+def train_lora(row: str, index: int, sequence: Sequence[FinishedRun], place: Place) -> Path:
     """Trains on one language from the model of the one before, where that is not done; returns the model's folder."""
-    language = sequence[index].speech
-    output = place.folder(LORA, language)
+    language, side = sequence[index].speech, row.removeprefix("lora_")
+    output = place.folder(row, language)
     if not (output / "model").is_dir():
-        before = place.folder(LORA, sequence[index - 1].speech) / "model"
+        before = place.folder(row, sequence[index - 1].speech) / "model"
         start = str(before) if index else place.model
         # of all languages: the model keeps them, to be asked in the older ones, too
         tokens = json.dumps({run.speech: run.tokens for run in sequence})
         spt_whisper(
-            "fit", *BEST_LORA, "--model", start, *place.corpus(language), "--languages", tokens, "--window_seconds",
-            WINDOWS, *place.training, *end(place.settings["epochs"]), "--output", str(output),
+            "fit", *BEST_LORA, "--lora.side", side, "--model", start, *place.corpus(language), "--languages", tokens,
+            "--window_seconds", WINDOWS, *place.training, *end(place.settings["epochs"]), "--output", str(output),
         )  # fmt: skip
     return output / "model"
 
 
 def scored_lora(
-    newest: int, scored: int, sequence: Sequence[FinishedRun], place: Place
+    row: str, newest: int, scored: int, sequence: Sequence[FinishedRun], place: Place
 ) -> FinishedRun:
     """Scores a language with the model that learned the sequence up to the newest one."""
-    model, run = train_lora(newest, sequence, place), sequence[scored]
+    model, run = train_lora(row, newest, sequence, place), sequence[scored]
     card = read_model_card(model)
     if card is None:
         raise SystemExit(f"{model}: has no card; remove it to train it again")
@@ -117,23 +119,23 @@ def scored_lora(
         "model", model, model.parent / f"{run.speech}.report.json", *place.corpus(run.speech)
     )
     return FinishedRun(
-        LORA, run.speech, place.settings, numbers_of(card), card.training["hours"], scores, run.tokens
+        row, run.speech, place.settings, numbers_of(card), card.training["hours"], scores, run.tokens
     )  # fmt: skip
 
 
-def lora_matrix(sequence: Sequence[FinishedRun], place: Place) -> Matrix:
+def lora_matrix(row: str, sequence: Sequence[FinishedRun], place: Place) -> Matrix:
     """Returns the matrix of LoRA over the sequence of a bank's runs, made where it is not there yet."""
     place = place.deciding(("model", "epochs", "seed"))  # it has no site
-    folder, seed = place.results / LORA, place.settings["seed"]
+    folder, seed = place.results / row, place.settings["seed"]
 
     def rate(newest: int, scored: int) -> float:
         name = f"{sequence[scored].speech}-after-{sequence[newest].speech}-{seed}.json"
-        make = partial(scored_lora, newest, scored, sequence, place)
+        make = partial(scored_lora, row, newest, scored, sequence, place)
         return once(folder / name, place.settings, make).scores.wer
 
     count = len(sequence)
     return Matrix(
-        LORA,
+        row,
         tuple(run.speech for run in sequence),
         tuple(tuple(rate(k, j) for j in range(k + 1)) for k in range(count)),
     )
@@ -147,9 +149,9 @@ def runs_of(row: str, group: Sequence[str], place: Place) -> list[FinishedRun]:
 
 def matrix_of(row: str, group: Sequence[str], place: Place) -> Matrix | None:
     """Returns the matrix of a row; None where its languages are not there."""
-    if row == LORA:
-        sequence = in_order(runs_of(REFERENCE, group, place))
-        return lora_matrix(sequence, place) if sequence else None
+    if row in LORA:
+        sequence = in_order(runs_of(LORA[row], group, place))
+        return lora_matrix(row, sequence, place) if sequence else None
     runs = runs_of(row, group, place)
     return bank_matrix(runs) if runs else None
 
@@ -220,7 +222,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_arguments(parser)
-    parser.add_argument("--only", nargs="+", choices=(*PARTS, LORA), default=(REFERENCE, LORA))
+    parser.add_argument(
+        "--only", nargs="+", choices=(*PARTS, *LORA), default=("lapt_entire", "lora_entire")
+    )
     arguments = parser.parse_args()
     place = place_of(arguments)
     found = [matrix_of(row, group, place) for row in arguments.only for group in GROUPS]

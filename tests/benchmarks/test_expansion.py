@@ -106,7 +106,7 @@ def test_rows_are_made_once_and_against_decoder(
     figures = benchmark_output(continual.main, *flags)
     assert figures.count("$ spt-whisper fit --method lora") == 2
     assert figures.count("$ spt-whisper evaluate") == 3  # ky, then ky and eo
-    card = read_model_card(next((tmp_path / "runs").glob("*/lora/eo/model")))
+    card = read_model_card(next((tmp_path / "runs").glob("*/lora_entire/eo/model")))
     assert card is not None
-    assert card.base.endswith("lora/ky/model")  # it went on from there
+    assert card.base.endswith("lora_entire/ky/model")  # it went on from there
     assert (tmp_path / "results" / "continual_feed_forward.png").is_file()
