@@ -60,6 +60,23 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             raise
 
 
+def check_own(folder: Path, mark: str, kind: str) -> None:
+    """Refuses to replace a folder of somebody else's.
+
+    Args:
+        folder: what would be replaced; it may be missing or empty.
+        mark: name of a file that every folder of this kind has.
+        kind: what it should be.
+
+    Raises:
+        InputError: it is a file, or holds other things.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise InputError(f"{folder}: holds files that are not a {kind}; name another folder")
+
+
 def write_text(path: str | Path, text: str) -> None:
     r"""Writes `text` to `path` as UTF-8 with `\n` line ends, whole or not at all."""
     with replacing(path) as temporary:

@@ -41,8 +41,7 @@ def average(
         name: what to call the mean.
 
     Raises:
-        InputError: a weight is wrong, or the prompts differ in base, form, window, language tokens, text processing or
-            start.
+        InputError: a weight is wrong, or the prompts differ in base, form, language tokens, text processing or start.
     """
     shares = _shares(prompts, weights)
     for other in prompts[1:]:
@@ -73,7 +72,7 @@ def _check_same(first: Prompt, other: Prompt) -> None:
         if found[what] != value:
             raise InputError(
                 f"prompt {other.name}: {what} is {found[what]}, in {first.name} it is {value}, so their vectors do not "
-                "correspond; train both with the same model, window, languages, text, prompt section and seed"
+                "correspond; train both with the same model, languages, text, prompt section and seed"
             )
 
 
@@ -93,7 +92,6 @@ def _common(prompt: Prompt) -> dict[str, object]:
         "the base's fingerprint": card.fingerprint,
         "the base's shape": card.shape,
         **{f"prompt.{setting}": value for setting, value in vars(prompt.config).items()},
-        "window_seconds": card.windows_text,
         "the language token": "+".join(card.language_tokens),
         "text": card.text,
         "the start": card.training["start"],
@@ -119,6 +117,9 @@ def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
     return replace(
         cards[0],
         languages=tuple(dict.fromkeys(code for card in cards for code in card.languages)),
+        # those that an utterance needed: clients of one recipe may differ
+        windows=tuple(sorted({window for card in cards for window in card.windows})),
+        codes={language: codes for card in cards for language, codes in card.codes.items()},
         method=METHOD,
         key=_mean_key([card.key for card in cards], shares),
         recipe={},

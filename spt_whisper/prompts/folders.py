@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from spt_whisper.atomic import replacing_folder
+from spt_whisper.atomic import check_own, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.safe_files import check_file
 
@@ -51,10 +51,7 @@ def write_folder(
     Raises:
         InputError: the folder holds something else, or a tensor is not finite.
     """
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file; name a folder")
-    if target.exists() and any(target.iterdir()) and not (target / f"{kind}.json").exists():
-        raise InputError(f"{target}: holds files that are not a {kind}; name another folder")
+    check_own(target, f"{kind}.json", kind)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(

@@ -72,7 +72,8 @@ def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptCon
         "own": digest_tensors(part.tensors),
         "card": asdict(part.card),
     }
-    readme = render_readme(part.aware.combined_config(config), part.card)
+    loading = f'Bank.from_pretrained("THE FOLDER ABOVE").prompt("{part.language}")'
+    readme = render_readme(part.aware.combined_config(config), part.card, loading=loading)
     return write_folder(target, PART_KIND, part.tensors, settings, readme)
 
 

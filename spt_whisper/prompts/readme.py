@@ -45,16 +45,26 @@ class Publication:
 
 
 def render_readme(
-    config: PromptConfig, card: PromptCard, publication: Publication | None = None
+    config: PromptConfig,
+    card: PromptCard,
+    publication: Publication | None = None,
+    loading: str | None = None,
 ) -> str:
-    """Returns the README.md of a prompt's folder."""
+    """Returns the README.md of a prompt's folder.
+
+    Args:
+        config: what the prompt is.
+        card: what it was made from.
+        publication: how it is published.
+        loading: the expression that loads it; by default that of a folder or repository of its own.
+    """
     known = publication or Publication()
     text = (
         f"Side {config.side}, site {', '.join(config.sites)}, length {config.length}; language token "
         f"{', '.join(card.language_tokens) or 'of the language'}; window {card.windows_text}. "
         "Whisper itself is unchanged."
     )
-    loading = f'Prompt.from_pretrained("{known.name}")'
+    loading = loading or f'Prompt.from_pretrained("{known.name}")'
     return _render([card], known, f"A soft prompt for {card.base}", text, loading)
 
 

@@ -49,7 +49,8 @@ def augment_waveform(
     if config.noise is not None and draw.random() < config.share:
         noise = _as_long_as(waveform, load_audio(draw.choice(_recordings(config.noise))), draw)
         ratio = torch.tensor(draw.uniform(*config.noise_snr))
-        waveform = torchaudio.functional.add_noise(waveform, noise, ratio)
+        if noise.any() and waveform.any():  # digital silence has no ratio to anything
+            waveform = torchaudio.functional.add_noise(waveform, noise, ratio)
     return waveform
 
 
@@ -92,7 +93,9 @@ def _as_long_as(waveform: Tensor, noise: Tensor, draw: random.Random) -> Tensor:
 
 @cache
 def _recordings(folder: str) -> tuple[Path, ...]:
-    found = sorted(path for path in Path(folder).rglob("*") if path.suffix in _AUDIO_SUFFIXES)
+    found = sorted(
+        path for path in Path(folder).rglob("*") if path.suffix.lower() in _AUDIO_SUFFIXES
+    )
     if not found:
         raise InputError(
             f"data.augment: no audio in {folder}; wanted files of {' '.join(_AUDIO_SUFFIXES)}"

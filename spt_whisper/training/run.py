@@ -94,6 +94,7 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     fingerprint = whisper.fingerprint
     parts = prepare(recipe, whisper)
     learner = build_learner(recipe, parts)
+    learner.check_output(output)
     start = learner.start_digest()
     numbers = train(recipe, parts, learner, checkpoint)
     card = make_card(recipe, parts, numbers, fingerprint, start)

@@ -100,11 +100,15 @@ class FrozenWhisper:
         frozen = cls(
             model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized, card, str(folder),
         )  # fmt: skip
+        return frozen._placed(device, dtype)
+
+    def _placed(self, device: str | torch.device, dtype: torch.dtype) -> FrozenWhisper:
+        """Itself, the weights on a device in a format."""
         if dtype not in (torch.float32, torch.float16):
-            _ = frozen.fingerprint  # taken before the weights lose digits
-        placed: Any = model
+            _ = self.fingerprint  # taken before the weights lose digits
+        placed: Any = self.model
         placed.to(device=device, dtype=dtype)
-        return frozen
+        return self
 
     @classmethod
     def _with_adapter(
@@ -119,8 +123,8 @@ class FrozenWhisper:
                 f"(weights {base.fingerprint[:12]}); load the adapter's own base model"
             )
         model: Any = merge_adapter(base.model, folder)
-        model.to(device=device, dtype=dtype)
-        return cls(model, base.tokens.tokenizer, str(folder), card=card)
+        frozen = cls(model, base.tokens.tokenizer, str(folder), card=card)
+        return frozen._placed(device, dtype)
 
     @property
     def config(self) -> WhisperConfig:
@@ -204,9 +208,17 @@ def _check_device(device: str | torch.device) -> None:
 
 
 def _canonical_name(name: str) -> str:
-    """The hub id where it is known, so that a prompt trained from a local copy names a base that others can get."""
-    short = Path(name).name.removesuffix("-ct2").removeprefix("whisper-")
-    return HUB_PREFIX + short if short in SHORT_NAMES else name
+    """The hub id where it is known, so that a prompt trained from a local copy names a base that others can get.
+
+    A folder counts as a copy where its name says so (`whisper-base`, `whisper-base-ct2`); somebody's own `alice/whisper-base` on
+    the hub is another model.
+    """
+    copied = Path(name).is_dir()
+    full = "openai/" + Path(name).name.removesuffix("-ct2") if copied else name
+    known = {HUB_PREFIX + short: HUB_PREFIX + short for short in SHORT_NAMES}
+    if not copied:
+        known |= {short: HUB_PREFIX + short for short in SHORT_NAMES}
+    return known.get(full, name)
 
 
 def find_model(name: str) -> Path | str:

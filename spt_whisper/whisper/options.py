@@ -20,12 +20,12 @@ class DecodingOptions:
     """Exponent of Google's length norm ((5 + length) / 6) by which beams are ranked; by default their mean is taken."""
     temperatures: list[float] = field(default_factory=lambda: [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     """A window whose text fails the two thresholds below is decoded again at the next of these; above 0 tokens are drawn.
-    One temperature means no second try."""
+    Where all fail, the most probable text stays. One temperature means no second try."""
     best_of: int = 1
     """Samples of which the most probable is taken, at temperatures above 0."""
     compression_ratio_threshold: float | None = 2.4
-    """Highest ratio of a text's bytes before and after gzip: repetitive text has more, and one that was stopped in a loop
-    counts as such. Null: no threshold."""
+    """Highest ratio of a text's size before and after zlib, a byte a character in any script: repetitive text has more, and one
+    that was stopped in a loop counts as such. Null: no threshold."""
     log_probability_threshold: float | None = -1.0
     """Lowest mean log-probability of a text's tokens. Null: no threshold."""
     no_speech_threshold: float | None = 0.6
@@ -45,8 +45,9 @@ class DecodingOptions:
     """Tokens that are never written; -1 stands for the model's own list of symbols."""
     suppress_blank: bool = True
     """Whether a text may not be empty."""
-    tokens_per_second: float = 30.0
-    """Budget: a row stops after this many tokens for each second of its audio, and `extra_tokens` more."""
+    tokens_per_second: float = 50.0
+    """Budget: a row stops after this many tokens for each second of its audio, and `extra_tokens` more. Scripts that Whisper
+    hardly met, such as Tibetan, take three tokens a character."""
     extra_tokens: int = 20
     """The part of the budget that does not depend on the audio's length."""
     seed: int = 0

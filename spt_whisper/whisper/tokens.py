@@ -131,8 +131,18 @@ class Tokens:
         return [*previous, self.start_of_transcript, *codes, self.transcribe, *rest]
 
     def encode(self, text: str) -> list[int]:
-        """Returns the tokens of a text as Whisper writes it (with a leading space), without special tokens."""
-        return self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+        """Returns the tokens of a text as Whisper writes it, without special tokens.
+
+        A leading space is a part of the first word's token. Where it would be a token of its own, as in front of Chinese, Thai
+        or a word with ү, there is none: no transcript may begin with it.
+        """
+        tokens: list[int] = self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+        return tokens[1:] if tokens[0] == self._blank else tokens
+
+    @cached_property
+    def _blank(self) -> int:
+        """The token of a space alone."""
+        return self.tokenizer.encode(" ", add_special_tokens=False)[0]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Returns the text of tokens, special tokens and timestamps left out."""

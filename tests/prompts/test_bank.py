@@ -100,6 +100,10 @@ def test_adding_writes_one_folder_and_leaves_every_older_file(folder: Path) -> N
         "cv/part.json",
         "cv/part.safetensors",
     ]
+    readme = (folder / "cv" / "README.md").read_text(encoding="utf-8")
+    assert (
+        'prompt = Bank.from_pretrained("THE FOLDER ABOVE").prompt("cv")' in readme
+    )  # a part alone is no prompt
     again = Bank.from_pretrained(folder)
     assert again.languages == ("cv", "ky", "sah")
     with pytest.raises(InputError, match="has cv already"):

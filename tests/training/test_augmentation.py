@@ -61,6 +61,13 @@ def test_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:
     assert float(ratio) == pytest.approx(10.0, abs=0.1)
 
 
+def test_digital_silence_in_a_noise_recording_adds_nothing(tmp_path: Path) -> None:
+    recording(tmp_path / "noise" / "n.WAV", torch.zeros(2000))
+    config = AugmentConfig(noise=str(tmp_path / "noise"), share=1.0)
+    clean = tone()
+    assert torch.equal(augment_waveform(clean, 1.0, config, draw_for(0, 0, "a")), clean)
+
+
 def test_a_room_keeps_length_and_loudness(tmp_path: Path) -> None:
     response = torch.zeros(4000)
     response[100], response[2000] = 0.9, 0.5  # the direct sound, and an echo 119 ms later

@@ -204,6 +204,32 @@ def test_a_lora_adapter_is_peft_own_and_changes_the_model(
     (folder / "gone").rename(folder / "adapter_model.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("method", "folder"),
+    [("prompt", "prompt"), ("lora", "model"), ("full", "model"), ("spt4asr", "prompt")],
+)
+def test_a_folder_of_somebody_else_is_refused_before_training(
+    method: str, folder: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "run" / folder / "my_only_copy.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("1")
+    assert main(["fit", *arguments(home, tmp_path / "run", method)]) == 2
+    kind = "model of spt-whisper" if folder == "model" else "prompt"
+    assert f"holds files that are not a {kind}; name another folder" in capsys.readouterr().err
+    assert own.read_text() == "1"
+    assert not (tmp_path / "run" / "logs").exists()
+
+
+def test_an_adapted_model_is_the_same_in_any_format(runs: Callable[[str], Path]) -> None:
+    folder = runs("lora") / "model"
+    formats = (torch.float32, torch.bfloat16)
+    assert (
+        len({FrozenWhisper.from_pretrained(folder, dtype=dtype).fingerprint for dtype in formats})
+        == 1
+    )
+
+
 def test_an_adapter_trained_on_an_adapted_model_belongs_to_that(
     runs: Callable[[str], Path], home: Path, tmp_path: Path
 ) -> None:

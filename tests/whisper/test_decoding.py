@@ -92,11 +92,38 @@ def test_a_text_in_a_loop_is_tried_again_though_it_passes_the_thresholds() -> No
     assert decoded(temperatures=[0.0, 1.0], compression_ratio_threshold=None) == looping
 
 
-def test_each_threshold_has_a_window_tried_again_and_the_last_try_is_kept() -> None:
+def test_each_threshold_has_a_window_tried_again() -> None:
+    """Ratio and mean log-probability here: 0.0 a loop and -2.7, 0.5 1.31 and -4.0, 1.0 1.18 and -4.9."""
     settings = {"temperatures": [0.0, 0.5, 1.0], "compression_ratio_threshold": None}
     assert decoded(**settings).temperature == 0.0
-    assert decoded(**settings, log_probability_threshold=0.0).temperature == 1.0
-    assert decoded(**settings | {"compression_ratio_threshold": 0.0}).temperature == 1.0
+    assert decoded(**settings | {"compression_ratio_threshold": 1.25}).temperature == 1.0
+    falling = settings | {"temperatures": [1.0, 0.5]}
+    assert decoded(**falling, log_probability_threshold=-4.5).temperature == 0.5
+
+
+def test_where_every_try_fails_the_most_probable_stays_and_no_loop() -> None:
+    all_fail = {"temperatures": [0.0, 0.5, 1.0], "log_probability_threshold": -1.0}
+    assert decoded(**all_fail).temperature == 0.5
+    assert decoded(**all_fail, compression_ratio_threshold=None).temperature == 0.0
+    assert decoded(**all_fail, compression_ratio_threshold=0.0).temperature == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        # Universal Declaration of Human Rights, article 1, in Georgian and in Burmese
+        ("ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა და უფლებებით. მათ მინიჭებული აქვთ გონება და "
+         "სინდისი და ერთმანეთის მიმართ უნდა იქცეოდნენ ძმობის სულისკვეთებით.", False),
+        ("လူတိုင်းသည် တူညီ လွတ်လပ်သော ဂုဏ်သိက္ခာဖြင့် လည်းကောင်း၊ တူညီလွတ်လပ်သော အခွင့်အရေးများဖြင့် လည်းကောင်း၊ "
+         "မွေးဖွားလာသူများ ဖြစ်သည်။", False),
+        ("ყველა ადამიანი " * 6, True),
+        ("thank you for watching. " * 4, True),
+        ("", False),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 300))), False),
+    ],
+)  # fmt: skip
+def test_plain_text_of_any_script_is_not_repetitive(text: str, loops: bool) -> None:
+    assert (Hypothesis((), text, "end").compression_ratio > 2.4) is loops
 
 
 def test_a_window_is_silent_where_speech_is_improbable_and_the_text_too() -> None:

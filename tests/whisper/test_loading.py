@@ -32,6 +32,22 @@ def test_the_fingerprint_is_of_the_files_whatever_the_format_in_memory(
     )
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("whisper-base", "openai/whisper-base"),
+        ("whisper-base-ct2", "openai/whisper-base"),
+        ("base", None),  # whose?
+        ("whisper-mine", None),
+    ],
+)
+def test_a_local_copy_has_the_name_under_which_others_get_it(
+    folder: str, name: str | None, tmp_path: Path
+) -> None:
+    path = write_model(tmp_path / folder)
+    assert FrozenWhisper.from_pretrained(path).name == (name or str(path))
+
+
 def test_another_model_has_another_fingerprint() -> None:
     assert tiny_whisper(seed=0).fingerprint != tiny_whisper(seed=1).fingerprint
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from tokenizers import Tokenizer
+from transformers import WhisperTokenizer
 
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.tokens import Tokens
@@ -68,6 +72,19 @@ def test_an_unknown_language_is_refused_with_what_there_is(tokens: Tokens) -> No
 )
 def test_timestamps(tokens: Tokens, seconds: float, token: str) -> None:
     assert names(tokens, [tokens.timestamp(seconds)]) == [token]
+
+
+def test_a_space_alone_begins_no_text() -> None:
+    """No transcript may begin with it (`begin_suppress_tokens`), so it must not be learned in front of Chinese."""
+    tokenizer = tiny_tokenizer()
+    model = json.loads(tokenizer.backend_tokenizer.to_str())
+    model["model"]["vocab"]["Ġw"] = max(model["model"]["vocab"].values()) + 1
+    model["model"]["merges"] = [["Ġ", "w"]]
+    tokens = Tokens(WhisperTokenizer(tokenizer_object=Tokenizer.from_str(json.dumps(model))))
+    assert names(tokens, tokens.encode("wasi wasi")) == ["Ġw", "a", "s", "i", "Ġw", "a", "s", "i"]
+    assert names(tokens, tokens.encode("asi ñ")) == ["a", "s", "i", "Ġ", "Ã", "±"]
+    assert tokens.decode(tokens.encode(" 你好 w ")) == "你好 w"
+    assert tokens.encode("  ") == []
 
 
 def test_text_goes_there_and_back_without_special_tokens(tokens: Tokens) -> None:

@@ -11,7 +11,7 @@ from peft import LoraConfig as PeftLoraConfig
 from peft import get_peft_model
 from torch import nn
 
-from spt_whisper.atomic import replacing_folder
+from spt_whisper.atomic import check_own, replacing_folder
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
@@ -52,6 +52,11 @@ class AdaptedModelLearner(Learner):
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns no vectors."""
         return PromptVectors()
+
+    def check_output(self, output: Path) -> None:
+        """Refuses folders of somebody else's."""
+        super().check_output(output)
+        check_own(output / "model", CARD_FILE, "model of spt-whisper")
 
     @property
     def stored_numbers(self) -> int:

@@ -47,6 +47,10 @@ class LanguagePromptsLearner(Learner):
         joined = {row: concatenate([made[language] for language in row]) for row in set(languages)}
         return stack([joined[row] for row in languages])
 
+    def check_output(self, output: Path) -> None:
+        """Refuses a bank that has languages which the new one would lack."""
+        check_replaceable(output / "bank", self.languages)
+
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/bank` with a folder for each language."""
         folder = output / "bank"
@@ -81,6 +85,10 @@ class MixedPromptLearner(LanguagePromptsLearner):
         """Returns all prompts one behind the other, R = 1."""
         return concatenate([self.prompt_of(language)() for language in self.languages])
 
+    def check_output(self, output: Path) -> None:
+        """Refuses a folder that is no prompt's."""
+        Learner.check_output(self, output)
+
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/prompt`."""
         members = [
@@ -100,7 +108,6 @@ def language_prompts(setup: Setup) -> LanguagePromptsLearner:
     """Builds a prompt for each language of the corpus (after Li et al., arXiv 2309.09443)."""
     config = setup.recipe.prompt
     _no_decoder_input(config, setup.recipe.method)
-    check_replaceable(Path(setup.recipe.output) / "bank", list(setup.tokens))
     if "language" in config.sites:
         config = with_language_tokens(config, 1)
         _own_tokens(setup.tokens)

@@ -13,7 +13,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import prompt_rate
+from spt_whisper.training.learning_rates import part_rate, prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.start import Heard, expected_embedding
 
@@ -28,7 +28,10 @@ class LanguageAwareLearner(Learner):
         super().__init__()
         self.prompt, self.setup, self.heard = prompt, setup, heard
         self.on_encoder = prompt.shared.config.on_encoder
-        self.learning_rate = prompt_rate(prompt.shared.config)
+        config = prompt.shared.config
+        self.learning_rate = (
+            prompt_rate(config) if prompt.shared_trains else part_rate(config, prompt.aware)
+        )
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns each row's vectors; mixed speech goes by its main language."""
@@ -48,6 +51,10 @@ class LanguageAwareLearner(Learner):
             for name, tensor in self.prompt.part(language).items()
         }
         return LanguagePart(self.prompt.aware, tensors, own)
+
+    def check_output(self, output: Path) -> None:
+        """Refuses a bank that has languages which the new one would lack."""
+        check_replaceable(output / "bank", list(self.heard))
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/bank`, whole or not at all: the shared part, and a folder for each language."""
@@ -73,7 +80,6 @@ def language_aware(setup: Setup) -> LanguageAwareLearner:
     recipe = setup.recipe
     recipe.lapt.check(recipe.prompt)
     single_tokens(setup)
-    check_replaceable(Path(recipe.output) / "bank", list(setup.tokens))
     shared = setup.soft_prompt(recipe.prompt, setup.examples, next(iter(setup.tokens.values())))
     heard = {language: setup.hear(language) for language in setup.tokens}
     parts = {

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from spt_whisper.atomic import check_own
 from spt_whisper.prompts.averaging import start_digest
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
@@ -79,6 +80,14 @@ class Learner(nn.Module):
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the vectors of a batch with gradient, one entry of `languages` a row (R = rows, or 1 for all)."""
         raise NotImplementedError
+
+    def check_output(self, output: Path) -> None:
+        """Refuses, before anything trains, a run's folder in which `write` would replace what is somebody else's.
+
+        Raises:
+            InputError: names the folder.
+        """
+        check_own(output / "prompt", "prompt.json", "prompt")
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes what was learned into the run's folder; returns what `evaluate` takes."""

@@ -48,7 +48,7 @@ def decode_with(
             f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions"
         )
     budgets = [min(options.budget(duration), room) for duration in seconds]
-    results: dict[int, Hypothesis] = {}
+    tries: list[list[Hypothesis]] = [[] for _ in starts]
     wanted = list(range(len(starts)))
     for temperature in options.temperatures:
         decoder = decoder_of(wanted)
@@ -56,11 +56,11 @@ def decode_with(
         own_budgets = [budgets[row] for row in wanted]
         found = _search(decoder, rules, own_budgets, options, temperature)
         for row, own in zip(wanted, found, strict=True):
-            results[row] = _hypothesis(vocabulary.tokens, own, temperature, options)
-        wanted = [row for row in wanted if _looks_wrong(results[row], options)]
+            tries[row].append(_hypothesis(vocabulary.tokens, own, temperature, options))
+        wanted = [row for row in wanted if _looks_wrong(tries[row][-1], options)]
         if not wanted:
             break
-    return [results[row] for row in range(len(starts))]
+    return [_best(own, options) for own in tries]
 
 
 def _search(
@@ -95,14 +95,24 @@ def _is_silent(no_speech: float, sure: float, options: DecodingOptions) -> bool:
     return lowest is None or sure < lowest
 
 
-def _looks_wrong(found: Hypothesis, options: DecodingOptions) -> bool:
-    """Whether a text is too repetitive or too improbable; silence is no wrong text.
+def _best(tries: Sequence[Hypothesis], options: DecodingOptions) -> Hypothesis:
+    """The last try, where it looks right; else the most probable of those that do not repeat themselves, or of all."""
+    if not _looks_wrong(tries[-1], options):
+        return tries[-1]
+    varied = [found for found in tries if not _is_repetitive(found, options)]
+    return max(varied or tries, key=lambda found: found.mean_log_probability)
 
-    What the loop guard cut short is too repetitive, though its ratio may be low: without the guard it would have grown.
-    """
+
+def _looks_wrong(found: Hypothesis, options: DecodingOptions) -> bool:
+    """Whether a text is too repetitive or too improbable; silence is no wrong text."""
     if found.stopped_by == "no_speech":
         return False
-    highest, lowest = options.compression_ratio_threshold, options.log_probability_threshold
-    looping = found.stopped_by == "loop"
-    repetitive = highest is not None and (looping or found.compression_ratio > highest)
-    return repetitive or (lowest is not None and found.mean_log_probability < lowest)
+    lowest = options.log_probability_threshold
+    improbable = lowest is not None and found.mean_log_probability < lowest
+    return improbable or _is_repetitive(found, options)
+
+
+def _is_repetitive(found: Hypothesis, options: DecodingOptions) -> bool:
+    """What the loop guard cut short is, too, though its ratio may be low: without the guard it would have grown."""
+    highest = options.compression_ratio_threshold
+    return highest is not None and (found.stopped_by == "loop" or found.compression_ratio > highest)
