@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,13 @@ from spt_whisper.errors import InputError
 if TYPE_CHECKING:  # both take time to import, and many want the constants only
     import av
     import numpy as np
+    import soundfile
 
 _BLOCK_FRAMES = 65_536  # read from libsndfile at once: 2 MiB for 8 channels
 # libsndfile's length of a file whose header does not tell it (a FLAC written to a pipe)
 UNKNOWN_FRAMES = 2**62
+_OGG_PAGE = b"OggS"
+_BEGINS = 2  # flag of the first page of a stream
 # What PyAV may open. Playlists (hls, concat, dash) are left out on purpose: they name other files
 # and addresses, and reading an audio file must never open those.
 _CONTAINERS = (
@@ -118,27 +122,58 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
         raise UndecodableError(_reason(error)) from error
 
 
-def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
+@contextmanager
+def open_soundfile(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Opens `path` by libsndfile, where that can tell how long it is.
+
+    Raises:
+        UndecodableError: libsndfile cannot open it or, in the block, read it; or it would take a part for the whole: an MP3,
+            whose length it guesses, a chain of Ogg streams, a header that was never completed.
+    """
     import soundfile
 
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # names need not be UTF-8
-            rate: int = file.samplerate
-            position = round(begin * rate)
-            last = file.frames if end is None else min(file.frames, round(end * rate))
-            if position >= file.frames:
-                return
-            if position:
-                file.seek(position)
-            while position < last:
-                wanted = min(_BLOCK_FRAMES, last - position)
-                frames = file.read(wanted, dtype="float32", always_2d=True)
-                if not len(frames):
-                    break
-                yield DecodedBlock(frames.mean(axis=1), rate)  # (frames, channels) -> (frames,)
-                position += len(frames)
+            if file.format == "MP3" or not file.frames or is_chain(path):
+                raise UndecodableError("its header does not tell how long it is")
+            yield file
     except soundfile.LibsndfileError as error:
         raise UndecodableError(error.error_string) from error
+
+
+def is_chain(path: Path) -> bool:
+    """Whether an Ogg file has streams behind each other, as of a radio: one that begins where another was under way."""
+    if path.stat().st_size < len(_OGG_PAGE) or not path.is_file():
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
+        place, begun = 0, False
+        while pages[place : place + 4] == _OGG_PAGE:
+            begins = bool(pages[place + 5] & _BEGINS)
+            if begins and begun:
+                return True
+            begun = begun or not begins
+            segments = pages[place + 26]
+            sizes = pages[place + 27 : place + 27 + segments]
+            place += 27 + segments + sum(sizes)
+    return False
+
+
+def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
+    with open_soundfile(path) as file:
+        rate: int = file.samplerate
+        position = round(begin * rate)
+        last = file.frames if end is None else min(file.frames, round(end * rate))
+        if position >= file.frames:
+            return
+        if position:
+            file.seek(position)
+        while position < last:
+            wanted = min(_BLOCK_FRAMES, last - position)
+            frames = file.read(wanted, dtype="float32", always_2d=True)
+            if not len(frames):
+                break
+            yield DecodedBlock(frames.mean(axis=1), rate)  # (frames, channels) -> (frames,)
+            position += len(frames)
     if position < last < UNKNOWN_FRAMES:
         raise UndecodableError(
             f"its header tells {last / rate:.1f} s, it has {position / rate:.1f} s"

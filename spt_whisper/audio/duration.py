@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from spt_whisper.audio.decoding import (
@@ -11,7 +10,13 @@ from spt_whisper.audio.decoding import (
     decode_blocks,
     existing_file,
     open_av,
+    open_soundfile,
     unreadable,
+)
+
+_SUMMED = ("mp3", "ogg")  # headers may tell the length of a part, or a guess: packets are added up
+_PADDING = (
+    0.25  # seconds that an encoder puts in front and behind at most, which a header leaves out
 )
 
 
@@ -35,13 +40,8 @@ def audio_duration(path: str | Path) -> float:
 
 
 def _duration_soundfile(path: Path) -> float | None:
-    import soundfile
-
-    try:
-        header = soundfile.info(os.fsencode(path))
-    except soundfile.LibsndfileError as error:
-        raise UndecodableError(error.error_string) from error
-    return header.frames / header.samplerate if header.frames < UNKNOWN_FRAMES else None
+    with open_soundfile(path) as file:
+        return file.frames / file.samplerate if file.frames < UNKNOWN_FRAMES else None
 
 
 def _duration_av(path: Path) -> float | None:
@@ -49,6 +49,12 @@ def _duration_av(path: Path) -> float | None:
 
     with open_av(path) as container:
         stream = container.streams.audio[0]
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        return None if container.duration is None else container.duration / av.time_base
+        told = None if container.duration is None else container.duration / av.time_base
+        if stream.time_base is None:
+            return told
+        if stream.duration is not None:
+            told = float(stream.duration * stream.time_base)
+        if container.format.name not in _SUMMED:
+            return told
+        summed = sum(packet.duration or 0 for packet in container.demux(stream)) * stream.time_base
+        return told if told and abs(told - summed) < _PADDING else float(summed)

@@ -39,6 +39,9 @@ def read_rows(job: BulkJob) -> list[BulkRow]:
     rows = []
     for fields in read_manifest_rows(manifest):
         start, end = fields.part()
+        duration = fields.seconds("duration")
+        if end is None and start is not None and duration is not None:
+            end = start + duration
         row = BulkRow(
             fields.text("id"),
             fields.text("audio"),
@@ -70,13 +73,12 @@ def read_prompts(
     prompts: dict[str, Prompt] = {}
     placed = []
     for row in rows:
-        name = row.prompt
+        name, code = row.prompt, row.language
         if name is not None and name not in prompts:
             prompts[name] = Prompt.from_pretrained(name)
         elif name is None and bank is not None:
             name = f"{bank.folder}/{row.language}"
-            prompts[name] = bank.prompt(_language_for(row, bank))
-        code = row.language
+            prompts[name], code = bank.prompt(_language_for(row, bank)), None
         if name is not None and code is not None:
             code = prompts[name].card.code_of(code)
         placed.append(replace(row, prompt=name, language=code))

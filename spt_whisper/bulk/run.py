@@ -12,6 +12,7 @@ from spt_whisper.bulk.rows import read_prompts, read_rows
 from spt_whisper.bulk.settings import BulkJob
 from spt_whisper.bulk.shards import open_folder
 from spt_whisper.bulk.worker import ShardReport, WorkerSettings
+from spt_whisper.prompts.card import MIX
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
             folder=str(Path(job.output).absolute()),
             model=job.model or base,
             prompts=prompts,
-            codes=frozenset(row.language for row in new if row.language),
+            codes=frozenset(
+                code for row in new if row.language for code in row.language.split(MIX)
+            ),
             options=job.decoding,
             batch_size=job.batch_size,
             cores=job.bulk.cores,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from spt_whisper.atomic import check_writable
 from spt_whisper.cli.parser import command_parser, instantiate, recipe_first, show_progress
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.settings import EvaluateConfig
@@ -36,6 +37,7 @@ def run(config: EvaluateConfig) -> None:
     from spt_whisper.evaluation.table import report_table
 
     output = _output(config)
+    check_writable(output.parent)
     page, picture = (output.with_suffix(suffix) for suffix in _BESIDE)
     utterances = scored_utterances(config)
     report = evaluate(config, utterances)
@@ -50,6 +52,8 @@ def run(config: EvaluateConfig) -> None:
 
 
 def _output(config: EvaluateConfig) -> Path:
+    from spt_whisper.evaluation.report import REPORT_FILE
+
     if config.output is None:
         return _default_output(config)
     output = Path(config.output)
@@ -58,11 +62,13 @@ def _output(config: EvaluateConfig) -> Path:
             f"output: found {output}, wanted the name of the JSON file; "
             "the page and the picture get the same name with .html and .png"
         )
-    return output
+    return output / REPORT_FILE if output.is_dir() else output
 
 
 def _default_output(config: EvaluateConfig) -> Path:
+    from spt_whisper.evaluation.report import REPORT_FILE, report_of
+
     scored = config.prompt or config.bank or config.model
     if scored and Path(scored).is_dir():
-        return Path(scored).parent / "report.json"
-    return Path("report.json")
+        return report_of(Path(scored))
+    return Path(REPORT_FILE)

@@ -59,6 +59,10 @@ def main(arguments: Sequence[str]) -> int:
         return _run_bulk(config, manifest, bulk)
     if manifest:
         raise InputError("manifest: only --engine ray reads one; name audio files, or the engine")
+    if bulk != BulkConfig():
+        raise InputError(
+            "bulk: only --engine ray takes its settings; leave them out, or name the engine"
+        )
     if not config.audio:
         raise InputError("audio: none given; name files, folders or globs")
     return run(config)

@@ -111,6 +111,8 @@ PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
 def _utterance(fields: Fields, text_column: str) -> Utterance:
     start, end = fields.part()
     duration = fields.seconds("duration")
+    if end is None and start is not None and duration is not None:
+        end = start + duration
     if duration is None and end is not None:
         duration = end - (start or 0.0)
     words = fields.names("word_languages", "word_langs", separator=r"\s+")

@@ -24,8 +24,21 @@ from spt_whisper.evaluation.utterance_score import UtteranceScore
 
 FORMAT_VERSION = 1
 REPORT_FILE = "report.json"
+_RUN_FOLDERS = ("prompt", "bank", "model")  # what `fit` makes in its output
 
 Kind = TypeVar("Kind")
+
+
+def report_of(folder: Path) -> Path:
+    """Returns where the report of a prompt, bank or model stands: in its run's folder, else beside it under its name.
+
+    Args:
+        folder: such as `runs/kichwa/prompt` (`runs/kichwa/report.json`) or `prompts/kichwa` (`prompts/kichwa.report.json`),
+            which may have neighbors.
+    """
+    whole = folder.resolve()
+    name = REPORT_FILE if whole.name in _RUN_FOLDERS else f"{whole.name}.{REPORT_FILE}"
+    return whole.parent / name
 
 
 @dataclass(frozen=True)

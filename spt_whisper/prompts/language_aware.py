@@ -116,11 +116,6 @@ class LanguageAwarePrompt(nn.Module):
             }
         )
 
-    @property
-    def shared_trains(self) -> bool:
-        """Whether the shared vectors ask for a gradient, and not the parts alone."""
-        return any(parameter.requires_grad for parameter in self.shared.parameters())
-
     def part(self, language: str) -> dict[str, Tensor]:
         """Returns the tensors of a language's part."""
         own = self.parts[_module(language)]

@@ -24,7 +24,9 @@ class Chosen:
     """What a request gets."""
 
     model: ServedModel
-    code: str | None  # Whisper's language; None: the prompt's, else what is heard
+    code: (
+        str | None
+    )  # of Whisper's language, several joined by +; None: the prompt's, else what is heard
 
 
 class Catalog:
@@ -79,8 +81,10 @@ class Catalog:
                 "model_not_found",
                 "model",
             )
-        if language in (None, "", AUTO) or language in model.own_languages:
+        if language in (None, "", AUTO):
             return Chosen(model, None)
+        if language in model.own_languages:
+            return Chosen(model, model.own_languages[language])
         if language in model.members:
             return Chosen(self.models[model.members[language]], None)
         if language in model.codes:

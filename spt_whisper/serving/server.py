@@ -81,6 +81,10 @@ def _server(
         timeout=config.limits.request_seconds,
         restart_workers=True,
     )
+    if not server.devices:
+        raise InputError(
+            f"device: found {config.device!r}, which this machine does not have; wanted auto or cpu"
+        )
     server.uvicorn_graceful_timeout = config.limits.stop_seconds
     return server, worker
 

@@ -32,8 +32,8 @@ class ServedModel:
     """The longest window that audio is cut to."""
     codes: frozenset[str] = frozenset()
     """Whisper's languages that may be asked for."""
-    own_languages: frozenset[str] = frozenset()
-    """Languages as the prompt names them: asking for one of them is asking for the prompt."""
+    own_languages: Mapping[str, str | None] = field(default_factory=dict)
+    """Language as the prompt or model names it -> its code, None where asking for it is asking for the prompt."""
     members: Mapping[str, str] = field(default_factory=dict)
     """Of a bank: language -> name of its model."""
 

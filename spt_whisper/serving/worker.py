@@ -150,7 +150,9 @@ class Worker(LitAPI):
             key=key,
             window_seconds=card.window_seconds if card else float(WINDOW_SECONDS),
             codes=frozenset() if learned or own.bank else frozenset(frozen.tokens.languages),
-            own_languages=frozenset((*spoken, MIX.join(spoken))) - {""},
+            own_languages={
+                name: card.code_of(name) for name in (*spoken, MIX.join(spoken)) if card and name
+            },
             members={language: language for language in own.bank.languages} if own.bank else {},
         )
 

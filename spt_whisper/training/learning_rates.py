@@ -6,10 +6,9 @@ that pass through a layer's norm before they count need large steps; slots of th
 
 from __future__ import annotations
 
-from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 
 LORA_RATE = 1.5e-3
-_FACTOR_RATE = 4e-3  # of A and B, whose product starts at 0 (docs/lab-book.md, 13)
 _SITE_RATES = {
     "input": 1e-2,
     "attention": 1e-2,
@@ -22,9 +21,3 @@ _SITE_RATES = {
 def prompt_rate(config: PromptConfig) -> float:
     """Returns the highest learning rate for a prompt: that of its site which takes the smallest steps."""
     return min(_SITE_RATES[site] for site in config.sites)
-
-
-def part_rate(config: PromptConfig, aware: LanguageAwareConfig) -> float:
-    """Returns the highest learning rate for the part of a language over frozen shared vectors."""
-    rate = prompt_rate(config)
-    return rate if aware.combine == "concat" else max(rate, _FACTOR_RATE)

@@ -3,10 +3,11 @@
 Beside the transcripts stands a small JSON for each, which appears with it:
 
     OUTPUT/NAME                     the transcript: NAME is the audio's name and the format, such as talks/a.mp4.srt
-    OUTPUT/.spt-whisper/NAME.json   {"format_version": 1, "key", "transcript"}: two SHA-256, 64 hex digits each
+    OUTPUT/.spt-whisper/NAME.json   {"format_version": 1, "key", "transcript", "former"}: SHA-256, 64 hex digits each
 
 `key` is of all that decides the text: the audio, the weights, the prompts, the settings, this library's version.
-`transcript` is of the file as it was written: one that holds anything else is somebody's own, and is left alone.
+`transcript` is of the file as it was written, `former` of the one that it took the place of, null where there was none: a
+file that holds anything else is somebody's own, and is left alone.
 """
 
 from __future__ import annotations
@@ -55,17 +56,22 @@ class Finished:
         if not path.exists():
             return State.MISSING
         record = self._read(name)
-        if record is None or not path.is_file() or record.transcript != _digest(path.read_bytes()):
+        if record is None or not path.is_file():
             return State.EDITED
-        return State.FINISHED if record.key == key else State.STALE
+        digest = _digest(path.read_bytes())
+        if digest == record.transcript:
+            return State.FINISHED if record.key == key else State.STALE
+        return State.STALE if digest == record.former else State.EDITED
 
     def write(self, name: str, text: str, key: str) -> None:
         """Writes a transcript and what it was made from: both whole, or on a full disk neither.
 
-        The record appears first: killed between the two, the run leaves a transcript that is missing, not one that looks
-        like somebody's own and would stay.
+        The record appears first: killed between the two, the run leaves a transcript that is missing, or one that is known as
+        outdated, not one that looks like somebody's own and would stay.
         """
-        record = _Record(FORMAT_VERSION, key, _digest(text.encode()))
+        older = self.folder / name
+        former = _digest(older.read_bytes()) if older.is_file() else None
+        record = _Record(FORMAT_VERSION, key, _digest(text.encode()), former)
         with replacing(self.folder / name) as made:
             made.write_text(text, encoding="utf-8", newline="\n")
             with replacing(self._record(name)) as told:
@@ -88,6 +94,7 @@ class _Record:
     format_version: int
     key: str
     transcript: str
+    former: str | None
 
 
 def work_digest(model: str, prompts: Sequence[Prompt], settings: Mapping[str, Any]) -> str:

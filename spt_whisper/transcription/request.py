@@ -14,6 +14,7 @@ from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.stream import stream_audio
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 
 Audio = str | Path | Tensor | np.ndarray
@@ -28,7 +29,7 @@ class Request:
     prompt: Prompt | None = None
     """The prompt of every window; None: bare Whisper, or what the bank is found to have."""
     language: str | None = None
-    """Whisper code; by default the prompt's, else what Whisper hears in each window."""
+    """Whisper code, or several joined by + (`zh+en`); by default the prompt's, else what Whisper hears in each window."""
     bank: Bank | None = None
     """Each window gets the prompt of the language of this bank that it sounds like, or none."""
 
@@ -37,6 +38,16 @@ class Request:
             raise InputError(
                 f"language {self.language}: found a bank beside it, which hears the language of each window; leave one out"
             )
+
+        if self.bank is not None and self.prompt is not None:
+            raise InputError(
+                f"prompt {self.prompt.name}: found a bank beside it, which gives each window a prompt; leave one out"
+            )
+
+    @property
+    def codes(self) -> tuple[str, ...] | None:
+        """Whisper's codes of the language that was asked for."""
+        return tuple(self.language.split(MIX)) if self.language else None
 
     @property
     def name(self) -> str:

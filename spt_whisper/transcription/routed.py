@@ -44,8 +44,7 @@ class PieceRouter:
         return known + self._as_heard([p for p in pieces if p.request.bank is not None], size)
 
     def _as_asked(self, piece: Piece) -> PromptedPiece:
-        code = piece.request.language
-        row = Row(piece.window.waveform, piece.request.prompt, (code,) if code else None)
+        row = Row(piece.window.waveform, piece.request.prompt, piece.request.codes)
         return PromptedPiece(piece, row)
 
     def _as_heard(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:

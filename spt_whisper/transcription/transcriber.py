@@ -280,8 +280,8 @@ class Whisper:
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         for request in requests:
-            if request.language:
-                self.frozen.tokens.language(request.language)
+            for code in request.codes or ():
+                self.frozen.tokens.language(code)
             yield request
 
 

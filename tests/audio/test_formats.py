@@ -42,6 +42,45 @@ def test_formats_of_soundfile(tmp_path: Path, suffix: str, rate: int) -> None:
     assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", ["mp3", "ogg"])
+def test_files_behind_each_other_in_one_are_whole(tmp_path: Path, suffix: str) -> None:
+    """As `cat`, a radio or a recorder that pauses writes them: the first header tells the length of its own part."""
+    parts = [tmp_path / f"{name}.{suffix}" for name in ("a", "b")]
+    for path, frequency in zip(parts, (FREQUENCY, 880.0), strict=True):
+        soundfile.write(path, sine(16_000, frequency=frequency), 16_000)
+    whole = tmp_path / f"whole.{suffix}"
+    whole.write_bytes(b"".join(path.read_bytes() for path in parts))
+    waveform = load_audio(whole)
+    assert len(waveform) == pytest.approx(2 * SECONDS * 16_000, abs=4_000)
+    assert strongest_frequency(waveform[-24_000:]) == pytest.approx(880.0, abs=1.0)
+    assert audio_duration(whole) == pytest.approx(2 * SECONDS, abs=0.3)
+
+
+def test_an_mp3_of_which_no_header_tells_the_length(tmp_path: Path) -> None:
+    """Loud, then silent, at a rate that follows: a guess from the first frames would be much too short."""
+    path = tmp_path / "a.mp3"
+    loud = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * 16_000).astype(np.float32)
+    samples = np.concatenate([loud, np.zeros(20 * 16_000, np.float32)])
+    soundfile.write(path, samples, 16_000, bitrate_mode="VARIABLE", compression_level=0.2)
+    data = path.read_bytes()
+    for mark in (b"Xing", b"Info"):
+        data = data.replace(mark, bytes(4))
+    path.write_bytes(data)
+    assert soundfile.info(str(path)).frames < 20 * 16_000  # the guess
+    assert len(load_audio(path)) == pytest.approx(22 * 16_000, abs=4_000)
+    assert audio_duration(path) == pytest.approx(22.0, abs=0.3)
+
+
+def test_a_wave_whose_recorder_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(16_000), 16_000)
+    data = bytearray(path.read_bytes())
+    data[4:8] = data[40:44] = bytes(4)  # sizes that would have been filled in at the end
+    path.write_bytes(data)
+    assert len(load_audio(path)) == 32_000
+    assert audio_duration(path) == pytest.approx(SECONDS)
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "rate"),
     [

@@ -17,13 +17,15 @@ def test_text_is_not_needed_and_the_job_fills_what_rows_leave_out(tmp_path: Path
     rows = [
         {"id": 1, "audio": "a.wav"},
         {"id": "b", "audio": "/b.wav", "start": 1, "end": 2.5, "language": "qug", "prompt": "own"},
+        {"id": "c", "audio": "/b.wav", "start": 3, "duration": 1.5},
     ]
     write_rows(tmp_path / "corpus" / "all.jsonl", rows)
-    first, second = read_rows(job_in(tmp_path, prompt="common", language="es"))
+    first, second, third = read_rows(job_in(tmp_path, prompt="common", language="es"))
     assert (first.id, first.audio, first.path) == ("1", "a.wav", str(tmp_path / "corpus" / "a.wav"))
     assert (first.start, first.end, first.language, first.prompt) == (None, None, "es", "common")
     assert (second.path, second.start, second.end) == ("/b.wav", 1.0, 2.5)
     assert (second.language, second.prompt) == ("qug", "own")
+    assert (third.start, third.end) == (3.0, 4.5)
 
 
 def test_csv_is_read_too(tmp_path: Path) -> None:
@@ -63,7 +65,9 @@ def test_a_prompt_keeps_the_languages_that_it_was_trained_for(tmp_path: Path) ->
 
 
 def test_a_bank_gives_each_row_its_languages_prompt(tmp_path: Path) -> None:
-    write_prompt(tmp_path / "bank" / "qug", write_model(tmp_path / "model"))
+    model = write_model(tmp_path / "model")
+    for language in ("qug", "es"):
+        write_prompt(tmp_path / "bank" / language, model, language)
     bank = str(tmp_path / "bank")
     write_rows(
         tmp_path / "corpus" / "all.jsonl", [{"id": "a", "audio": "a.wav", "language": "qug"}]
@@ -71,6 +75,8 @@ def test_a_bank_gives_each_row_its_languages_prompt(tmp_path: Path) -> None:
     (row,), prompts = read_prompts(read_rows(job_in(tmp_path, bank=bank)), bank)
     assert (row.prompt, row.language) == (f"{bank}/qug", None)
     assert list(prompts) == [row.prompt]
+    (mixed,), _ = read_prompts([replace(row, prompt=None, language="qug+es")], bank)
+    assert mixed.language is None  # its prompts know their tokens
     for language, said in ((None, "row a: no language for bank"), ("cv", "no language 'cv'")):
         with pytest.raises(InputError, match=said):
             read_prompts([replace(row, prompt=None, language=language)], bank)

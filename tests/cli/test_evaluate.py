@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spt_whisper.cli.evaluate import run
+from spt_whisper.cli.evaluate import _output, run
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.evaluate import scored_utterances
@@ -32,6 +32,32 @@ def test_report_utterances_page_and_picture(tmp_path: Path) -> None:
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "zero_shot" in html
     assert html.count("<audio") == 3
+
+
+@pytest.mark.parametrize(
+    ("scored", "report"),
+    [("runs/a/prompt", "runs/a/report.json"), ("runs/a/model", "runs/a/report.json"),
+     ("prompts/ky", "prompts/ky.report.json"), ("prompts/cv", "prompts/cv.report.json"), ("nobody/on-the-hub", "report.json")],
+)  # fmt: skip
+def test_what_is_scored_has_a_report_of_its_own(
+    scored: str, report: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/a/prompt", "runs/a/model", "prompts/ky", "prompts/cv"):
+        Path(folder).mkdir(parents=True)
+    found = _output(EvaluateConfig(CorpusConfig("anywhere"), prompt=scored))
+    assert found.resolve() == (tmp_path / report).resolve()
+
+
+def test_a_folder_as_output_gets_the_report(tmp_path: Path) -> None:
+    config = EvaluateConfig(CorpusConfig("anywhere"), output=str(tmp_path))
+    assert _output(config) == tmp_path / "report.json"
+
+
+def test_where_no_report_can_be_written_nothing_is_scored(tmp_path: Path) -> None:
+    config = EvaluateConfig(CorpusConfig(str(tmp_path / "nowhere")), output="/proc/out/report.json")
+    with pytest.raises(OSError, match="/proc/out"):
+        run(config)
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.png"])

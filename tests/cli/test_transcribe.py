@@ -228,6 +228,7 @@ def test_any_name_can_be_printed() -> None:
         (["talks/a.wav", "--output", "talks/a.wav/x"], "a file stands in place of a folder"),
         (["talks/a.wav", "--output", "/proc/out"], "/proc/out"),
         (["--engine", "ray", "--output", "out"], "engine ray: wanted --manifest FILE"),
+        (["talks/a.wav", "--bulk.workers", "4"], "bulk: only --engine ray takes its settings"),
         ([*IN_BULK, "--format", "srt"], "format: --engine ray has no use for it"),
         ([*IN_BULK, "--overwrite", "true"], "overwrite: --engine ray has no use for it"),
         ([*IN_BULK, "--device", "cpu"], "device: --engine ray has no use for it"),

@@ -41,6 +41,11 @@ def test_jsonl_with_everything(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_part_may_be_told_by_its_start_and_duration(tmp_path: Path) -> None:
+    (utterance,) = read_manifest(write_jsonl(tmp_path / "x.jsonl", GOOD | {"start": 5}))
+    assert (utterance.start, utterance.end, utterance.duration) == (5.0, 6.5, 1.5)
+
+
 def test_csv_with_everything(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(

@@ -29,6 +29,20 @@ def test_a_worker_that_fails_is_asked_again() -> None:
     assert (set(catalog.models), len(asked)) == ({"whisper-1"}, 2)
 
 
+def test_a_model_of_several_languages_is_asked_in_the_token_of_each() -> None:
+    async def look(task: Look) -> Found:
+        codes = {"ast": "es", "ky": "it", "ast+ky": None}
+        return Found((ServedModel("own", task.edition, "", 30.0, frozenset({"zh"}), codes),))
+
+    catalog = Catalog([BareSource("tiny")], None, look)
+    asyncio.run(catalog.refresh())
+    found = {
+        language: catalog.choose("own", language).code
+        for language in ("ky", "ast", "ast+ky", "zh", None)
+    }
+    assert found == {"ky": "it", "ast": "es", "ast+ky": None, "zh": "zh", None: None}
+
+
 def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

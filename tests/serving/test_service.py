@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from spt_whisper.serving.keys import read_keys
 from spt_whisper.serving.settings import ServeConfig
@@ -122,6 +123,11 @@ def test_a_worker_that_dies_is_started_anew_whatever_became_of_a_prompt(
         (("--prompt", "{kichwa}", "x={kichwa}", "x={kichwa}"), "two are called 'x'"),
         (("--bank", "{home}/corpus"), "has neither part.json nor prompt.json"),
         (("--model", "./nothing"), "no such folder"),
+        pytest.param(
+            ("--device", "cuda"),
+            "device: found 'cuda', which this machine does not have",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU"),
+        ),
         (("--host", "example.org"), "host: found 'example.org'"),
         (("--port", "80"), "wanted 1024 to 65535"),
         (("--limits.requests", "0"), "limits.requests: found 0"),

@@ -58,6 +58,26 @@ def test_killed_between_its_two_files_a_transcript_is_made_again(
     assert folder.state("a.txt", "k") is State.MISSING
 
 
+def test_killed_while_it_is_made_again_a_transcript_is_outdated_and_nobodys_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real, renamed = Finished(tmp_path), os.replace, []
+    folder.write("a.txt", "of the old model", "old")
+
+    def killed_at_the_second(source: Path, target: Path) -> None:
+        if renamed:
+            raise SystemExit
+        renamed.append(target)
+        real(source, target)
+
+    monkeypatch.setattr("spt_whisper.atomic.os.replace", killed_at_the_second)
+    with pytest.raises(SystemExit):
+        folder.write("a.txt", "of the new one", "new")
+    assert folder.state("a.txt", "new") is State.STALE
+    (tmp_path / "a.txt").write_text("typed by hand")
+    assert folder.state("a.txt", "new") is State.EDITED
+
+
 @pytest.mark.parametrize(
     "damage",
     ["", "{", "[]", "null", "{}", '{"key": "k1"}', '"\\ud800"', "\udcff", "version"],

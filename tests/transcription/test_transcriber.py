@@ -302,3 +302,18 @@ def test_the_languages_of_a_recording(whisper: Whisper) -> None:
     with pytest.raises(InputError, match="holds no speech"):
         whisper.detect_language(torch.zeros(16_000))
     assert float(posterior.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_prompt_and_a_bank_are_not_asked_for_together(whisper: Whisper, tmp_path: Path) -> None:
+    """A window has one prompt: which of the two would be used must not be a surprise."""
+    prompt = wild_prompt(whisper, 1)
+    bank = Bank(tmp_path, None, {}, {"qug": prompt})
+    with pytest.raises(InputError, match="prompt prompt 1: found a bank beside it"):
+        list(whisper.transcribe_stream(noise(1.0, 0), prompt=prompt, bank=bank))
+
+
+def test_several_language_tokens_may_be_asked_for(whisper: Whisper) -> None:
+    (segment,) = whisper.transcribe(noise(1.0, 0), language="zh+en", **SETTINGS).segments
+    assert segment.languages == ("zh", "en")
+    with pytest.raises(InputError, match="language 'xx'"):
+        whisper.transcribe(noise(1.0, 0), language="zh+xx", **SETTINGS)

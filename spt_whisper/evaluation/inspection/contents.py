@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from spt_whisper.evaluation.inspection.similarity import Similarity, key_similarity
-from spt_whisper.evaluation.report import REPORT_FILE, Report
+from spt_whisper.evaluation.report import Report, report_of
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
 from spt_whisper.prompts.hub import find_folder
@@ -89,7 +89,7 @@ def report_beside(source: str) -> Report | None:
     Raises:
         InputError: it is broken.
     """
-    path = Path(source).resolve().parent / REPORT_FILE
+    path = report_of(Path(source))
     return Report.read(path) if Path(source).is_dir() and path.is_file() else None
 
 

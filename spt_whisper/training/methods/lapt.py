@@ -13,7 +13,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import part_rate, prompt_rate
+from spt_whisper.training.learning_rates import prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.start import Heard, expected_embedding
 
@@ -28,10 +28,7 @@ class LanguageAwareLearner(Learner):
         super().__init__()
         self.prompt, self.setup, self.heard = prompt, setup, heard
         self.on_encoder = prompt.shared.config.on_encoder
-        config = prompt.shared.config
-        self.learning_rate = (
-            prompt_rate(config) if prompt.shared_trains else part_rate(config, prompt.aware)
-        )
+        self.learning_rate = prompt_rate(prompt.shared.config)
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns each row's vectors; mixed speech goes by its main language."""
