@@ -77,7 +77,9 @@ class OnnxEngine:
             return OnnxDecoder(self.whisper, own, [starts[row] for row in wanted])
 
         seconds = [_seconds(row) for row in rows]
-        found = decode_with(decoder_of, self.whisper.vocabulary, starts, seconds, options)
+        card, vocabulary = self.whisper.card, self.whisper.vocabulary
+        signs = [card.signs if card else ()] * len(rows)
+        found = decode_with(decoder_of, vocabulary, starts, seconds, options, signs)
         return [RowResult(own, codes) for own, codes in zip(found, languages, strict=True)]
 
     def _encode(self, rows: Sequence[Row], window_seconds: float) -> tuple[Tensor, list[Tensor]]:

@@ -72,7 +72,9 @@ class TorchEngine:
         seconds = [_seconds(row) for row in rows]
         with prompted(whisper.model, stack([self._vectors(row.prompt) for row in rows])):
             states = self._states(rows, features)
-            found = decode(whisper, states, starts, seconds, options)
+            found = decode(
+                whisper, states, starts, seconds, options, [self._signs(row) for row in rows]
+            )
             words: list[list] = [[] for _ in rows]
             if options.word_timestamps:
                 written = [hypothesis.tokens for hypothesis in found]
@@ -81,6 +83,11 @@ class TorchEngine:
             RowResult(hypothesis, codes, tuple(own))
             for hypothesis, codes, own in zip(found, languages, words, strict=True)
         ]
+
+    def _signs(self, row: Row) -> tuple[int, ...]:
+        """What the row's prompt, or the adapted model, was taught to write though bare Whisper never does."""
+        card = row.prompt.card if row.prompt else self.whisper.card
+        return card.signs if card else ()
 
     def _features(self, rows: Sequence[Row], window_seconds: float) -> Tensor:
         """(B, mels, frames)."""

@@ -48,11 +48,15 @@ def usage(source: Source, config: ExportConfig) -> str:
     if count:  # as hotwords, which stand in front of every window
         lines += f'prompt = "".join(f"<|prompt{{n}}|>" for n in range({count}))\n'
         how += ["hotwords=prompt"]
-    if unwritten:  # faster-whisper has a list of its own in place of the model's
+    taught = bool(source.card and source.card.signs)
+    if unwritten:
         lines += (
             f"never = [model.hf_tokenizer.token_to_id(name) for name in [{', '.join(unwritten)}]]\n"
         )
-        how += ["suppress_tokens=[-1, *never]"]
+    # faster-whisper has a list of its own (-1) in place of the model's
+    never = [*([] if taught else ["-1"]), *(["*never"] if unwritten else [])]
+    if never != ["-1"]:
+        how += [f"suppress_tokens=[{', '.join(never)}]"]
     return (
         "from faster_whisper import WhisperModel\n\n"
         'model = WhisperModel("THIS FOLDER", compute_type="default")  # the export\'s own, where the device has it\n'

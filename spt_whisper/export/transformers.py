@@ -28,7 +28,11 @@ def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None
     ids = [whisper.tokens.language(code) for code in codes]
     model: Any = fold_rows(fold_slots(whisper.model, vectors), vectors, ids)
     languages = whisper.tokens.languages
-    model.generation_config.lang_to_id = {f"<|{code}|>": languages[code] for code in languages}
+    generation = model.generation_config
+    taught = source.card.signs if source.card else ()
+    never = [token for token in generation.suppress_tokens or [] if token not in taught]
+    generation.suppress_tokens = never or None
+    generation.lang_to_id = {f"<|{code}|>": languages[code] for code in languages}
     model.to(getattr(torch, config.precision)).save_pretrained(folder)
     tokenizer = with_prompt_tokens(
         whisper.tokens.tokenizer, whisper.config.vocab_size, source.decoder_positions

@@ -119,6 +119,7 @@ def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
         languages=tuple(dict.fromkeys(code for card in cards for code in card.languages)),
         # those that an utterance needed: clients of one recipe may differ
         windows=tuple(sorted({window for card in cards for window in card.windows})),
+        signs=tuple(sorted({token for card in cards for token in card.signs})),
         codes={language: codes for card in cards for language, codes in card.codes.items()},
         method=METHOD,
         key=_mean_key([card.key for card in cards], shares),

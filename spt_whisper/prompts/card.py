@@ -55,6 +55,9 @@ class PromptCard:
     """The windows it was trained with, in seconds, ascending; audio gets the shortest that holds it."""
     method: str = "prompt"
     """The method that made it."""
+    signs: tuple[int, ...] = ()
+    """Tokens that Whisper's own list keeps from being written, such as an apostrophe in front of a word, but which the
+    training texts have: with the prompt on, they may be."""
     text: dict[str, bool] = field(default_factory=dict)
     """What was done to the training texts."""
     key: LanguageKey | None = None

@@ -29,6 +29,7 @@ def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
         language_tokens=tuple(
             dict.fromkeys(code for member in members for code in member.card.language_tokens)
         ),
+        signs=tuple(sorted({token for member in members for token in member.card.signs})),
         key=None,
     )
     vectors = concatenate([member.vectors for member in members])

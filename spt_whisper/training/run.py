@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -60,6 +61,7 @@ _LESS_MEMORY = (
 _NEVER_WATCHED = (
     "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
 )
+_SEEN = 0.01  # share of the texts from which on a sign is more than a slip
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
 
@@ -220,6 +222,7 @@ def make_card(
         codes={k: tuple(v) for k, v in parts.builder.codes.items()},
         windows=windows_of(train),
         method=recipe.method,
+        signs=_signs(parts),
         text=asdict(recipe.text),
         key=parts.key,
         recipe=_plain(recipe),
@@ -230,6 +233,13 @@ def make_card(
         },
         provenance=provenance_of(train, parts.dev),
     )
+
+
+def _signs(parts: Parts) -> tuple[int, ...]:
+    """The tokens of Whisper's list of what it never writes that more than a few of the training texts have."""
+    listed = set(parts.whisper.vocabulary.suppressed)
+    texts = Counter(token for example in parts.train for token in listed.intersection(example.text))
+    return tuple(sorted(t for t, count in texts.items() if count >= _SEEN * len(parts.train)))
 
 
 def checkpoint_to_resume(recipe: Recipe) -> Path | None:

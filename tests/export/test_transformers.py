@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_plain_transformers_gives_the_same_logits(
     assert (bare.logits - ours).abs().max() > 0.1
     added = range(size, size + count)
     assert {*added, *soft} <= set(plain.generation_config.suppress_tokens or [])
+
+
+def test_signs_that_the_prompt_was_taught_may_be_written(tmp_path: Path) -> None:
+    whisper = tiny_on_disk(tmp_path / "random")
+    whisper.model.generation_config.suppress_tokens = [5, 7, 9]  # type: ignore[union-attr]
+    prompt = random_prompt(whisper, tmp_path / "prompt", FOLDING[0])
+    prompt = replace(prompt, card=replace(prompt.card, signs=(7,)))
+    source = Source(whisper, prompt)
+    config = ExportConfig(prompt.name, "transformers", str(tmp_path / "out"))
+    FORMATS["transformers"].write(source, config, tmp_path / "out")
+    plain = WhisperForConditionalGeneration.from_pretrained(tmp_path / "out")
+    assert {5, 9} <= set(plain.generation_config.suppress_tokens) - {7}
+    assert 7 not in plain.generation_config.suppress_tokens
+    assert whisper.vocabulary.suppressed == (5, 7, 9)
+    lines = FORMATS["ctranslate2"].usage(source, config)
+    assert "-1" not in lines  # faster-whisper's own list of signs
 
 
 def test_widths_are_n_larger(whisper: FrozenWhisper, tmp_path: Path) -> None:

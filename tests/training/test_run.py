@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -317,3 +318,15 @@ def test_window_and_optimizer_are_checked() -> None:
         Recipe(CorpusConfig("x"), window_seconds=31)
     with pytest.raises(InputError, match="optimizer: wanted learning rates above 0"):
         OptimizerConfig(learning_rate=0)
+
+
+def test_the_card_has_the_signs_that_whisper_does_not_write_but_the_texts_have(
+    tmp_path: Path,
+) -> None:
+    home = write_home(tmp_path)
+    vocabulary = tiny_whisper().tokens.tokenizer.get_vocab()
+    settings = home / "model" / "generation_config.json"
+    listed = {"suppress_tokens": [vocabulary["k"], vocabulary["@"]]}  # k is in one of the words
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | listed))
+    assert main(["fit", *arguments(home, tmp_path / "run")]) == 0
+    assert Prompt.from_pretrained(tmp_path / "run" / "prompt").card.signs == (vocabulary["k"],)

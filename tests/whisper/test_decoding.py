@@ -126,6 +126,30 @@ def test_plain_text_of_any_script_is_not_repetitive(text: str, loops: bool) -> N
     assert (Hypothesis((), text, "end").compression_ratio > 2.4) is loops
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_row_may_write_the_suppressed_signs_that_its_prompt_was_taught(beams: int) -> None:
+    whisper = tiny_whisper(seed=5)
+    states = whisper.encode(torch.randn(4, 80, 200, generator=torch.Generator().manual_seed(1)))
+    starts, options = [whisper.tokens.start(["es"])] * 4, single_pass(beam_size=beams)
+    seconds = [0.1, 2.0, 2.0, 2.0]  # the first row leaves the batch early
+
+    def written(**settings: object) -> list[tuple[int, ...]]:
+        found = decode(whisper, states, starts, seconds, options, **settings)  # type: ignore[arg-type]
+        return [hypothesis.tokens for hypothesis in found]
+
+    free = written()
+    sign, other = free[1][0], free[2][1]
+    whisper.model.generation_config.suppress_tokens = [sign, other]  # type: ignore[union-attr]
+    barred = written()
+    assert not {sign, other} & {token for tokens in barred for token in tokens}
+    mixed = written(signs=[(), (sign, other), (other, 7), ()])
+    assert mixed[1] == free[1]  # all that the list has was taught
+    assert sign not in mixed[2]
+    assert [mixed[0], mixed[3]] == [barred[0], barred[3]]
+    options = single_pass(beam_size=beams, suppress_tokens=[-1, sign])
+    assert sign not in written(signs=[(sign,)] * 4)[1]  # what the user forbids stays forbidden
+
+
 def test_a_window_is_silent_where_speech_is_improbable_and_the_text_too() -> None:
     settings = {"no_speech_threshold": 0.0, "compression_ratio_threshold": None}
     silent = decoded(**settings, log_probability_threshold=0.0)

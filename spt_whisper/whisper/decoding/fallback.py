@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
@@ -25,6 +25,7 @@ def decode_with(
     starts: Sequence[Sequence[int]],
     seconds: Sequence[float],
     options: DecodingOptions,
+    signs: Sequence[Collection[int]],
 ) -> list[Hypothesis]:
     """Decodes a batch of windows.
 
@@ -34,6 +35,7 @@ def decode_with(
         starts: for each row its first tokens, from `Tokens.start`.
         seconds: for each row how long its audio is.
         options: how to search.
+        signs: for each row, what may be written though the model's own list of suppressed tokens has it.
 
     Returns:
         One hypothesis a row.
@@ -52,7 +54,7 @@ def decode_with(
     wanted = list(range(len(starts)))
     for temperature in options.temperatures:
         decoder = decoder_of(wanted)
-        rules = TokenRules(vocabulary, options, decoder.device)
+        rules = TokenRules(vocabulary, options, decoder.device, [signs[row] for row in wanted])
         own_budgets = [budgets[row] for row in wanted]
         found = _search(decoder, rules, own_budgets, options, temperature)
         for row, own in zip(wanted, found, strict=True):

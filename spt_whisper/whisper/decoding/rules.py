@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, WhisperTimeStampLogitsProcessor
@@ -16,9 +18,19 @@ class TokenRules:
     """Sets the logits of tokens that may not follow to minus infinity."""
 
     def __init__(
-        self, vocabulary: Vocabulary, options: DecodingOptions, device: torch.device
+        self,
+        vocabulary: Vocabulary,
+        options: DecodingOptions,
+        device: torch.device,
+        signs: Sequence[Collection[int]] = ((),),
     ) -> None:
         """Lists what is never written, and what is not written first.
+
+        Args:
+            vocabulary: what the model may write.
+            options: what the user lets it write.
+            device: of the logits.
+            signs: of each row, what its prompt was taught to write though the model's own list has it.
 
         Raises:
             InputError: `suppress_tokens` names a token that the model does not have.
@@ -26,8 +38,10 @@ class TokenRules:
         tokens = vocabulary.tokens
         never = {tokens.start_of_previous, tokens.start_of_transcript, tokens.no_timestamps}
         never |= {tokens.transcribe, *tokens.languages.values(), *tokens.other_special}
-        for token in options.suppress_tokens:
-            never |= set(vocabulary.suppressed) if token == OWN_SUPPRESSED else {token}
+        never |= {token for token in options.suppress_tokens if token != OWN_SUPPRESSED}
+        listed = set(vocabulary.suppressed) if OWN_SUPPRESSED in options.suppress_tokens else set()
+        taught = sorted(listed.intersection(*[set().union(*signs)]) - never)
+        never |= listed - set(taught)
         behind = tokens.first_timestamp + (TIMESTAMPS if options.timestamps else 0)
         never.update(range(behind, vocabulary.size))  # rows of an exported prompt, too
         if max(never) >= vocabulary.size:
@@ -38,16 +52,27 @@ class TokenRules:
         first = (vocabulary.suppressed_first or (tokens.end,)) if options.suppress_blank else ()
         self._never = torch.tensor(sorted(never), device=device)
         self._never_first = torch.tensor(first, dtype=torch.long, device=device)
+        self._taught = torch.tensor(taught, dtype=torch.long, device=device)
+        barred = [[token not in own for token in taught] for own in signs]
+        self._barred = torch.tensor(barred, dtype=torch.bool, device=device)  # (R, taught)
         self._grammar = _timestamp_grammar(tokens, options) if options.timestamps else None
+
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Leaves only some of the rows, by their place in the batch."""
+        self._barred = self._barred[list(rows)]
 
     def apply(self, written: Tensor, logits: Tensor) -> Tensor:
         """Returns the logits of what may follow.
 
         Args:
             written: the tokens after the first tokens, (W, T).
-            logits: (W, V), changed in place.
+            logits: (W, V), changed in place; W is a multiple of the rows.
         """
         logits.index_fill_(1, self._never, -torch.inf)
+        if len(self._taught):
+            barred = self._barred.repeat_interleave(len(logits) // len(self._barred), dim=0)
+            allowed = logits[:, self._taught].masked_fill(barred, -torch.inf)
+            logits.index_copy_(1, self._taught, allowed)
         if not written.shape[1] and len(self._never_first):
             logits.index_fill_(1, self._never_first, -torch.inf)
         return logits if self._grammar is None else self._grammar(written, logits)

@@ -74,6 +74,7 @@ def sample(
             break
         if len(going) <= (1 - _LEAVING) * len(active):
             decoder.keep_rows(going)
+            rules.keep_rows(going)
             written, chosen = _rows_of(written, going, samples), _rows_of(chosen, going, samples)
             active = [active[n] for n in going]
         logits = decoder.step(chosen)
@@ -157,6 +158,7 @@ def beam_search(
         decoder.reorder(order)
         if len(going) < len(active):
             decoder.keep_rows(going)
+            rules.keep_rows(going)
             written = _rows_of(written, going, beams)
             active = [active[place] for place in going]
         logits = decoder.step(written[:, -1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ def decode(
     starts: Sequence[Sequence[int]],
     seconds: Sequence[float],
     options: DecodingOptions,
+    signs: Sequence[Collection[int]] | None = None,
 ) -> list[Hypothesis]:
     """Decodes a batch of windows. Prompts that are on (`with prompted(...)`) stay on.
 
@@ -33,6 +34,7 @@ def decode(
         starts: for each row its first tokens, from `Tokens.start`.
         seconds: for each row how long its audio is.
         options: how to search.
+        signs: for each row, what may be written though Whisper's own list of suppressed tokens has it; nothing by default.
 
     Returns:
         One hypothesis a row.
@@ -44,7 +46,14 @@ def decode(
     attachment = attachment_of(whisper.model)
     try:
         with own_attention(whisper.model):
-            return decode_with(decoder_of, whisper.vocabulary, starts, seconds, options)
+            return decode_with(
+                decoder_of,
+                whisper.vocabulary,
+                starts,
+                seconds,
+                options,
+                signs or [()] * len(starts),
+            )
     finally:
         if attachment is not None:
             attachment.keep_rows(None)
