@@ -62,7 +62,7 @@ def _output(config: EvaluateConfig) -> Path:
             f"output: found {output}, wanted the name of the JSON file; "
             "the page and the picture get the same name with .html and .png"
         )
-    return output / REPORT_FILE if output.is_dir() else output
+    return output if output.suffix == ".json" else output / REPORT_FILE
 
 
 def _default_output(config: EvaluateConfig) -> Path:

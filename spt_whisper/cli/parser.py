@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -27,6 +28,8 @@ _DEVELOPERS_WARNINGS = (
 )
 
 
+_TRUTH_FOR_TEXT = re.compile(r"Expected a <class 'str'>\. Got value: (True|False)\b")
+
 # the text below a field of a dataclass is the help of its flag
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -40,6 +43,8 @@ class CommandParser(ArgumentParser):
         while cause is not None and not isinstance(cause, InputError):
             cause = cause.__cause__ or cause.__context__
         line = " ".join(str(cause or message).split())
+        if _TRUTH_FOR_TEXT.search(line):
+            line += "; YAML reads no, yes, on and off as true and false: put quotes around them"
         print(f"{self.prog}: {line}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
 
@@ -105,4 +110,15 @@ def show_progress() -> None:
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
     """Parses and builds the dataclasses; a wrong value ends the command with one line."""
     parsed = parser.parse_args(list(arguments))
-    return parser.instantiate(parsed)
+    try:
+        return parser.instantiate(parsed)
+    except TypeError as error:
+        sections = vars(parser.get_defaults()).items()
+        empty = [
+            name for name, own in sections if isinstance(own, Namespace) and parsed[name] is None
+        ]
+        if not empty:
+            raise
+        raise InputError(
+            f"{empty[0]}: the section is empty; leave it out, or put settings under it"
+        ) from error

@@ -15,6 +15,7 @@ from spt_whisper.corpora.fleurs import read_fleurs
 from spt_whisper.corpora.huggingface import read_huggingface
 from spt_whisper.corpora.kaldi import read_kaldi
 from spt_whisper.corpora.manifest import read_manifest, read_manifest_split
+from spt_whisper.corpora.rows import split_languages
 from spt_whisper.corpora.seame import read_seame
 from spt_whisper.corpora.source import Source
 from spt_whisper.corpora.utterance import Utterance
@@ -135,7 +136,7 @@ def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list
 
 def _with_language(utterance: Utterance, config: CorpusConfig) -> Utterance:
     if config.language is not None:
-        return dataclasses.replace(utterance, languages=tuple(config.language.split("+")))
+        return dataclasses.replace(utterance, languages=split_languages(config.language))
     if not utterance.languages:
         raise InputError(
             f"{config.root}: utterance {utterance.id!r} has no language; "

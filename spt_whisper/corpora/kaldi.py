@@ -17,7 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spt_whisper.corpora.rows import existing_audio, path_below, read_lines, row_error, unique
+from spt_whisper.corpora.rows import (
+    existing_audio,
+    path_below,
+    read_lines,
+    row_error,
+    split_languages,
+    unique,
+)
 from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
 
@@ -83,7 +90,7 @@ def read_data_folder(folder: Path, recordings: Mapping[str, Path]) -> list[Utter
             id=key,
             audio=recordings[cut.recording],
             text=entry.rest,
-            languages=(languages[key].rest,) if languages else (),
+            languages=split_languages(languages[key].rest) if languages else (),
             duration=None if cut.end is None else cut.end - (cut.start or 0.0),
             start=cut.start,
             end=cut.end,

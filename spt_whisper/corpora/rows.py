@@ -47,6 +47,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
 
 
+def split_languages(text: str) -> tuple[str, ...]:
+    """Returns the languages of `zh`, `zh+en` or `zh, en`."""
+    return tuple(part for part in re.split(r"[+,\s]+", text) if part)
+
+
 def check_id(path: Path, number: int, identifier: str, seen: set[str]) -> None:
     """Adds an id to those seen so far.
 

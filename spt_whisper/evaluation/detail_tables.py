@@ -41,15 +41,20 @@ Row = tuple[str, str, str, str]
 
 
 def _switching_rows(report: Report) -> list[Row]:
-    switched = [system for system in report.systems if len(system.switching.by_language) > 1]
-    return [row for system in switched for row in _language_rows(system)]
+    if not any(len(system.switching.by_language) > 1 for system in report.systems):
+        return []
+    return [row for system in report.systems for row in _language_rows(system)]
 
 
 def _language_rows(system: SystemScore) -> list[Row]:
     switching = system.switching
     return [
         *(_count_row(system, name, counts) for name, counts in switching.by_language.items()),
-        _count_row(system, f"at {switching.switches} switches", switching.at_switches),
+        *(
+            [_count_row(system, f"at {switching.switches} switches", switching.at_switches)]
+            if switching.switches
+            else []
+        ),
         *(
             (system.name, f"{row.spoken}, heard as {row.recognized}", str(row.units), "")
             for row in switching.confusions
@@ -58,7 +63,10 @@ def _language_rows(system: SystemScore) -> list[Row]:
 
 
 def _count_row(system: SystemScore, name: str, counts: ErrorCounts) -> Row:
-    return (system.name, name, str(counts.reference_length), f"{100 * counts.rate:.1f}")
+    told = (
+        f"{100 * counts.rate:.1f}" if counts.reference_length else f"{counts.insertions} inserted"
+    )
+    return (system.name, name, str(counts.reference_length), told)
 
 
 def _group_rows(report: Report) -> list[Row]:

@@ -13,15 +13,15 @@ from spt_whisper.corpora import read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.learned import Learned, read_learned
+from spt_whisper.evaluation.learned import Learned, card_of, read_learned
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
+from spt_whisper.text.switching import tags_after
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.adapted import bare_name
 
 ZERO_SHOT = "zero_shot"
 
@@ -67,13 +67,17 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
     scorer = _Scorer(config, learned)
     rows = [Row(load_audio(u.audio, u.start, u.end)) for u in utterances]
     systems, used = [], {}
+    own = []
+    if learned:
+        own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
+        scorer.check(learned, own)
     if config.zero_shot:
         way = scorer.best_zero_shot()
         used[ZERO_SHOT] = str(way)
         systems.append(scorer.score_bare(ZERO_SHOT, utterances, rows, way))
     if learned:
         used[learned.system] = learned.name
-        systems.append(scorer.score_learned(learned, utterances, rows))
+        systems.append(scorer.score(learned.system, utterances, own, learned.model))
     settings = {
         "systems": used,
         "model": scorer.name,
@@ -82,7 +86,7 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    corpus = f"{Path(config.corpus.root).name} ({config.split})"
+    corpus = f"{Path(config.corpus.root).resolve().name} ({config.split})"
     return Report(corpus, scorer.normalizer.name, systems, settings, comparisons)
 
 
@@ -94,7 +98,9 @@ class _Scorer:
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
         self.text = TextProcessing.of_card(self.card.text) if self.card else TextProcessing()
-        self.name = bare_name(learned.model if learned else config.model or "base")
+        model = learned.model if learned else config.model or "base"
+        card = card_of(model)
+        self.name = card.base if card else model  # of bare Whisper
         self._loaded: dict[str, Whisper] = {}
 
     def whisper(self, name: str) -> Whisper:
@@ -102,13 +108,6 @@ class _Scorer:
         if name not in self._loaded:
             self._loaded[name] = Whisper.from_pretrained(name)
         return self._loaded[name]
-
-    def score_learned(
-        self, learned: Learned, utterances: Sequence[Utterance], rows: Sequence[Row]
-    ) -> SystemScore:
-        """Scores a prompt, a bank or an adapted model."""
-        own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
-        return self.score(learned.system, utterances, own, learned.model)
 
     def score(
         self,
@@ -125,9 +124,26 @@ class _Scorer:
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
-        references = [replace(u, text=self.text.apply(u.text)) for u in utterances]
+        references = [self._as_learned(utterance) for utterance in utterances]
         texts = [self.text.apply(result.hypothesis.text) for result in results]
         return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
+
+    def _as_learned(self, utterance: Utterance) -> Utterance:
+        """The utterance with the text that the prompt was taught, and the tags of its words."""
+        own, tags = utterance.text, utterance.word_languages
+        if tags:
+            tags = tags_after(own, tags, self.text.apply)
+        return replace(utterance, text=self.text.apply(own), word_languages=tags)
+
+    def check(self, learned: Learned, rows: Sequence[Row]) -> None:
+        """Refuses prompts of another Whisper before anything is decoded.
+
+        Raises:
+            InputError: names the prompt.
+        """
+        frozen = self.whisper(learned.model).frozen
+        for prompt in {id(row.prompt): row.prompt for row in rows if row.prompt}.values():
+            prompt.check_base(frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized)
 
     def _decode(
         self, rows: Sequence[Row], model: str, window: float | None, processes: int
@@ -162,7 +178,10 @@ class _Scorer:
         for code in languages:
             self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
-        if len(ways) == 1 or config.split == "dev" or not config.corpus.dev:
+        one_file = Path(
+            config.corpus.root
+        ).is_file()  # for every split: its dev part is what is scored
+        if len(ways) == 1 or config.split == "dev" or not config.corpus.dev or one_file:
             return ways[0]
         dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
         rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]

@@ -12,6 +12,7 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.whisper.adapted import read_model_card
+from spt_whisper.whisper.onnx import is_onnx, read_settings
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,15 @@ def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Lea
         return _prompt(Prompt.from_pretrained(prompt), model)
     if bank:
         return _bank(Bank.from_pretrained(bank), model)
-    card = read_model_card(Path(model)) if model else None
+    card = card_of(model) if model else None
     return _adapted(str(model), card) if card else None
+
+
+def card_of(model: str) -> PromptCard | None:
+    """Returns the card of an adapted model, or of the prompt in exported graphs; None of bare Whisper."""
+    if is_onnx(model):
+        return read_settings(Path(model)).card
+    return read_model_card(Path(model))
 
 
 def _prompt(prompt: Prompt, model: str | None) -> Learned:

@@ -39,7 +39,7 @@ class EvaluateConfig:
     processes: int = 1
     """Processes that decode, with a model each; with several GPUs as many as these."""
     output: str | None = None
-    """File for the report, or a folder, in which it is report.json; by default runs/a/report.json for runs/a/prompt, and
+    """File for the report (NAME.json), or a folder, in which it is report.json; by default runs/a/report.json for runs/a/prompt, and
     prompts/a.report.json for prompts/a."""
     resamples: int = 1000
     """Bootstrap resamples of the 95 % intervals."""

@@ -46,7 +46,9 @@ def parts_tables(report: Report) -> list[PartsTable]:
         (f"by {by}", "utterances", [_groups(by, system) for system in report.systems])
         for by in GROUPINGS
     ]
-    spoken = ("by language said, and at switches", "units", list(map(_languages, report.systems)))
+    several = any(len(system.switching.by_language) > 1 for system in report.systems)
+    languages = [_languages(system) if several else {} for system in report.systems]
+    spoken = ("by language said, and at switches", "units", languages)
     return [_table(*given) for given in (*grouped, spoken) if any(given[2])]
 
 
@@ -60,10 +62,9 @@ def _groups(by: str, system: SystemScore) -> dict[str, Cell]:
 
 def _languages(system: SystemScore) -> dict[str, Cell]:
     switching = system.switching
-    if len(switching.by_language) < 2:
-        return {}
-    cells = {name: _cell(counts) for name, counts in switching.by_language.items()}
-    return {**cells, f"at {switching.switches} switches": _cell(switching.at_switches)}
+    counts = {**switching.by_language, f"at {switching.switches} switches": switching.at_switches}
+    # of what nobody said there is no rate
+    return {name: _cell(own) for name, own in counts.items() if own.reference_length}
 
 
 def _cell(counts: ErrorCounts) -> Cell:

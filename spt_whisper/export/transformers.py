@@ -41,7 +41,9 @@ def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None
     WhisperFeatureExtractor(feature_size=whisper.config.num_mel_bins).save_pretrained(folder)
     if source.card is not None:
         fingerprint = fingerprint_weights(model)
-        card = replace(source.card, fingerprint=fingerprint, language_tokens=codes)
+        own = source.card
+        asked = {k: codes if v == own.language_tokens else v for k, v in own.codes.items()}
+        card = replace(own, fingerprint=fingerprint, language_tokens=codes, codes=asked)
         write_card(folder / CARD_FILE, card)
 
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:  # its dictionaries are loaded only for who simplifies
 
 Step = Callable[[str], str]
 
-_APOSTROPHES = "'\u2019"
+# typewriter, typographic both ways, the letters of p\u02bcunchaw and o\u02bbzbek, a backquote, Hebrew's geresh
+_APOSTROPHES = "'\u2019\u2018\u02bc\u02bb`\u05f3"
+_ACUTE = re.compile(r"(?<=\w)\u00b4(?=\w)")  # typed for an apostrophe; NFKC makes a blank of it
+_IN_ARMENIAN_WORDS = "\u055b\u055c\u055e"  # marks of stress, exclamation and question, over a vowel
+_JOINERS = "\u200c\u200d"  # decide how letters join, in Persian or Sinhala
+_WORD_BREAK = "\u200b"  # between the words of Khmer
 _TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\(pp\w*\)|<pp\w*\)", re.IGNORECASE)
 
 
@@ -28,16 +33,16 @@ def nfc(text: str) -> str:
 
 def nfkc(text: str) -> str:
     """Compatibility form: full-width letters, ligatures and circled digits as the plain ones."""
-    return unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFKC", _ACUTE.sub("'", text))
 
 
 def lowercase(text: str) -> str:
     """Lower case, composed again (a lowered J with caron has a code point, the capital has none).
 
     Not `casefold`, which is for matching: it spells ß as ss and final ς as σ, and a prompt that
-    is trained on such targets would write them so.
+    is trained on such targets would write them so. The dotted capital of Turkish is i, without a dot above it.
     """
-    return nfc(text.lower())
+    return nfc(text.replace("\u0130", "i").lower())
 
 
 def remove_tags(text: str) -> str:
@@ -64,8 +69,9 @@ def join_digit_groups(text: str) -> str:
 def remove_punctuation(text: str) -> str:
     """Punctuation and symbols (categories P and S) as blanks; marks, digits and joiners stay.
 
-    An apostrophe between two letters belongs to the word (don't, l'acqua, p'unchaw) and is
+    An apostrophe between two letters, whatever its sign, belongs to the word (don't, l'acqua, p'unchaw) and is
     written '. A hyphen becomes a blank, since writers disagree on it: well-known, well known.
+    What nobody sees (category Cf: direction marks, soft hyphens) vanishes, but for joiners.
     """
     return "".join(_kept(text, position) for position in range(len(text)))
 
@@ -77,10 +83,16 @@ def collapse_whitespace(text: str) -> str:
 
 def _kept(text: str, position: int) -> str:
     character = text[position]
+    if character in _IN_ARMENIAN_WORDS:
+        return ""
     if character in _APOSTROPHES and 0 < position < len(text) - 1:
         inside = _in_word(text[position - 1]) and _in_word(text[position + 1])
-        return "'" if inside else " "
-    return " " if unicodedata.category(character)[0] in "PS" else character
+        if inside:
+            return "'"
+    category = unicodedata.category(character)
+    if category == "Cf" and character not in _JOINERS:
+        return " " if character == _WORD_BREAK else ""
+    return " " if category[0] in "PS" else character
 
 
 def _in_word(character: str) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spt_whisper.audio import SAMPLE_RATE, load_audio
 from spt_whisper.errors import InputError
+from spt_whisper.training.batch import ROUNDED
 from spt_whisper.training.recipe import AugmentConfig
 
 _AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
@@ -27,7 +28,8 @@ def draw_for(seed: int, epoch: int, utterance: str) -> random.Random:
 
 def draw_speed(config: AugmentConfig, draw: random.Random, seconds: float, window: float) -> float:
     """Returns the speed factor for an utterance of so many seconds; 1 where none fits the window."""
-    fitting = [factor for factor in config.speed if seconds / factor <= window]
+    slower = window - ROUNDED  # what is not slower fits as it did
+    fitting = [factor for factor in config.speed if factor >= 1 or seconds / factor <= slower]
     return draw.choice(fitting) if fitting else 1.0
 
 

@@ -17,7 +17,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 
 IGNORED = -100  # label of positions that are not learned: prompt, first tokens, padding
-_ROUNDED = 0.05  # seconds by which the durations of a corpus may be too short
+ROUNDED = 0.05  # seconds by which the durations of a corpus may be too short
 
 AudioKey = tuple[str, float | None, float | None]  # file, start and end in seconds
 
@@ -82,7 +82,7 @@ class ExampleBuilder:
             duration = with_duration(utterance).duration or 0.0
             codes = self._codes(utterance, split)
             overhead = len(self.tokens.start(codes, placeholders=self.placeholders)) + 2
-            window = shortest_window(duration / slowest + _ROUNDED, self.windows)
+            window = shortest_window(duration / slowest + ROUNDED, self.windows)
             example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes, window)
             if duration > window:
                 too_long.append(utterance.id)

@@ -72,6 +72,15 @@ class RunWatch(Callback):
         )  # fmt: skip
 
 
+class Patience(EarlyStopping):
+    """Early stopping that has ended a run when the run is resumed, too: without this it would train on."""
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Ends a run whose checkpoint says that patience was at its end."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
 def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[Callback]:
     """Returns the callbacks of a run that keeps its checkpoints in a folder, and every so many minutes."""
     keeper = Keeper(folder / f"{LAST}.ckpt", minutes)
@@ -91,4 +100,4 @@ def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[
         save_top_k=1,
         enable_version_counter=False,
     )
-    return [keeper, best, last, EarlyStopping(monitor=_MONITORED, patience=early_stopping)]
+    return [keeper, best, last, Patience(monitor=_MONITORED, patience=early_stopping)]

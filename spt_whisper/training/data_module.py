@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import lightning
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from spt_whisper.errors import InputError
 from spt_whisper.training.augmentation import (
     augment_waveform,
     draw_for,
@@ -83,18 +85,43 @@ class SpeechDataModule(lightning.LightningDataModule):
         )
         self.epoch = self.done = 0
 
-    def state_dict(self) -> dict[str, int]:
-        """Where the run stands, for its checkpoint: the epoch, and batches of it that were learned from."""
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands, for its checkpoint: the epoch, the batches of it that were learned from, and of what."""
         assert self.trainer is not None
         loop: Any = self.trainer.fit_loop
         batches = loop.epoch_loop.batch_progress
         done = 0 if batches.is_last_batch else batches.current.ready
         epoch = loop.epoch_progress.current.processed
-        return {"epoch": epoch, "done": done}
+        return {"epoch": epoch, "done": done, **self._learned_from()}
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Lightning calls this before it asks for loaders (and restores its own progress only after it)."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Lightning calls this before it asks for loaders (and restores its own progress only after it).
+
+        Raises:
+            InputError: the run learned from other utterances, or by another number of processes.
+        """
+        own = self._learned_from()
+        for name, count in (("utterances", "training utterances"), ("processes", "processes")):
+            if state_dict[name] != own[name]:
+                raise InputError(
+                    f"resume: the run had {state_dict[name]} {count}, now there are {own[name]}; restore them, or start anew "
+                    "with another output"
+                )
+        if state_dict["digest"] != own["digest"]:
+            raise InputError(
+                "resume: the training utterances are other ones than before; restore them, or start anew with another output"
+            )
         self.epoch, self.done = state_dict["epoch"], state_dict["done"]
+
+    def _learned_from(self) -> dict[str, Any]:
+        """On which the order of batches and the learning rate of each step depend."""
+        assert self.trainer is not None
+        names = "\n".join(example.utterance.id for example in self.train)
+        return {
+            "utterances": len(self.train),
+            "digest": hashlib.sha256(names.encode()).hexdigest(),
+            "processes": self.trainer.world_size,
+        }
 
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled batches; after a resume, from the epoch and the batch where the checkpoint was made."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import read_split, with_duration
+from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey
@@ -84,8 +85,11 @@ def language_codes(
     for language in spoken:
         if named.get(language):
             continue
-        if language in whisper.tokens.languages:
-            named[language] = (language,)
+        own_code = _code_of(language, whisper)
+        if own_code is not None:
+            named[language] = (own_code,)
+            if own_code != language:
+                logger.info("language token of %s: <|%s|>, by its name", language, own_code)
         else:
             own = [utterance for utterance in utterances if language in utterance.languages]
             longest = max(with_duration(utterance).duration or 0.0 for utterance in own)
@@ -97,6 +101,13 @@ def language_codes(
                 *named[language],
             )
     return named
+
+
+def _code_of(language: str, whisper: FrozenWhisper) -> str | None:
+    """Whisper's own token of a language, where it has one: that of `sv-SE` is sv, of `cmn_hans_cn` zh."""
+    known = whisper.tokens.languages
+    codes = (language, language.lower(), short_code(language.lower().replace("-", "_")))
+    return next((code for code in codes if code in known), None)
 
 
 def languages_of(utterances: Sequence[Utterance], main_only: bool = False) -> list[str]:

@@ -37,7 +37,7 @@ from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.states_store import StatesStore
-from spt_whisper.training.trainer import build_trainer
+from spt_whisper.training.trainer import build_trainer, keep_losses
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ _LESS_MEMORY = (
 _NEVER_WATCHED = (
     "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
 )
+_OF_A_WORKER = "Caught "  # the opening of errors in a loader's process
 _SEEN = 0.01  # share of the texts from which on a sign is more than a slip
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
@@ -171,6 +172,8 @@ def train(
         if trainer.is_global_zero:
             if checkpoint is None:  # another run's must never be taken for this one's
                 shutil.rmtree(output / "checkpoints", ignore_errors=True)
+            else:
+                keep_losses(output)
             _write_recipe(recipe, output)
         trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     leave_to_first(trainer)
@@ -185,6 +188,12 @@ def _naming_faults() -> Iterator[None]:
     """Lightning's own words for what a user got wrong, as ours; its exit at Ctrl-C as a KeyboardInterrupt."""
     try:
         yield
+    except (InputError, OSError) as error:
+        told = str(error)
+        if not told.startswith(_OF_A_WORKER):
+            raise
+        # torch puts the worker's traceback in front
+        raise InputError(told.rpartition(f"{type(error).__name__}: ")[2]) from error
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     except RuntimeError as error:

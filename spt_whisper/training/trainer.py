@@ -85,7 +85,8 @@ def build_trainer(
         TensorBoardLogger(output, name="logs", version="tensorboard"),
     ]
     settings = {
-        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe), **recipe.trainer
+        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe),
+        **{name: value for name, value in recipe.trainer.items() if value is not None},
     }  # fmt: skip
     _check(settings)
     kept = callbacks(output / "checkpoints", recipe.early_stopping, recipe.checkpoint_minutes)
@@ -101,7 +102,7 @@ def build_trainer(
         raise InputError(
             f"trainer: found {recipe.trainer}, which Lightning refuses: {' '.join(str(error).split())}"
         ) from error
-    if utterances and "max_epochs" not in recipe.trainer and trainer.max_epochs == _EPOCHS:
+    if utterances and recipe.trainer.get("max_epochs") is None and trainer.max_epochs == _EPOCHS:
         processes = trainer.world_size  # which Lightning makes of devices and num_nodes
         together = recipe.data.batch_size * processes * trainer.accumulate_grad_batches
         trainer.fit_loop.max_epochs = default_epochs(utterances, together)
@@ -111,6 +112,14 @@ def build_trainer(
             "fast_dev_run leave none; change these, or leave early_stopping out"
         )
     return trainer, watch
+
+
+def keep_losses(output: Path) -> None:
+    """Puts the losses of a run that is resumed out of the way of Lightning, which would remove them."""
+    losses = output / "logs" / "csv" / "metrics.csv"
+    if losses.is_file():
+        number = sum(1 for _ in losses.parent.glob("metrics-before-*.csv")) + 1
+        losses.replace(losses.with_name(f"metrics-before-{number}.csv"))
 
 
 def _end(recipe: Recipe) -> dict[str, int]:

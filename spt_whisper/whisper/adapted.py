@@ -33,12 +33,6 @@ def read_model_card(folder: Path) -> PromptCard | None:
     return read_strict(path, PromptCard) if path.is_file() else None
 
 
-def bare_name(model: str) -> str:
-    """Returns the name of bare Whisper: of an adapted model, that of the one that it was before."""
-    card = read_model_card(Path(model))
-    return card.base if card else model
-
-
 def adapter_base(folder: Path) -> str:
     """Returns the name of the model that a LoRA adapter belongs to.
 

@@ -58,6 +58,15 @@ def write_settings(folder: Path, settings: OnnxSettings) -> None:
     write_text(folder / SETTINGS, json.dumps(asdict(settings), ensure_ascii=False, indent=2) + "\n")
 
 
+def read_settings(folder: Path) -> OnnxSettings:
+    """Returns what the graphs of a folder are.
+
+    Raises:
+        InputError: the file is missing or damaged, or of another version.
+    """
+    return read_strict(folder / SETTINGS, OnnxSettings, FORMAT_VERSION)
+
+
 class OnnxWhisper:
     """A loaded Whisper of onnxruntime, on the CPU."""
 
@@ -81,8 +90,7 @@ class OnnxWhisper:
         Raises:
             InputError: a file is missing or damaged, or of another version.
         """
-        settings = read_strict(Path(folder) / SETTINGS, OnnxSettings, FORMAT_VERSION)
-        return cls(Path(folder), settings, load_tokens(folder))
+        return cls(Path(folder), read_settings(Path(folder)), load_tokens(folder))
 
     @property
     def card(self) -> PromptCard | None:

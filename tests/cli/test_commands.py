@@ -289,3 +289,18 @@ assert "torch" not in sys.modules
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("corpus: {root: x}\nlanguages: [no]\n", "put quotes around them"),
+        ("corpus:\n  root: x\nprompt:\n", "prompt: the section is empty; leave it out"),
+    ],
+)
+def test_what_yaml_makes_of_a_recipe_is_said(
+    recipe: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(recipe)
+    assert call("fit", str(tmp_path / "a.yaml")) == 2
+    assert said in one_line(capsys.readouterr().err)

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from spt_whisper.cli import main
 from spt_whisper.cli.evaluate import _output, run
 from spt_whisper.corpora import CorpusConfig
+from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.evaluate import scored_utterances
 from spt_whisper.evaluation.settings import EvaluateConfig
-from tests.tiny_corpus import write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_corpus, write_model
 
 
 def test_report_utterances_page_and_picture(tmp_path: Path) -> None:
@@ -49,9 +51,60 @@ def test_what_is_scored_has_a_report_of_its_own(
     assert found.resolve() == (tmp_path / report).resolve()
 
 
-def test_a_folder_as_output_gets_the_report(tmp_path: Path) -> None:
-    config = EvaluateConfig(CorpusConfig("anywhere"), output=str(tmp_path))
-    assert _output(config) == tmp_path / "report.json"
+@pytest.mark.parametrize(
+    ("output", "report"),
+    [("a", "a/report.json"), ("v1.5", "v1.5/report.json"), ("v1.5.json", "v1.5.json")],
+)
+def test_an_output_that_is_no_json_is_a_folder(output: str, report: str, tmp_path: Path) -> None:
+    config = EvaluateConfig(CorpusConfig("anywhere"), output=str(tmp_path / output))
+    assert _output(config) == tmp_path / report
+
+
+def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus")
+    config = EvaluateConfig(
+        CorpusConfig(str(corpus / "test.jsonl")), model=str(write_model(tmp_path / "model")), languages=["es"],
+        output=str(tmp_path / "out"), resamples=20,
+    )  # fmt: skip
+    with caplog.at_level(logging.INFO, "spt_whisper"):
+        run(config)
+    assert "zero-shot on dev" not in caplog.text
+    settings = json.loads((tmp_path / "out" / "report.json").read_text())["settings"]
+    assert settings["systems"] == {"zero_shot": "language es, window 30 s"}
+
+
+def test_a_bank_without_the_language_is_refused_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus")
+    write_model(tmp_path / "model")
+    assert (
+        main(
+            [
+                "fit",
+                *fit_flags(
+                    tmp_path, tmp_path / "run", "--method", "lapt", "--trainer.max_steps", "1"
+                ),
+            ]
+        )
+        == 0
+    )
+    other = write_corpus(tmp_path / "other", languages=("quz",))
+    monkeypatch.setattr(
+        TorchEngine, "decode_batch", lambda *_: pytest.fail("something was decoded")
+    )
+    bank = str(tmp_path / "run" / "bank")
+    with pytest.raises(InputError, match="no language 'quz'"):
+        run(EvaluateConfig(CorpusConfig(str(other)), bank=bank, output=str(tmp_path / "out")))
+    another = str(write_model(tmp_path / "another", seed=1))
+    with pytest.raises(InputError, match="trained for"):
+        run(
+            EvaluateConfig(
+                CorpusConfig(str(corpus)), bank=bank, model=another, output=str(tmp_path / "out")
+            )
+        )
 
 
 def test_where_no_report_can_be_written_nothing_is_scored(tmp_path: Path) -> None:

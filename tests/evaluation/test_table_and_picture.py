@@ -17,6 +17,7 @@ from spt_whisper.evaluation.detail_tables import detail_tables
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.picture import draw_report
 from spt_whisper.evaluation.report import Report
+from spt_whisper.evaluation.side_by_side import parts_tables
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.evaluation.table import report_table
 from spt_whisper.evaluation.utterance_score import UnitErrors
@@ -86,6 +87,24 @@ def test_detail_tables_show_where_the_errors_are() -> None:
     assert ("bare", "Latin, heard as Han", "1", "") in rows
     assert ("bare", "duration: under 2 s", "1", "50.0 mixed") in rows
     assert detail_tables(REPORT) == []
+
+
+def test_what_one_system_made_up_hides_no_other_system() -> None:
+    said = [Said("1", "check email", duration=1.0)]
+    mixed = get_normalizer("nfkc,lowercase")
+    systems = [
+        score_system("bare", said, ["чек я email"], mixed, 20),
+        score_system("prompt", said, ["check email"], mixed, 20),
+    ]
+    report = Report("SEAME", mixed.name, systems, {}, ())
+    lines = lines_of(*detail_tables(report))
+    rows = {tuple(part.strip() for part in line.split("│")[1:-1]) for line in lines if "│" in line}
+    assert {("bare", "Cyrillic", "0", "1 inserted"), ("prompt", "Latin", "2", "0.0")} <= rows
+    assert not any("switches" in part for row in rows for part in row)
+    (table,) = [table for table in parts_tables(report) if "language" in table.title]
+    assert [(row.part, [cell and cell.rate for cell in row.cells]) for row in table.rows] == [
+        ("Latin", [0.5, 0.0])
+    ]
 
 
 @pytest.mark.parametrize("systems", [[], REPORT.systems[:1], REPORT.systems, REPORT.systems * 6])

@@ -10,6 +10,7 @@ import torch
 from spt_whisper import FrozenWhisper, Whisper
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.learned import card_of, read_learned
 from spt_whisper.export.formats import export
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.prompts.files import Prompt
@@ -83,6 +84,15 @@ def test_a_window_is_the_prompts_own(both: tuple[Prompt, Whisper], whisper: Froz
     theirs = graphs.transcribe(long, **settings)
     assert theirs.text == ours.text
     assert len(theirs.segments) == len(ours.segments)
+
+
+def test_the_prompt_in_graphs_is_scored_as_learned(both: tuple[Prompt, Whisper]) -> None:
+    """And not as bare Whisper, which is not in them."""
+    prompt, graphs = both
+    learned = read_learned(None, None, graphs.frozen.source)
+    assert learned is not None
+    assert (learned.system, learned.card) == ("adapted", prompt.card)
+    assert card_of(graphs.frozen.source) == prompt.card
 
 
 def test_what_graphs_cannot_do_is_said(both: tuple[Prompt, Whisper]) -> None:

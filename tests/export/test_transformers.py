@@ -128,12 +128,15 @@ def test_what_does_not_fold_is_refused_by_name(
 
 def test_a_soft_language_token_can_take_another_row(whisper: FrozenWhisper, tmp_path: Path) -> None:
     prompt = random_prompt(whisper, tmp_path / "prompt", "language")
+    known = replace(prompt.card, codes={"qug": ("es",), "es+en": ("es", "en")})
+    replace(prompt, card=known).save_pretrained(tmp_path / "prompt")
     folder = exported(prompt, "transformers", tmp_path / "out", language_tokens=["it"])
     after = FrozenWhisper.from_pretrained(folder)
     changed = (after.model.proj_out.weight != whisper.model.proj_out.weight).any(dim=1)
     assert changed.nonzero().flatten().tolist() == [whisper.tokens.language("it")]
     assert after.card is not None
     assert after.card.language_tokens == ("it",)
+    assert after.card.codes == {"qug": ("it",), "es+en": ("es", "en")}
     for wrong in (["it", "en"], ["kichwa"]):
         with pytest.raises(InputError, match="language"):
             exported(prompt, "transformers", tmp_path / "no", language_tokens=wrong)

@@ -50,6 +50,10 @@ def test_a_speed_that_leaves_the_window_is_not_drawn() -> None:
     draws = [draw_speed(config, draw_for(0, epoch, "a"), 9.5, 10.0) for epoch in range(20)]
     assert set(draws) == {1.1}
     assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 9.5, 10.0) == 1.0
+    # stated 9.00 s may be 9.04 s long
+    assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 9.0, 10.0) == 1.0
+    assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 8.9, 10.0) == 0.9
+    assert draw_speed(AugmentConfig(speed=[1.0]), draw_for(0, 0, "a"), 10.0, 10.0) == 1.0
 
 
 def test_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:

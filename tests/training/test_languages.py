@@ -139,3 +139,11 @@ def test_a_row_keeps_its_room_beside_a_long_input_prompt(home: Path, tmp_path: P
     together = whisper.decode(rows, options, 2.0)
     for row, found in zip(rows, together, strict=True):
         assert whisper.decode([row], options, 2.0)[0] == found
+
+
+def test_a_language_whose_name_is_longer_than_whispers_has_its_token(tmp_path: Path) -> None:
+    """As Common Voice and others write them; nothing is listened to."""
+    home = write_home(tmp_path, languages=("zh-TW", "IT", "es_419"))
+    own = recipe(home, tmp_path / "run", "lapt")
+    parts = prepare(own, FrozenWhisper.from_pretrained(home / "model"))
+    assert parts.builder.codes == {"zh-TW": ("zh",), "IT": ("it",), "es_419": ("es",)}

@@ -14,7 +14,7 @@ from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
-from spt_whisper.training.recipe import DataConfig, Recipe
+from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
 from tests.tiny_corpus import write_corpus, write_home
 
@@ -99,3 +99,58 @@ def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path)
         add_language(config(banks[0], init="zero"), resume=True)
     add_language(config(banks[0]), resume=True)
     assert (part / "part.safetensors").read_bytes() == learned
+
+
+def test_a_run_that_early_stopping_ended_is_over(home: Path, tmp_path: Path) -> None:
+    settings = {
+        "early_stopping": 1, "optimizer": OptimizerConfig(learning_rate=1.0), "trainer": QUIET | {"max_epochs": 30},
+    }  # fmt: skip
+    first = fit(recipe(home, tmp_path, **settings))
+    assert first.numbers.epochs < 30
+    tensors = (first.folder / "prompt.safetensors").read_bytes()
+    for _ in range(2):
+        again = fit(recipe(home, tmp_path, **settings), resume=True)
+        assert again.numbers.epochs == first.numbers.epochs
+        assert (again.folder / "prompt.safetensors").read_bytes() == tensors
+
+
+def test_a_corpus_that_has_changed_is_not_gone_on_with(home: Path, tmp_path: Path) -> None:
+    corpus = shutil.copytree(home / "corpus", tmp_path / "corpus")
+    own = recipe(home, tmp_path / "run", corpus=CorpusConfig(str(corpus)))
+    fit(own)
+    manifest = corpus / "train.jsonl"
+    lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+    manifest.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match="resume: the run had 6 training utterances, now there are 5"
+    ):
+        fit(own, resume=True)
+    manifest.write_text("".join(lines).replace('train0"', 'other"'), encoding="utf-8")
+    with pytest.raises(InputError, match="the training utterances are other ones than before"):
+        fit(own, resume=True)
+
+
+def test_losses_from_before_are_kept(home: Path, tmp_path: Path) -> None:
+    fit(recipe(home, tmp_path))
+    losses = tmp_path / "logs" / "csv" / "metrics.csv"
+    before = losses.read_text()
+    assert "train_loss_epoch" in before
+    fit(recipe(home, tmp_path), resume=True)
+    assert (losses.parent / "metrics-before-1.csv").read_text() == before
+
+
+def test_a_fault_in_a_loaders_process_is_one_line(home: Path, tmp_path: Path) -> None:
+    corpus = shutil.copytree(home / "corpus", tmp_path / "corpus")
+    manifest = corpus / "train.jsonl"
+    row, *others = manifest.read_text(encoding="utf-8").splitlines()
+    wrong = json.dumps(json.loads(row) | {"duration": 0.1}, ensure_ascii=False)
+    manifest.write_text("\n".join([wrong, *others]), encoding="utf-8")
+    own = recipe(
+        home, tmp_path / "run", corpus=CorpusConfig(str(corpus)), window_seconds=[0.4, 2.0],
+        data=DataConfig(batch_size=3, workers=1),
+    )  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"^\S+train0.wav \(utterance train0\): 0.50 s of audio, but the corpus says",
+    ):
+        fit(own)

@@ -93,6 +93,7 @@ def test_what_works_is_taken(trainer: dict[str, Any], tmp_path: Path) -> None:
         ({}, 10_000, 5),
         ({}, 500, 8),  # 500 updates of 8
         ({}, 60, 40),
+        ({"max_epochs": None}, 60, 40),
         ({"accumulate_grad_batches": 2}, 500, 16),  # of 16
         ({"devices": 2, "accelerator": "cpu"}, 500, 16),
         ({"devices": 2, "accelerator": "cpu", "accumulate_grad_batches": 2}, 800, 20),
