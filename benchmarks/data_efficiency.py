@@ -16,7 +16,8 @@ Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unse
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
 and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
 greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table and the picture are made
-of these; minutes there are those that were trained on.
+of these; minutes there are those that were trained on. --epochs sets another end for the minutes that are named: the figures of three
+hours in docs/results.md are of `--minutes 180 --epochs 2`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from finished_runs import (
 
 from spt_whisper.atomic import replacing_folder
 from spt_whisper.corpora import CorpusConfig, read_split, with_duration
+from spt_whisper.evaluation.bootstrap import relative_change
 from spt_whisper.evaluation.figure import BAR, BEST_BAR, FAINT, INK, drawn_figure
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.card import PromptCard
@@ -57,7 +59,9 @@ from spt_whisper.whisper.adapted import read_model_card
 MINUTES = (5, 15, 30, 60, 180)
 WINDOWS = "[5, 10]"  # seconds
 LONGEST = 9.5  # seconds of an utterance
-COLORS = {"feed_forward": BEST_BAR, "lora": BAR, "lapt": "#c8553d"}
+LORA = "lora"
+RESAMPLES, SEED = 10_000, 0  # of the bootstrap
+COLORS = {"feed_forward": BEST_BAR, LORA: BAR, "lapt": "#c8553d"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Row:
 
 ROWS = {
     "feed_forward": Row("prompt", fit, lambda folder, _: Prompt.from_pretrained(folder).card),
-    "lora": Row(
+    LORA: Row(
         "model", lambda task: fit(task, *BEST_LORA), lambda folder, _: read_model_card(folder)
     ),
     "lapt": Row("bank", add_language, lambda folder, code: Bank.from_folder(folder).card(code)),
@@ -166,18 +170,30 @@ def task_of(name: str, minutes: int, arguments: argparse.Namespace) -> Task:
 
 
 def print_table(runs: Sequence[FinishedRun]) -> None:
-    """Prints the runs as Markdown."""
+    """Prints the runs as Markdown, each beside LoRA of the same minutes."""
+    lora = {run.speech: run for run in runs if run.row == LORA}
     print_markdown(
-        ["system", "minutes", "utterances", "epochs", "WER % (95 %)", "CER %", "numbers trained", "training s"],
+        [
+            "system", "minutes", "utterances", "epochs", "WER % (95 %)", "change to lora, % (95 %, paired)", "CER %", "last loss",
+            "numbers trained", "peak GiB", "training s",
+        ],
         [
             [
                 run.row, f"{60 * run.hours:.1f}", str(run.training.utterances), str(run.training.epochs),
-                percent(run.scores.wer, run.scores.wer_interval), f"{100 * run.scores.cer:.1f}",
-                f"{run.training.trained_numbers:,}", f"{run.training.seconds:.0f}",
+                percent(run.scores.wer, run.scores.wer_interval), change_to(lora.get(run.speech), run),
+                f"{100 * run.scores.cer:.1f}", f"{run.training.last_loss:.2f}", f"{run.training.trained_numbers:,}",
+                f"{run.training.peak_memory_gigabytes:.1f}", f"{run.training.seconds:.0f}",
             ]
             for run in runs
         ],
     )  # fmt: skip
+
+
+def change_to(other: FinishedRun | None, run: FinishedRun) -> str:
+    """Returns the relative change of the word errors; empty where there is nothing to compare."""
+    if other is None or other is run:
+        return ""
+    return percent(*relative_change(other.words, run.words, RESAMPLES, SEED), "+.1f")
 
 
 def draw(runs: Sequence[FinishedRun], path: Path) -> None:
