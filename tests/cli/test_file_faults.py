@@ -31,7 +31,7 @@ def test_an_output_in_place_of_which_a_file_stands_is_named(
         ((*transcribe, str(file)), f"{file}: is a file, wanted a folder"),
         ((*transcribe, str(file / "x")), f"{file / 'x'}: a file stands in place of a folder"),
         ((*score, str(file / "x.json")), f"{file}: is a file, wanted a folder"),
-        ((*score, str(tmp_path)), f"{tmp_path}: is a folder, wanted a file"),
+        ((*score, str(file)), f"{file}: is a file, wanted a folder"),
     ]:
         assert call(*arguments) == 2
         assert said in one_line(capsys.readouterr().err)
