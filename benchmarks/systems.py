@@ -12,10 +12,11 @@ from typing import Any
 from spt_whisper import Prompt, Whisper
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.learned import bare_name
 from spt_whisper.evaluation.system_score import check_unique
 from spt_whisper.prompts.files import SETTINGS_FILE
 from spt_whisper.transcription.finished import work_digest
-from spt_whisper.whisper.adapted import bare_name, read_model_card
+from spt_whisper.whisper.adapted import read_model_card
 
 BARE = "bare"
 

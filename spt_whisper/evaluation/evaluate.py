@@ -13,7 +13,7 @@ from spt_whisper.corpora import read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.learned import Learned, card_of, read_learned
+from spt_whisper.evaluation.learned import Learned, bare_name, read_learned
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.settings import EvaluateConfig
@@ -98,9 +98,7 @@ class _Scorer:
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
         self.text = TextProcessing.of_card(self.card.text) if self.card else TextProcessing()
-        model = learned.model if learned else config.model or "base"
-        card = card_of(model)
-        self.name = card.base if card else model  # of bare Whisper
+        self.name = bare_name(learned.model if learned else config.model or "base")
         self._loaded: dict[str, Whisper] = {}
 
     def whisper(self, name: str) -> Whisper:

@@ -47,6 +47,12 @@ def card_of(model: str) -> PromptCard | None:
     return read_model_card(Path(model))
 
 
+def bare_name(model: str) -> str:
+    """Returns the name of bare Whisper: of an adapted model, or of graphs with a prompt, that of the one that it was before."""
+    card = card_of(model)
+    return card.base if card else model
+
+
 def _prompt(prompt: Prompt, model: str | None) -> Learned:
     return Learned(
         "prompt", prompt.name, prompt.card, model or prompt.card.base,
