@@ -123,25 +123,27 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 @contextmanager
-def open_soundfile(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Opens `path` by libsndfile, where that can tell how long it is.
+def open_soundfile(path: Path, end: float | None = None) -> Iterator[soundfile.SoundFile]:
+    """Opens `path` by libsndfile, where that has all of it up to `end` (None: its end), in seconds.
 
     Raises:
-        UndecodableError: libsndfile cannot open it or, in the block, read it; or it would take a part for the whole: an MP3,
+        UndecodableError: libsndfile cannot open it or, in the block, read it; or it might take a part for the whole: an MP3,
             whose length it guesses, a chain of Ogg streams, a header that was never completed.
     """
     import soundfile
 
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # names need not be UTF-8
-            if file.format == "MP3" or not file.frames or is_chain(path):
+            inside = end is not None and end * file.samplerate <= file.frames
+            guessed = file.format == "MP3" and not inside
+            if guessed or not file.frames or _is_chain(path):
                 raise UndecodableError("its header does not tell how long it is")
             yield file
     except soundfile.LibsndfileError as error:
         raise UndecodableError(error.error_string) from error
 
 
-def is_chain(path: Path) -> bool:
+def _is_chain(path: Path) -> bool:
     """Whether an Ogg file has streams behind each other, as of a radio: one that begins where another was under way."""
     if path.stat().st_size < len(_OGG_PAGE) or not path.is_file():
         return False
@@ -159,7 +161,7 @@ def is_chain(path: Path) -> bool:
 
 
 def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
-    with open_soundfile(path) as file:
+    with open_soundfile(path, end) as file:
         rate: int = file.samplerate
         position = round(begin * rate)
         last = file.frames if end is None else min(file.frames, round(end * rate))

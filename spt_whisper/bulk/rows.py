@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spt_whisper.bulk.settings import BulkJob
 from spt_whisper.corpora.manifest import read_manifest_rows
-from spt_whisper.corpora.rows import check_id
+from spt_whisper.corpora.rows import LANGUAGE_SEPARATOR, check_id
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import MIX
@@ -39,16 +39,14 @@ def read_rows(job: BulkJob) -> list[BulkRow]:
     rows = []
     for fields in read_manifest_rows(manifest):
         start, end = fields.part()
-        duration = fields.seconds("duration")
-        if end is None and start is not None and duration is not None:
-            end = start + duration
         row = BulkRow(
             fields.text("id"),
             fields.text("audio"),
             str(fields.audio().absolute()),
             start,
             end,
-            MIX.join(fields.names("languages", "language", separator=r"[+,\s]+")) or job.language,
+            MIX.join(fields.names("languages", "language", separator=LANGUAGE_SEPARATOR))
+            or job.language,
             fields.optional("prompt") or job.prompt,
         )
         check_id(manifest, fields.number, row.id, seen)

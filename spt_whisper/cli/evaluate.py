@@ -54,9 +54,7 @@ def run(config: EvaluateConfig) -> None:
 def _output(config: EvaluateConfig) -> Path:
     from spt_whisper.evaluation.report import REPORT_FILE
 
-    if config.output is None:
-        return _default_output(config)
-    output = Path(config.output)
+    output = Path(config.output) if config.output else _default_output(config)
     if output.suffix in _BESIDE:
         raise InputError(
             f"output: found {output}, wanted the name of the JSON file; "
@@ -66,9 +64,7 @@ def _output(config: EvaluateConfig) -> Path:
 
 
 def _default_output(config: EvaluateConfig) -> Path:
-    from spt_whisper.evaluation.report import REPORT_FILE, report_of
+    from spt_whisper.evaluation.report import report_of
 
     scored = config.prompt or config.bank or config.model
-    if scored and Path(scored).is_dir():
-        return report_of(Path(scored))
-    return Path(REPORT_FILE)
+    return report_of(Path(scored)) if scored and Path(scored).is_dir() else Path()

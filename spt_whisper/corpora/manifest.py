@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from spt_whisper.corpora.rows import open_text, path_below, row_error, unique
+from spt_whisper.corpora.rows import LANGUAGE_SEPARATOR, open_text, path_below, row_error, unique
 from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -111,8 +111,6 @@ PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
 def _utterance(fields: Fields, text_column: str) -> Utterance:
     start, end = fields.part()
     duration = fields.seconds("duration")
-    if end is None and start is not None and duration is not None:
-        end = start + duration
     if duration is None and end is not None:
         duration = end - (start or 0.0)
     words = fields.names("word_languages", "word_langs", separator=r"\s+")
@@ -120,7 +118,7 @@ def _utterance(fields: Fields, text_column: str) -> Utterance:
         id=fields.text("id"),
         audio=fields.audio(),
         text=fields.text(text_column, empty=True),
-        languages=fields.names("languages", "language", separator=r"[+,\s]+"),
+        languages=fields.names("languages", "language", separator=LANGUAGE_SEPARATOR),
         duration=duration,
         start=start,
         end=end,
@@ -159,8 +157,11 @@ class Fields:
         return str(value)
 
     def part(self) -> tuple[float | None, float | None]:
-        """Columns `start` and `end`, in seconds into the audio."""
+        """Columns `start` and `end`, in seconds into the audio; the end may be told as start and duration."""
         start, end = self.seconds("start"), self.seconds("end")
+        duration = self.seconds("duration")
+        if end is None and start is not None and duration is not None:
+            end = start + duration
         if end is not None and end <= (start or 0.0):
             problem = f"end {end} is not behind start {start or 0.0}; give seconds"
             raise row_error(self.path, self.number, problem)

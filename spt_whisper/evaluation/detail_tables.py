@@ -48,13 +48,11 @@ def _switching_rows(report: Report) -> list[Row]:
 
 def _language_rows(system: SystemScore) -> list[Row]:
     switching = system.switching
+    counts = dict(switching.by_language)
+    if switching.switches:
+        counts[f"at {switching.switches} switches"] = switching.at_switches
     return [
-        *(_count_row(system, name, counts) for name, counts in switching.by_language.items()),
-        *(
-            [_count_row(system, f"at {switching.switches} switches", switching.at_switches)]
-            if switching.switches
-            else []
-        ),
+        *(_count_row(system, name, own) for name, own in counts.items()),
         *(
             (system.name, f"{row.spoken}, heard as {row.recognized}", str(row.units), "")
             for row in switching.confusions

@@ -176,9 +176,8 @@ class _Scorer:
         for code in languages:
             self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
-        one_file = Path(
-            config.corpus.root
-        ).is_file()  # for every split: its dev part is what is scored
+        # one file holds every split: its dev part is what is scored
+        one_file = Path(config.corpus.root).is_file()
         if len(ways) == 1 or config.split == "dev" or not config.corpus.dev or one_file:
             return ways[0]
         dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]

@@ -213,12 +213,12 @@ def _canonical_name(name: str) -> str:
     A folder counts as a copy where its name says so (`whisper-base`, `whisper-base-ct2`); somebody's own `alice/whisper-base` on
     the hub is another model.
     """
-    copied = Path(name).is_dir()
-    full = "openai/" + Path(name).name.removesuffix("-ct2") if copied else name
-    known = {HUB_PREFIX + short: HUB_PREFIX + short for short in SHORT_NAMES}
-    if not copied:
-        known |= {short: HUB_PREFIX + short for short in SHORT_NAMES}
-    return known.get(full, name)
+    if Path(name).is_dir():
+        size = Path(name).name.removesuffix("-ct2").removeprefix("whisper-")
+        copied = Path(name).name.startswith("whisper-")
+    else:
+        size, copied = name.removeprefix(HUB_PREFIX), True
+    return HUB_PREFIX + size if copied and size in SHORT_NAMES else name
 
 
 def find_model(name: str) -> Path | str:

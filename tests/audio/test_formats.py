@@ -57,18 +57,42 @@ def test_files_behind_each_other_in_one_are_whole(tmp_path: Path, suffix: str) -
 
 
 def test_an_mp3_of_which_no_header_tells_the_length(tmp_path: Path) -> None:
-    """Loud, then silent, at a rate that follows: a guess from the first frames would be much too short."""
-    path = tmp_path / "a.mp3"
-    loud = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * 16_000).astype(np.float32)
-    samples = np.concatenate([loud, np.zeros(20 * 16_000, np.float32)])
+    path = _mp3_of_changing_rate(tmp_path)
+    _without_length(path)
+    assert soundfile.info(str(path)).frames < 20 * 16_000  # a guess from the first frames
+    assert len(load_audio(path)) == pytest.approx(22 * 16_000, abs=4_000)
+    assert audio_duration(path) == pytest.approx(22.0, abs=0.3)
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("start", [1.0, 15.0])
+def test_a_part_of_an_mp3_is_that_of_the_whole(tmp_path: Path, start: float, told: bool) -> None:
+    """A part that libsndfile is sure of is read by it, which can jump; any other, and the whole, by FFmpeg."""
+    path = _mp3_of_changing_rate(tmp_path)
+    if not told:
+        _without_length(path)
+    part = load_audio(path, start, start + 1.0)
+    first = round(start * 16_000)
+    assert part.abs().max() > 0.1
+    torch.testing.assert_close(part, load_audio(path)[first : first + 16_000], atol=1e-4, rtol=0)
+
+
+def _mp3_of_changing_rate(folder: Path) -> Path:
+    """Loud, then nearly silent but for one second behind 15, at a bit rate that follows."""
+    path = folder / "a.mp3"
+    samples = 1e-4 * np.random.default_rng(0).uniform(-1, 1, 22 * 16_000).astype(np.float32)
+    for loud in (slice(0, 2 * 16_000), slice(15 * 16_000, 16 * 16_000)):
+        samples[loud] *= 5_000
     soundfile.write(path, samples, 16_000, bitrate_mode="VARIABLE", compression_level=0.2)
+    return path
+
+
+def _without_length(path: Path) -> None:
+    """Takes the header away that tells how many frames there are."""
     data = path.read_bytes()
     for mark in (b"Xing", b"Info"):
         data = data.replace(mark, bytes(4))
     path.write_bytes(data)
-    assert soundfile.info(str(path)).frames < 20 * 16_000  # the guess
-    assert len(load_audio(path)) == pytest.approx(22 * 16_000, abs=4_000)
-    assert audio_duration(path) == pytest.approx(22.0, abs=0.3)
 
 
 def test_a_wave_whose_recorder_was_killed(tmp_path: Path) -> None:

@@ -40,10 +40,9 @@ def test_a_file_that_we_did_not_write_is_somebodys_own(tmp_path: Path) -> None:
     assert Finished(tmp_path).state("a.wav.txt", "k") is State.EDITED
 
 
-def test_killed_between_its_two_files_a_transcript_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, real, renamed = Finished(tmp_path), os.replace, []
+def _kill_at_the_second_rename(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Returns the list of what is renamed from now on: one, then the process ends."""
+    real, renamed = os.replace, []
 
     def killed_at_the_second(source: Path, target: Path) -> None:
         if renamed:
@@ -52,6 +51,13 @@ def test_killed_between_its_two_files_a_transcript_is_made_again(
         real(source, target)
 
     monkeypatch.setattr("spt_whisper.atomic.os.replace", killed_at_the_second)
+    return renamed
+
+
+def test_killed_between_its_two_files_a_transcript_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, renamed = Finished(tmp_path), _kill_at_the_second_rename(monkeypatch)
     with pytest.raises(SystemExit):
         folder.write("a.txt", "text", "k")
     assert len(renamed) == 1
@@ -61,16 +67,9 @@ def test_killed_between_its_two_files_a_transcript_is_made_again(
 def test_killed_while_it_is_made_again_a_transcript_is_outdated_and_nobodys_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, real, renamed = Finished(tmp_path), os.replace, []
+    folder = Finished(tmp_path)
     folder.write("a.txt", "of the old model", "old")
-
-    def killed_at_the_second(source: Path, target: Path) -> None:
-        if renamed:
-            raise SystemExit
-        renamed.append(target)
-        real(source, target)
-
-    monkeypatch.setattr("spt_whisper.atomic.os.replace", killed_at_the_second)
+    _kill_at_the_second_rename(monkeypatch)
     with pytest.raises(SystemExit):
         folder.write("a.txt", "of the new one", "new")
     assert folder.state("a.txt", "new") is State.STALE

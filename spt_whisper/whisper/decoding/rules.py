@@ -40,7 +40,7 @@ class TokenRules:
         never |= {tokens.transcribe, *tokens.languages.values(), *tokens.other_special}
         never |= {token for token in options.suppress_tokens if token != OWN_SUPPRESSED}
         listed = set(vocabulary.suppressed) if OWN_SUPPRESSED in options.suppress_tokens else set()
-        taught = sorted(listed.intersection(*[set().union(*signs)]) - never)
+        taught = sorted((listed & set().union(*signs)) - never)
         never |= listed - set(taught)
         behind = tokens.first_timestamp + (TIMESTAMPS if options.timestamps else 0)
         never.update(range(behind, vocabulary.size))  # rows of an exported prompt, too
