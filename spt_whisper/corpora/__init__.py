@@ -120,7 +120,10 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
 
 
 def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list[Utterance]:
-    source = Source(config.root, getattr(config, split), subset, config.text_column)
+    name: str | None = getattr(config, split)
+    if name is None:
+        raise InputError(f"{config.root}: {split} is null; name that part, or take another split")
+    source = Source(config.root, name, subset, config.text_column)
     utterances = READERS[config.reader].read(source)
     utterances = [_with_language(utterance, config) for utterance in utterances]
     if config.max_seconds is not None:

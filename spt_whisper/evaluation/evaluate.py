@@ -78,16 +78,19 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
     if learned:
         used[learned.system] = learned.name
         systems.append(scorer.score(learned.system, utterances, own, learned.model))
+    # the folder by its name: reports are published, and paths tell of their machine
+    corpus = {**asdict(config.corpus), "root": Path(config.corpus.root).resolve().name}
     settings = {
         "systems": used,
+        "corpus": {**corpus, "split": config.split},
         "model": scorer.name,
         "decoding": asdict(config.decoding),
         "resamples": config.resamples,
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    corpus = f"{Path(config.corpus.root).resolve().name} ({config.split})"
-    return Report(corpus, scorer.normalizer.name, systems, settings, comparisons)
+    name = f"{corpus['root']} ({config.split})"
+    return Report(name, scorer.normalizer.name, systems, settings, comparisons)
 
 
 class _Scorer:

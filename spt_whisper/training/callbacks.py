@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from spt_whisper.training.keeper import Keeper
 from spt_whisper.training.methods.learner import Learner
 
+CHECKPOINTS = "checkpoints"  # folder in the output
 LAST = "last"
 BEST = "best"
 _MONITORED = "dev_token_error"

@@ -25,6 +25,7 @@ from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import LanguagePart
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.training.batch import Example, collate
+from spt_whisper.training.callbacks import CHECKPOINTS
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.epoch_batches import Draw
@@ -34,7 +35,8 @@ from spt_whisper.training.methods.learner import Setup
 from spt_whisper.training.preparation import Parts, prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.run import check_start, checkpoint_to_resume, make_card, train
+from spt_whisper.training.resuming import first_checkpoint
+from spt_whisper.training.run import check_start, make_card, train
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -81,8 +83,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     shared = _shared_of(bank, config.language)
     recipe = _recipe(config, bank, shared)
     check_start(recipe, Path(recipe.output), bank.folder)
-    checkpoint = checkpoint_to_resume(recipe) if resume else None
-    _check_same_addition(config, recipe, shared, checkpoint)
+    checkpoint = _first_checkpoint(config, recipe, shared, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     shared.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
@@ -131,22 +132,26 @@ def _shared_of(bank: Bank, language: str) -> Prompt:
     return bank.shared
 
 
-def _check_same_addition(
-    config: ExpansionConfig, recipe: Recipe, shared: Prompt, checkpoint: Path | None
-) -> None:
-    """Refuses to go on from a part that was trained over other shared vectors, or from another start."""
+def _first_checkpoint(
+    config: ExpansionConfig, recipe: Recipe, shared: Prompt, resume: bool
+) -> Path | None:
+    """Where the addition goes on; never from a part that was trained over other shared vectors, or from another start."""
     path = Path(recipe.output) / "addition.json"
+    checkpoints = path.parent / CHECKPOINTS
     own = {"shared": digest_tensors(shared.vectors.named_tensors()), "init": config.init}
-    if checkpoint is None:
-        # an older addition's go first: killed here, the next call must not resume from them
-        shutil.rmtree(path.parent / "checkpoints", ignore_errors=True)
-        write_text(path, json.dumps(own) + "\n")
-        return
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if found != own:
+    if found != own and not resume:
+        # another addition's go first: killed here, the next call must not resume from them
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    checkpoint = first_checkpoint(recipe, resume)
+    if checkpoint is None:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        write_text(path, json.dumps(own) + "\n")
+    elif found != own:
         raise InputError(
             f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
         )
+    return checkpoint
 
 
 def _recipe(config: ExpansionConfig, bank: Bank, shared: Prompt) -> Recipe:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from spt_whisper.atomic import check_writable, write_text
+from spt_whisper.atomic import check_writable
 from spt_whisper.errors import InputError
 from spt_whisper.memory import naming_shortage
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.training.batch import AudioKey, windows_of
-from spt_whisper.training.callbacks import BEST, LAST, RunNumbers
+from spt_whisper.training.callbacks import BEST, CHECKPOINTS, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
@@ -36,24 +34,12 @@ from spt_whisper.training.processes import (
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.resuming import first_checkpoint, plain, write_recipe
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer, keep_losses
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
-# settings of the trainer on which the learned numbers depend; a schedule is laid out over all steps
-_LEARNS = (
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.accumulate_grad_batches",
-    "trainer.gradient_clip_val",
-    "trainer.precision",
-    "trainer.limit_train_batches",
-    "trainer.devices",
-    "trainer.num_nodes",
-)
-# other settings on which they do not depend
-_MAY_CHANGE = ("checkpoint_minutes", "recompute", "data.workers")
 _LESS_MEMORY = (
     "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
     "the last good checkpoint is kept"
@@ -83,7 +69,8 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         resume: go on from the last checkpoint in the output folder, if there is one.
 
     Raises:
-        InputError: recipe, corpus or model are not what they should be, or the loss is no longer finite.
+        InputError: recipe, corpus or model are not what they should be, the loss is no longer finite, or an unfinished run of
+            these settings would be lost.
     """
     if recipe.method not in METHODS:
         raise InputError(
@@ -91,7 +78,7 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
         )
     output = Path(recipe.output)
     check_start(recipe, output)
-    checkpoint = checkpoint_to_resume(recipe) if resume else None
+    checkpoint = first_checkpoint(recipe, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     fingerprint = whisper.fingerprint
@@ -171,14 +158,14 @@ def train(
         data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
         if trainer.is_global_zero:
             if checkpoint is None:  # another run's must never be taken for this one's
-                shutil.rmtree(output / "checkpoints", ignore_errors=True)
+                shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
             else:
                 keep_losses(output)
-            _write_recipe(recipe, output)
+            write_recipe(recipe)
         trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     leave_to_first(trainer)
     if recipe.early_stopping is not None:
-        best = torch.load(output / "checkpoints" / f"{BEST}.ckpt", weights_only=True)
+        best = torch.load(output / CHECKPOINTS / f"{BEST}.ckpt", weights_only=True)
         tuner.load_state_dict(best["state_dict"])
     return watch.numbers(trainer, learner, len(parts.train))
 
@@ -234,7 +221,7 @@ def make_card(
         signs=_signs(parts),
         text=asdict(recipe.text),
         key=parts.key,
-        recipe=_plain(recipe),
+        recipe=plain(recipe),
         training={
             "hours": round(sum(example.duration for example in train) / 3600, 3),
             **asdict(numbers),
@@ -249,34 +236,6 @@ def _signs(parts: Parts) -> tuple[int, ...]:
     listed = set(parts.whisper.vocabulary.suppressed)
     texts = Counter(token for example in parts.train for token in listed.intersection(example.text))
     return tuple(sorted(t for t, count in texts.items() if count >= _SEEN * len(parts.train)))
-
-
-def checkpoint_to_resume(recipe: Recipe) -> Path | None:
-    """Returns the last checkpoint in the recipe's output folder; None where there is none yet.
-
-    Raises:
-        InputError: it is of a run with other settings.
-    """
-    output = Path(recipe.output)
-    checkpoint, saved = output / "checkpoints" / f"{LAST}.ckpt", output / "recipe.yaml"
-    if not checkpoint.is_file():
-        logger.warning("resume: no checkpoint in %s yet; starting from the beginning", output)
-        return None
-    before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
-    ran, asked = _by_name(before), _by_name(_plain(recipe))
-    changed = [
-        name
-        for name in {**asked, **ran}
-        if ran.get(name) != asked.get(name)
-        and name not in _MAY_CHANGE
-        and (name in _LEARNS or not name.startswith("trainer."))
-    ]
-    if changed:
-        raise InputError(
-            f"resume: {output} was trained with other settings of {', '.join(changed)}; "
-            "restore them, or start anew with another output"
-        )
-    return checkpoint
 
 
 def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, torch.Tensor]:
@@ -294,28 +253,3 @@ def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, to
             data.states_store, data.states_store_gigabytes, whisper.fingerprint, whisper.shape.width, whisper.dtype,
         )  # fmt: skip
     return encode_once(whisper, [*parts.train, *parts.dev], data.encoder_cache_gigabytes, store)
-
-
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as YAML can hold it."""
-    plain: dict[str, Any] = yaml.safe_load(
-        yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
-    )
-    return plain
-
-
-def _by_name(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's settings by the names of their flags, such as `data.workers`."""
-    named: dict[str, Any] = {}
-    for name, value in plain.items():
-        if isinstance(value, dict):
-            named |= {f"{name}.{key}": own for key, own in value.items()}
-        else:
-            named[name] = value
-    return named
-
-
-def _write_recipe(recipe: Recipe, output: Path) -> None:
-    write_text(
-        output / "recipe.yaml", yaml.safe_dump(_plain(recipe), allow_unicode=True, sort_keys=False)
-    )

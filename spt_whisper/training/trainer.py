@@ -13,7 +13,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from spt_whisper.errors import InputError
-from spt_whisper.training.callbacks import RunWatch, callbacks
+from spt_whisper.training.callbacks import CHECKPOINTS, RunWatch, callbacks
 from spt_whisper.training.checkpoint_files import WholeFiles
 from spt_whisper.training.methods import METHODS
 from spt_whisper.training.recipe import Recipe
@@ -89,7 +89,7 @@ def build_trainer(
         **{name: value for name, value in recipe.trainer.items() if value is not None},
     }  # fmt: skip
     _check(settings)
-    kept = callbacks(output / "checkpoints", recipe.early_stopping, recipe.checkpoint_minutes)
+    kept = callbacks(output / CHECKPOINTS, recipe.early_stopping, recipe.checkpoint_minutes)
     try:
         trainer = lightning.Trainer(
             **{**settings, "strategy": _strategy(settings, recipe)},

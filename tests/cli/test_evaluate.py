@@ -73,6 +73,14 @@ def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
     assert "zero-shot on dev" not in caplog.text
     settings = json.loads((tmp_path / "out" / "report.json").read_text())["settings"]
     assert settings["systems"] == {"zero_shot": "language es, window 30 s"}
+    assert settings["corpus"]["split"] == "test"
+    assert settings["corpus"]["root"] == "test.jsonl"  # no path of this machine
+
+
+def test_a_split_that_the_corpus_does_not_have_is_one_line(tmp_path: Path) -> None:
+    corpus = CorpusConfig(str(write_corpus(tmp_path / "corpus")), dev=None)
+    with pytest.raises(InputError, match=r"corpus: dev is null; name that part"):
+        run(EvaluateConfig(corpus, split="dev", output=str(tmp_path / "out")))
 
 
 def test_a_bank_without_the_language_is_refused_before_anything_is_decoded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -97,8 +98,13 @@ def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path)
     shutil.rmtree(part)
     with pytest.raises(InputError, match="trained over another bank or from another init"):
         add_language(config(banks[0], init="zero"), resume=True)
+    with pytest.raises(InputError, match="unfinished run of these settings"):
+        add_language(config(banks[0]))
     add_language(config(banks[0]), resume=True)
     assert (part / "part.safetensors").read_bytes() == learned
+    assert add_language(
+        config(banks[1])
+    ).folder.is_dir()  # anew: the checkpoint is of the other bank
 
 
 def test_a_run_that_early_stopping_ended_is_over(home: Path, tmp_path: Path) -> None:
@@ -128,6 +134,34 @@ def test_a_corpus_that_has_changed_is_not_gone_on_with(home: Path, tmp_path: Pat
     manifest.write_text("".join(lines).replace('train0"', 'other"'), encoding="utf-8")
     with pytest.raises(InputError, match="the training utterances are other ones than before"):
         fit(own, resume=True)
+
+
+def test_an_unfinished_run_is_not_lost_to_the_same_command(home: Path, tmp_path: Path) -> None:
+    own = recipe(home, tmp_path)
+    fit(own)
+    finished = fit(own)  # anew, over one that ended
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    kept = checkpoint.read_bytes()
+    shutil.rmtree(finished.folder)  # as if killed before it was written
+    with pytest.raises(
+        InputError, match=r"holds an unfinished run of these settings; wanted --resume true"
+    ):
+        fit(own)
+    assert checkpoint.read_bytes() == kept
+    assert fit(own, resume=True).numbers.last_loss is None  # nothing was left to learn
+    shutil.rmtree(finished.folder)
+    assert fit(replace(own, seed=1)).numbers.last_loss is not None  # another run
+
+
+def test_an_older_prompt_in_the_folder_does_not_make_a_run_finished(
+    home: Path, tmp_path: Path
+) -> None:
+    own = recipe(home, tmp_path)
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    made = fit(own).folder.stat().st_mtime_ns
+    os.utime(checkpoint, ns=(made + 1, made + 1))
+    with pytest.raises(InputError, match="unfinished run"):
+        fit(own)
 
 
 def test_losses_from_before_are_kept(home: Path, tmp_path: Path) -> None:

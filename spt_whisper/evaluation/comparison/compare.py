@@ -176,9 +176,11 @@ def _in_fresh_process(
 
 
 def _fit_and_score(run: _Run) -> StoredRun:
+    from spt_whisper.training.resuming import is_unfinished
     from spt_whisper.training.run import fit
 
-    fitted = None if run.recipe.method == ZERO_SHOT else fit(run.recipe)
+    zero_shot = run.recipe.method == ZERO_SHOT
+    fitted = None if zero_shot else fit(run.recipe, resume=is_unfinished(run.recipe))
     return StoredRun(
         key=run.parts.key,
         name=run.name,

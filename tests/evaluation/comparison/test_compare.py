@@ -125,6 +125,16 @@ def test_fit_again_replaces_what_is_stored(home: Path) -> None:
     assert [name.rsplit("-", 1)[0] for name in changed] == ["slots-0"]
 
 
+def test_a_run_that_was_killed_goes_on(home: Path) -> None:
+    settings = config(home, seeds=1, fit_again=True)
+    compare(recipes(home)[:1], settings)
+    (checkpoint,) = home.rglob("last.ckpt")
+    shutil.rmtree(checkpoint.parents[1] / "prompt")  # as if killed before it was written
+    compare(recipes(home)[:1], settings)
+    (stored,) = (home / "store").glob("slots-0-*.json")
+    assert json.loads(stored.read_text())["numbers"]["last_loss"] is None  # nothing left to learn
+
+
 def test_a_broken_run_is_refused_by_name_before_anything_is_fitted(home: Path) -> None:
     slots, deep = recipes(home)
     broken = next((home / "store").glob("slots-1-*.json"))

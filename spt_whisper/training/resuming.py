@@ -1,0 +1,121 @@
+"""Where a run begins: anew, or at the last checkpoint of one with the same settings, which is never lost unasked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from spt_whisper.atomic import write_text
+from spt_whisper.errors import InputError
+from spt_whisper.training.callbacks import CHECKPOINTS, LAST
+from spt_whisper.training.methods import Artifact
+from spt_whisper.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+# settings of the trainer on which the learned numbers depend; a schedule is laid out over all steps
+_LEARNS = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.accumulate_grad_batches",
+    "trainer.gradient_clip_val",
+    "trainer.precision",
+    "trainer.limit_train_batches",
+    "trainer.devices",
+    "trainer.num_nodes",
+)
+# other settings on which they do not depend
+_MAY_CHANGE = ("checkpoint_minutes", "recompute", "data.workers")
+
+
+def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
+    """Returns where a run goes on; None: at the beginning.
+
+    Args:
+        recipe: the run.
+        resume: whether it is to go on from the last checkpoint in its output folder, if there is one.
+
+    Raises:
+        InputError: the checkpoint is of a run with other settings; or it is of an unfinished run with these, which would be lost.
+    """
+    checkpoint = _checkpoint(recipe)
+    if not resume:
+        if is_unfinished(recipe):
+            raise InputError(
+                f"output: {recipe.output} holds an unfinished run of these settings; wanted --resume true to go on, "
+                f"or another output (or no {checkpoint.parent}) to start anew"
+            )
+        return None
+    if not checkpoint.is_file():
+        logger.warning(
+            "resume: no checkpoint in %s yet; starting from the beginning", recipe.output
+        )
+        return None
+    changed = _changed(recipe)
+    if changed:
+        raise InputError(
+            f"resume: {recipe.output} was trained with other settings of {', '.join(changed)}; "
+            "restore them, or start anew with another output"
+        )
+    return checkpoint
+
+
+def is_unfinished(recipe: Recipe) -> bool:
+    """Whether the output folder holds a checkpoint of these settings and nothing that was made from it."""
+    checkpoint = _checkpoint(recipe)
+    if not checkpoint.is_file() or _changed(recipe):
+        return False
+    kept = checkpoint.stat().st_mtime_ns
+    made = [Path(recipe.output) / artifact for artifact in get_args(Artifact)]
+    return not any(folder.is_dir() and folder.stat().st_mtime_ns >= kept for folder in made)
+
+
+def write_recipe(recipe: Recipe) -> None:
+    """Writes the recipe to the output folder, by which a later run is compared."""
+    text = yaml.safe_dump(plain(recipe), allow_unicode=True, sort_keys=False)
+    write_text(_saved(recipe), text)
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """Returns the recipe as YAML can hold it."""
+    plain: dict[str, Any] = yaml.safe_load(
+        yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
+    )
+    return plain
+
+
+def _checkpoint(recipe: Recipe) -> Path:
+    return Path(recipe.output) / CHECKPOINTS / f"{LAST}.ckpt"
+
+
+def _saved(recipe: Recipe) -> Path:
+    return Path(recipe.output) / "recipe.yaml"
+
+
+def _changed(recipe: Recipe) -> list[str]:
+    """The settings that decide what is learned and that differ from those of the run in the output folder."""
+    saved = _saved(recipe)
+    before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
+    ran, asked = _by_name(before), _by_name(plain(recipe))
+    return [
+        name
+        for name in {**asked, **ran}
+        if ran.get(name) != asked.get(name)
+        and name not in _MAY_CHANGE
+        and (name in _LEARNS or not name.startswith("trainer."))
+    ]
+
+
+def _by_name(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's settings by the names of their flags, such as `data.workers`."""
+    named: dict[str, Any] = {}
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            named |= {f"{name}.{key}": own for key, own in value.items()}
+        else:
+            named[name] = value
+    return named
