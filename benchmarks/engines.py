@@ -1,6 +1,6 @@
 """Speed, errors and memory of SPT-Whisper beside other engines, on the same audio and the same weights.
 
-    pip install spt-whisper[benchmarks]
+    pip install '.[benchmarks]'
     python benchmarks/engines.py --data DIR --language en [--engines ours:float32 faster-whisper:int8] [--json PATH]
 
 `exported-faster-whisper` and `exported-onnx` are what `spt-whisper export` makes of the model. With `--prompt DIR` these and

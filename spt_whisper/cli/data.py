@@ -50,7 +50,7 @@ def prepare(arguments: Sequence[str]) -> int:
 
     result = prepare_manifest(config)
     Console().print(
-        f"manifest: {config.out}, {result.utterances:,} utterances; audio: {result.converted:,} "
+        f"manifest: {config.output}, {result.utterances:,} utterances; audio: {result.converted:,} "
         f"converted, {result.kept:,} kept as they were, {result.failed:,} failed and left out",
         soft_wrap=True,
     )

@@ -15,7 +15,8 @@ def main(arguments: Sequence[str]) -> int:
 
     parser = command_parser(
         "fit",
-        "Train a prompt, a bank or a baseline: spt-whisper fit RECIPE.yaml [--section.key value ...]",
+        "Train a prompt, a bank or a baseline: spt-whisper fit RECIPE.yaml [--section.key value ...]. Without a recipe, "
+        "--corpus.root DIR is enough: feed-forward slots on both sides of whisper-base.",
     )
     parser.add_class_arguments(Recipe, None)
     parser.add_argument(

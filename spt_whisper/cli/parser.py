@@ -28,6 +28,8 @@ _DEVELOPERS_WARNINGS = (
 )
 
 
+# jsonargparse's help of a flag for each section, which takes a file of that section alone: noise, and so not shown
+_SECTION_FILE = "Path to a configuration file."
 _TRUTH_FOR_TEXT = re.compile(r"Expected a <class 'str'>\. Got value: (True|False)\b")
 
 # the text below a field of a dataclass is the help of its flag
@@ -52,7 +54,11 @@ class CommandParser(ArgumentParser):
 def command_parser(name: str, description: str) -> CommandParser:
     """Returns a parser for one command, which reads `--config FILE` too."""
     parser = CommandParser(prog=f"spt-whisper {name}", description=description)
-    parser.add_argument("--config", action="config", help="a recipe in YAML; flags after it win")
+    parser.add_argument(
+        "--config",
+        action="config",
+        help="settings of this command in YAML (of fit and compare: a recipe); flags after it win",
+    )
     return parser
 
 
@@ -109,6 +115,9 @@ def show_progress() -> None:
 
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
     """Parses and builds the dataclasses; a wrong value ends the command with one line."""
+    for action in parser._actions:
+        if action.help == _SECTION_FILE:
+            action.help = argparse.SUPPRESS
     parsed = parser.parse_args(list(arguments))
     try:
         return parser.instantiate(parsed)

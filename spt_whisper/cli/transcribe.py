@@ -41,7 +41,10 @@ def main(arguments: Sequence[str]) -> int:
         "transcribe", "Transcribe audio: spt-whisper transcribe AUDIO ... [--prompt P | --bank DIR]"
     )
     parser.add_argument(
-        "audio", nargs="*", type=str, help="audio and video files, folders of them, globs"
+        "audio",
+        nargs="*",
+        type=str,
+        help="audio and video files, folders of them, globs; none with --engine ray",
     )
     parser.add_class_arguments(TranscribeConfig, None, skip={"audio"})
     parser.add_argument("--engine", choices=["torch", "ray"], default="torch", help=_ENGINE_HELP)

@@ -56,10 +56,10 @@ class CorpusConfig:
     """Which utterances to read."""
 
     root: str
-    """Folder of the corpus; for the reader `manifest` also one manifest file, for every split; for
-    `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
+    """Folder of the corpus; for the reader `manifest` also one manifest file, which then is every split, so that
+    another one must be scored; for `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
     reader: str = "manifest"
-    """How the corpus is laid out on disk: a name in the table of readers."""
+    """How the corpus is laid out on disk: manifest, kaldi, fleurs, common_voice, huggingface, seame or asru2019."""
     subset: str | list[str] | None = None
     """Part of a corpus that keeps several side by side: the folder of a language in FLEURS (`ky_kg`)
     and Common Voice (`ky`), a folder of manifests, the configuration on the hub. A list reads several,

@@ -89,7 +89,8 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    name = f"{corpus['root']} ({config.split})"
+    one_file = Path(config.corpus.root).is_file()  # holds every split
+    name = corpus["root"] if one_file else f"{corpus['root']} ({config.split})"
     return Report(name, scorer.normalizer.name, systems, settings, comparisons)
 
 

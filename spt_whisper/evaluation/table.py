@@ -76,6 +76,6 @@ def _comparison(comparison: Comparison) -> str:
     low, high = _per_cent(comparison.interval)
     return (
         f"{comparison.second} against {comparison.first}: {RATE_TITLES[comparison.rate]} "
-        f"{100 * comparison.difference:+.1f} [{low}, {high}], "
+        f"{100 * comparison.difference:+.1f} points [{low}, {high}], "
         f"better with probability {comparison.probability:.3f}"
     )

@@ -12,7 +12,7 @@ OWN_SUPPRESSED = -1  # in `suppress_tokens`: the list that comes with the model
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How to search for the text of a window; defaults are those of openai-whisper where they mean the same."""
+    """How to search for the text of a window; `transcribe` has the defaults of openai-whisper, scoring tries once a window."""
 
     beam_size: int = 1
     """Beams at temperature 0; 1 is greedy search."""

@@ -56,7 +56,9 @@ def test_help_needs_no_torch() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(command, "--help") == 0
-    assert f"spt-whisper {command}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"spt-whisper {command}" in shown
+    assert "Path to a configuration file" not in shown
 
 
 def test_evaluate_writes_report_utterances_and_picture(

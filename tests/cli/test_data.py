@@ -48,7 +48,7 @@ def test_check_ends_with_1_and_the_reasons(home: Path, capsys: pytest.CaptureFix
 
 def test_prepare_writes_a_manifest(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = home / "new" / "test.jsonl"
-    call = ["prepare", str(home / "corpus"), "--split", "test", "--out", str(out), "--audio"]
+    call = ["prepare", str(home / "corpus"), "--split", "test", "--output", str(out), "--audio"]
     assert data.main([*call, "opus"]) == 0
     assert "3 utterances; audio: 3 converted" in capsys.readouterr().out
     assert data.main([*call, "opus"]) == 0
@@ -60,7 +60,7 @@ def test_prepare_ends_with_1_where_some_failed(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "corpus" / "audio" / "train1.wav").unlink()
-    assert data.main(["prepare", str(home / "corpus"), "--out", str(home / "m.jsonl")]) == 1
+    assert data.main(["prepare", str(home / "corpus"), "--output", str(home / "m.jsonl")]) == 1
     captured = capsys.readouterr()
     assert "1 failed and left out" in captured.out
     assert "left out train1" in captured.err
@@ -73,8 +73,11 @@ def test_prepare_ends_with_1_where_some_failed(
         (["chek"], "invalid choice: 'chek'"),
         (["check"], "spt-whisper data check: the following arguments are required"),
         (["check", "x", "--modle", "base"], "modle"),
-        (["prepare", "x"], "spt-whisper data prepare: the following arguments are required: out"),
-        (["prepare", "x", "--out", "m.jsonl", "--audio", "mp3"], "mp3"),
+        (
+            ["prepare", "x"],
+            "spt-whisper data prepare: the following arguments are required: output",
+        ),
+        (["prepare", "x", "--output", "m.jsonl", "--audio", "mp3"], "mp3"),
     ],
 )
 def test_a_wrong_call_is_status_2(

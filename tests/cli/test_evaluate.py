@@ -71,7 +71,9 @@ def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
     with caplog.at_level(logging.INFO, "spt_whisper"):
         run(config)
     assert "zero-shot on dev" not in caplog.text
-    settings = json.loads((tmp_path / "out" / "report.json").read_text())["settings"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["corpus"] == "test.jsonl"
+    settings = report["settings"]
     assert settings["systems"] == {"zero_shot": "language es, window 30 s"}
     assert settings["corpus"]["split"] == "test"
     assert settings["corpus"]["root"] == "test.jsonl"  # no path of this machine

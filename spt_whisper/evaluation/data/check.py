@@ -58,6 +58,12 @@ class CharacterCost:
     count: int  # in all texts
 
 
+_ONE_FILE = Finding(
+    "warning", "train", "one file is every split",
+    reason="what is trained on would be scored; give a folder with train, dev and test",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class CorpusCheck:
     """What a check found out."""
@@ -107,9 +113,10 @@ def check_corpus(config: CheckConfig) -> CorpusCheck:
 def _read_splits(config: CorpusConfig) -> tuple[dict[Split, list[Utterance]], list[Finding]]:
     """The splits that can be read, and what stands against the others."""
     # one file as the corpus is every split at once: reading it thrice would only find itself
-    wanted: Sequence[Split] = ("train",) if Path(config.root).is_file() else get_args(Split)
+    one_file = Path(config.root).is_file()
+    wanted: Sequence[Split] = ("train",) if one_file else get_args(Split)
     splits: dict[Split, list[Utterance]] = {}
-    findings, first_error = [], None
+    findings, first_error = [_ONE_FILE] if one_file else [], None
     for split in wanted:
         if getattr(config, split) is None:
             continue

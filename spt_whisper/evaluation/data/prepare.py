@@ -75,8 +75,8 @@ def prepare_manifest(config: PrepareConfig) -> Prepared:
             logger.warning("left out %s: %s", row.utterance.id, row.problem)
     if not done:
         raise InputError(f"{config.corpus.root}: none of the audio can be read: {rows[0].problem}")
-    folder = Path(config.out).parent
-    write_text(config.out, "".join(_line(row.utterance, folder) for row in done))
+    folder = Path(config.output).parent
+    write_text(config.output, "".join(_line(row.utterance, folder) for row in done))
     converted = sum(row.converted for row in done)
     return Prepared(len(done), converted, len(done) - converted, len(rows) - len(done))
 
@@ -87,7 +87,7 @@ def _prepare(config: PrepareConfig, utterance: Utterance) -> _Row:
         if config.audio is None:
             return _Row(_timed(utterance))
         chosen = AUDIO_FORMATS[config.audio]
-        out = Path(config.out)
+        out = Path(config.output)
         target = out.parent / "audio" / out.stem / f"{_name(utterance)}{chosen.suffix}"
         fresh = not target.exists()
         if fresh:

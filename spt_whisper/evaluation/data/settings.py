@@ -38,7 +38,7 @@ class PrepareConfig:
     """What is prepared, and where it goes."""
 
     corpus: CorpusConfig
-    out: str
+    output: str
     """Manifest to write (.jsonl), outside the corpus; converted audio goes to the folder `audio` beside it."""
     split: Split = "train"
     """Part of the corpus."""
@@ -48,11 +48,11 @@ class PrepareConfig:
     """Files at a time; none: one a core."""
 
     def __post_init__(self) -> None:
-        out, root = Path(self.out), Path(self.corpus.root)
-        if out.suffix != ".jsonl":
-            raise InputError(f"out: found {self.out}, wanted a manifest that ends in .jsonl")
-        if out.resolve().is_relative_to(root.resolve()):
+        output, root = Path(self.output), Path(self.corpus.root)
+        if output.suffix != ".jsonl":
+            raise InputError(f"output: found {self.output}, wanted a manifest that ends in .jsonl")
+        if output.resolve().is_relative_to(root.resolve()):
             raise InputError(
-                f"out: {self.out} lies in the corpus {root}, which must stay as it is; "
+                f"output: {self.output} lies in the corpus {root}, which must stay as it is; "
                 "give a file in another folder"
             )

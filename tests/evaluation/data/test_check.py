@@ -158,6 +158,14 @@ def test_other_leaks_are_warnings(corpus: Path, model: str) -> None:
     assert [part.speakers for part in found.parts] == [1, None, 1]
 
 
+def test_one_manifest_for_every_split_is_told(corpus: Path, model: str) -> None:
+    found = check_corpus(CheckConfig(CorpusConfig(str(corpus / "train.jsonl")), model=model))
+    assert found.fit_to_train
+    assert [(finding.level, finding.what) for finding in found.findings] == [
+        ("warning", "one file is every split")
+    ]
+
+
 def test_cuts_out_of_one_file_are_told_apart(corpus: Path, model: str) -> None:
     """Each cut is measured by itself, though its file is decoded once."""
     wave = np.sin(np.arange(64_000) * 0.05) * np.linspace(0.1, 0.5, 64_000)
@@ -222,12 +230,6 @@ def test_splits_are_checked_as_far_as_they_are_there(corpus: Path, model: str) -
     (corpus / "test.jsonl").unlink()
     with pytest.raises(InputError, match="no split 'train'"):
         check_corpus(config)
-
-
-def test_one_manifest_is_not_a_leak_of_itself(corpus: Path, model: str) -> None:
-    found = check(corpus / "train.jsonl", model)
-    assert [part.name for part in found.parts] == ["train"]
-    assert found.findings == ()
 
 
 def test_the_json_says_all_that_was_found(corpus: Path, model: str, tmp_path: Path) -> None:
