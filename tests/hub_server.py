@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,10 +33,13 @@ class Repository:
     commits: dict[str, Files] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
-    def commit(self, files: Files, message: str = "made by a test") -> str:
+    def commit(
+        self, files: Files, message: str = "made by a test", gone: Sequence[str] = ()
+    ) -> str:
         """Adds a commit over the last one; returns its 40 hex digits."""
         sha = hashlib.sha1(f"{len(self.commits)} {sorted(files)}".encode()).hexdigest()
-        self.commits[sha] = {**self.files, **files}
+        kept = {path: content for path, content in self.files.items() if path not in gone}
+        self.commits[sha] = {**kept, **files}
         self.messages.append(message)
         return sha
 
@@ -166,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
             for line in lines
             if line["key"] == "file"
         }
-        sha = self.hub.repositories[name].commit(files, lines[0]["value"]["summary"])
+        gone = [line["value"]["path"] for line in lines if line["key"] == "deletedFile"]
+        sha = self.hub.repositories[name].commit(files, lines[0]["value"]["summary"], gone)
         address = f"{self.hub.url}/{name}/commit/{sha}"
         self._json(200, {"success": True, "commitUrl": address, "commitOid": sha})
 

@@ -130,9 +130,9 @@ def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
 
 
 def _mean_key(keys: Sequence[LanguageKey | None], shares: Sequence[float]) -> LanguageKey | None:
-    """The mean of the keys: how the speech of all sounds; None where one is missing."""
+    """The mean of the keys: how the speech of all sounds; None where one is missing, or only some have a spread."""
     known = [key for key in keys if key is not None]
-    if len(known) < len(keys):
+    if len(known) < len(keys) or len({len(key.spread) for key in known}) > 1:
         return None
 
     def mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

@@ -96,7 +96,12 @@ class Bank:
         return tuple(sorted({**self.parts, **self.prompts}))
 
     def card(self, language: str) -> PromptCard:
-        """Returns the card of one language."""
+        """Returns the card of one language.
+
+        Raises:
+            InputError: the bank has no such language.
+        """
+        self._check_language(language)
         return (self.parts.get(language) or self.prompts[language]).card
 
     def prompt(self, languages: str | Sequence[str]) -> Prompt:
@@ -110,6 +115,8 @@ class Bank:
             InputError: the bank has no such language.
         """
         names = languages.split(MIX) if isinstance(languages, str) else list(languages)
+        if not names:
+            raise InputError(f"bank {self.folder}: no language named; wanted at least one")
         names = names[:1] if self.parts else names
         key = MIX.join(names)
         if key not in self._made:
@@ -136,11 +143,14 @@ class Bank:
             )
         return self.shared
 
-    def _whole(self, language: str) -> Prompt:
+    def _check_language(self, language: str) -> None:
         if language not in self.languages:
             raise InputError(
                 f"bank {self.folder}: no language {language!r}; wanted one of {', '.join(self.languages)}"
             )
+
+    def _whole(self, language: str) -> Prompt:
+        self._check_language(language)
         if language in self.prompts:
             return self.prompts[language]
         part, shared = self.parts[language], self._shared()
@@ -179,6 +189,13 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
     if lost:
         raise InputError(
             f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
+        )
+    files = sorted(
+        path.name for path in folder.iterdir() if path.is_file() and path.name != "README.md"
+    )
+    if files:
+        raise InputError(
+            f"bank {folder}: holds {', '.join(files)}, which would be lost; move that away"
         )
 
 

@@ -214,7 +214,7 @@ class LanguageAwareConfig:
         """Refuses shared prompts to which no part of a language can be put.
 
         Raises:
-            InputError: names the site.
+            InputError: names the setting.
         """
         if "language" in config.sites:
             raise InputError("prompt.site: leave language out; lapt.soft_token gives each its own")
@@ -222,6 +222,11 @@ class LanguageAwareConfig:
             raise InputError(
                 "lapt.combine: concat cannot lengthen a decoder input prompt; take add or hadamard"
             )
+        if self.soft_token and config.side == "encoder":
+            raise InputError(
+                "lapt.soft_token: a language token is the decoder's; set it to false, or take prompt.side decoder or entire"
+            )
+        self.combined_config(config)
 
     def part_shapes(self, config: PromptConfig, shape: ModelShape) -> dict[str, tuple[int, ...]]:
         """Returns the name and shape of every tensor of a language's part."""

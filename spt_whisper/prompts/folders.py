@@ -51,7 +51,7 @@ def write_folder(
     Raises:
         InputError: the folder holds something else, or a tensor is not finite.
     """
-    check_own(target, f"{kind}.json", kind)
+    check_target(target, kind)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(
@@ -69,6 +69,16 @@ def write_folder(
         (made / f"{kind}.json").write_text(text, encoding="utf-8")
         (made / "README.md").write_text(readme, encoding="utf-8")
     return target
+
+
+def check_target(folder: Path, kind: str) -> None:
+    """Refuses to write where other files would be lost than those of an older folder of the same kind.
+
+    Raises:
+        InputError: names the folder.
+    """
+    files = (f"{kind}.json", f"{kind}.safetensors", "README.md")
+    check_own(folder, files[0], kind, files)
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:

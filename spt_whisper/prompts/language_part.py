@@ -95,7 +95,6 @@ def read_part(folder: Path, shared: Prompt) -> LanguagePart:
         )
     with blaming(path):
         aware.check(shared.config)
-        aware.combined_config(shared.config)
         wanted = aware.part_shapes(shared.config, card.shape)
     tensors = read_tensors(folder / f"{PART_KIND}.safetensors", wanted)
     if settings.own != digest_tensors(tensors):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
-from huggingface_hub import CommitOperationAdd, HfApi, constants
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.hub import FILES, HUB_ID, hub_fault
@@ -14,6 +15,8 @@ README = "README.md"
 
 def push_folder(folder: Path, name: str, readme: str, message: str, private: bool = False) -> str:
     """Commits the files of a prompt or a bank that loads, and nothing else, to a repository, made where it is missing.
+
+    Files of an older prompt or bank there that this one does not have are taken away, so that what loads is this one.
 
     Args:
         folder: the prompt or bank.
@@ -33,11 +36,14 @@ def push_folder(folder: Path, name: str, readme: str, message: str, private: boo
     api = HfApi()
     try:
         url = api.create_repo(name, private=private or None, exist_ok=True)
-        if private and not api.model_info(name).private:
+        known = api.model_info(name)
+        if private and not known.private:
             raise InputError(
                 f"push: {url} is there already, and public; make it private in its settings, or name another"
             )
-        api.create_commit(name, _additions(folder, readme), commit_message=message)
+        there = [file.rfilename for file in known.siblings or []]
+        added = _additions(folder, readme)
+        api.create_commit(name, [*added, *_deletions(there, added)], commit_message=message)
     except InputError:
         raise
     except Exception as error:  # network, name and permission errors share no base class
@@ -58,3 +64,14 @@ def _additions(folder: Path, readme: str) -> list[CommitOperationAdd]:
         CommitOperationAdd(README, readme.encode()),
         *(CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files),
     ]
+
+
+def _deletions(
+    there: Sequence[str], added: Sequence[CommitOperationAdd]
+) -> list[CommitOperationDelete]:
+    """The files of prompts and of banks' members among those in a repository that are not added anew."""
+    kept = {operation.path_in_repo for operation in added}
+    paths = [PurePosixPath(name) for name in there]
+    members = {path.parent for path in paths if path.name in FILES and len(path.parts) <= 2}
+    ours = [path for path in paths if path.parent in members and path.name in (*FILES, README)]
+    return [CommitOperationDelete(str(path)) for path in ours if str(path) not in kept]

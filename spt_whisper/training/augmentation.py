@@ -65,6 +65,8 @@ def mask_log_mel(features: Tensor, frames: int, config: AugmentConfig, seed: int
         config: how many masks, how wide.
         seed: of torchaudio's draws, which are made on a forked stream.
     """
+    if not frames:  # less than 10 ms
+        return features
     speech = features[None, :, :frames]
     mean = float(speech.mean())
     longest = round(config.time_width * 100)  # 100 frames a second
@@ -78,7 +80,9 @@ def mask_log_mel(features: Tensor, frames: int, config: AugmentConfig, seed: int
 
 
 def _in_room(waveform: Tensor, response: Tensor) -> Tensor:
-    """Convolved with a room's impulse response from its peak on; as long and as loud as before."""
+    """Convolved with a room's impulse response from its peak on; as long and as loud as before. A silent response is none."""
+    if not response.any():
+        return waveform
     response = response[int(response.abs().argmax()) :]
     wet = torchaudio.functional.fftconvolve(waveform, response)[: waveform.shape[0]]
     return wet * (waveform.norm() / wet.norm().clamp_min(1e-8))

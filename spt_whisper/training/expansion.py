@@ -102,6 +102,8 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     if before != after:
         shutil.rmtree(folder)
         raise RuntimeError(f"bank {bank.folder}: {before} became {after}; {folder} is taken out")
+    # what is in the bank is finished: taken out again, it is to be learned anew
+    shutil.rmtree(Path(recipe.output) / CHECKPOINTS, ignore_errors=True)
     return Expansion(folder, learner.trained_numbers, init, len(older), before, after)
 
 

@@ -46,8 +46,6 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     if recipe.early_stopping is not None and not dev:
         raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
     method = METHODS[recipe.method]
-    if method.per_language:
-        _check_dev_languages(train, dev, method.main_language_only)
     builder = ExampleBuilder(
         whisper.tokens,
         language_codes(recipe, whisper, [*train, *dev]),
@@ -60,12 +58,12 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     examples = builder.examples(
         train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
     )
+    watched = builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    if method.per_language:  # of what is left: too long ones are dropped
+        learned, seen = ([each.utterance for each in part] for part in (examples, watched))
+        _check_dev_languages(learned, seen, method.main_language_only)
     return Parts(
-        whisper,
-        builder,
-        examples,
-        builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else [],
-        hear(whisper, train, windows_of(examples)[-1]).key(),
+        whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
     )
 
 

@@ -13,9 +13,10 @@ def _one_cycle(
     optimizer: Optimizer, learning_rates: Sequence[float], warmup: float, steps: int
 ) -> LRScheduler:
     # OneCycleLR divides by the length of each phase: none may be empty
-    share = min(max(warmup, 2 / max(steps, 4)), 0.5)
+    total = max(steps, 4)
+    share = min(max(warmup, 2 / total), 1 - 2 / total)
     return OneCycleLR(
-        optimizer, max_lr=list(learning_rates), total_steps=max(steps, 4) + 1, pct_start=share
+        optimizer, max_lr=list(learning_rates), total_steps=total + 1, pct_start=share
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,6 +107,13 @@ def test_a_bank_is_pushed_with_its_languages(hub: Hub, tmp_path: Path) -> None:
     assert f'Bank.from_pretrained("{NAME}").prompt("ky")' in card.text
     assert card.data.license is None
     assert "Not stated" in card.text
+    hub.repositories[NAME].commit({"docs/README.md": b"somebody's own", "audio.wav": b"RIFF"})
+    shutil.rmtree(root / "sah")
+    assert call("prompt", "push", str(root), NAME) == 0
+    assert Bank.from_pretrained(NAME).languages == ("ky",)
+    left = {path.partition("/")[0] for path in hub.repositories[NAME].files if "/" in path}
+    assert left == {"shared", "ky", "docs"}
+    assert "audio.wav" in hub.repositories[NAME].files
 
 
 def test_private_is_private_or_nothing_is_pushed(

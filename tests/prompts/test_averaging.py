@@ -84,6 +84,10 @@ def test_means_of_one_start_can_be_averaged_again() -> None:
 
 def test_without_a_key_in_one_the_mean_has_none() -> None:
     assert average([trained("a", 1), changed_card(key=None)(trained("b", 2))]).card.key is None
+    other = trained("b", 2)
+    assert other.card.key is not None
+    wide = changed_card(key=replace(other.card.key, spread=other.card.key.state))(other)
+    assert average([trained("a", 1), wide]).card.key is None
 
 
 def test_the_digest_is_of_values_and_names() -> None:

@@ -268,3 +268,51 @@ def test_prompts_with_decoder_positions_do_not_join() -> None:
     member = Prompt(config, vectors, card("zh", "prompt"))
     with pytest.raises(InputError, match="cannot stand one behind the other"):
         join_prompts([member, member], "mix")
+
+
+@pytest.mark.parametrize(
+    ("change", "card_change"),
+    [({"site": "attention"}, {}), ({"side": "encoder"}, {}), ({"site": "attention", "gate": True}, {}), ({}, {"text": {"lowercase": True}})],
+)  # fmt: skip
+def test_prompts_of_two_kinds_do_not_join(
+    change: dict[str, object], card_change: dict[str, object]
+) -> None:
+    config = replace(CONFIG, **change)  # type: ignore[arg-type]
+    vectors = start_vectors(config, SHAPE, torch.Generator().manual_seed(0))
+    other = Prompt(config, vectors, replace(card("en", "prompt"), **card_change), "english")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="mix: english and .* have other sides, sites, gates"):
+        join_prompts([prompt("zh", "prompt"), other], "mix")
+
+
+def test_a_joined_prompt_has_the_windows_of_all() -> None:
+    members = [
+        Prompt(CONFIG, prompt("zh", "prompt").vectors, replace(card("zh", "prompt"), windows=(seconds,)))
+        for seconds in (20.0, 5.0)
+    ]  # fmt: skip
+    assert join_prompts(members, "mix").card.windows == (5.0, 20.0)
+
+
+def test_two_learned_tokens_of_one_name_do_not_join() -> None:
+    config = PromptConfig(side="decoder", site=["feed_forward", "language"], length=3)
+    vectors = start_vectors(config, SHAPE, torch.Generator().manual_seed(0))
+    named = replace(card("zh", "prompt"), language_tokens=("es",))
+    with pytest.raises(InputError, match="each learned a token of the same name"):
+        join_prompts([Prompt(config, vectors, named)] * 2, "mix")
+
+
+def test_languages_that_are_not_there_are_one_line(folder: Path) -> None:
+    bank = Bank.from_pretrained(folder)
+    with pytest.raises(InputError, match="no language 'xx'; wanted one of ky, sah"):
+        bank.card("xx")
+    with pytest.raises(InputError, match="no language named"):
+        bank.prompt([])
+
+
+def test_a_file_beside_a_banks_members_is_not_lost(folder: Path) -> None:
+    (folder / "LICENSE").write_text("CC0")
+    with (
+        pytest.raises(InputError, match="holds LICENSE, which would be lost"),
+        new_bank(folder, ["ky", "sah"]),
+    ):
+        pass
+    assert (folder / "LICENSE").is_file()

@@ -94,6 +94,16 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_what_lies_beside_a_prompt_is_not_lost_when_it_is_written_again(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    (folder / "notes.txt").write_text("years of work")
+    with pytest.raises(
+        InputError, match=r"holds notes\.txt beside the prompt, which would be lost"
+    ):
+        make_prompt().save_pretrained(folder)
+    assert (folder / "notes.txt").read_text() == "years of work"
+
+
 def _settings(change: Callable[[dict], None]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         path = folder / "prompt.json"

@@ -153,3 +153,7 @@ def test_wrong_settings_are_refused() -> None:
         LanguageAwareConfig().check(PromptConfig(site=["attention", "language"]))
     with pytest.raises(InputError, match="concat cannot lengthen a decoder input prompt"):
         LanguageAwareConfig(combine="concat").check(PromptConfig(site="input", length=3))
+    with pytest.raises(InputError, match="a language token is the decoder's"):
+        LanguageAwareConfig().check(PromptConfig(side="encoder", site="attention"))
+    with pytest.raises(InputError, match=r"prompt\.length: found 1026 at attention"):
+        LanguageAwareConfig(combine="concat").check(PromptConfig(site="attention", length=1022))

@@ -83,6 +83,9 @@ def test_a_room_keeps_length_and_loudness(tmp_path: Path) -> None:
     assert wet.shape == click.shape
     assert float(wet.norm()) == pytest.approx(float(click.norm()), rel=1e-3)
     assert wet.abs().topk(2).indices.tolist() == [1000, 2900]
+    recording(tmp_path / "silent" / "r.wav", torch.zeros(4000))
+    silent = AugmentConfig(rooms=str(tmp_path / "silent"), share=1.0)
+    assert torch.equal(augment_waveform(click, 1.0, silent, draw_for(0, 0, "a")), click)
 
 
 def test_masks_lie_inside_the_speech_and_are_the_same_for_a_seed() -> None:
@@ -99,6 +102,7 @@ def test_masks_lie_inside_the_speech_and_are_the_same_for_a_seed() -> None:
     changed = (masked != features)[:, :200]
     assert changed.any()
     assert (masked[:, :200][changed] - features[:, :200].mean()).abs().max() < 0.2
+    assert torch.equal(mask_log_mel(features, 0, config, seed=7), features)  # less than 10 ms
 
 
 def test_items_differ_between_epochs_and_are_the_same_again(tmp_path: Path) -> None:

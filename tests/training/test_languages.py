@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from spt_whisper.corpora import CorpusConfig
@@ -96,6 +99,16 @@ def test_languages_that_cannot_be_learned_are_refused_before_training(
         with pytest.raises(InputError, match="corpus, dev: has it, of which train has nothing"):
             fit(recipe(home, tmp_path / "run", method, corpus=corpus))
     fit(recipe(home, tmp_path / "run", "prompt", corpus=corpus, languages=["es"]))
+    train = tmp_path / "train" / "train.jsonl"
+    rows = [json.loads(line) for line in train.read_text(encoding="utf-8").splitlines()]
+    rows += [{**row, "id": f"long-{row['id']}", "language": "it"} for row in rows]
+    for row in rows[len(rows) // 2 :]:  # all that is Italian is too long
+        path = tmp_path / "train" / f"{row['id']}.wav"
+        soundfile.write(path, np.full(16_000 * 4, 0.1, np.float32), 16_000)
+        row |= {"audio": path.name, "duration": 4.0}
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match="corpus, dev: has it, of which train has nothing"):
+        fit(recipe(home, tmp_path / "run", "lapt", corpus=corpus))
     from spt_whisper.prompts.config import PromptConfig
 
     soft = PromptConfig(site=["attention", "language"], length=2, start="normal")

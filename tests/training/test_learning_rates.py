@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from spt_whisper.cli import main
+from spt_whisper.training.schedules import SCHEDULES
 from tests.tiny_corpus import fit_flags, write_home
 
 
@@ -40,3 +42,17 @@ def test_the_highest_rate_of_a_run(
         main(["fit", *fit_flags(home, tmp_path / "run", "--trainer.max_steps", "1", *method)]) == 0
     )
     assert seen == [rate]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 0.9])
+def test_the_rate_rises_for_the_share_that_was_asked_for(schedule: str, warmup: float) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    steps = SCHEDULES[schedule](optimizer, [1.0], warmup, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        steps.step()
+    assert max(rates) == pytest.approx(1.0, rel=0.1)
+    assert rates.index(max(rates)) == pytest.approx(100 * warmup, abs=2)

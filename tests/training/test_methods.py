@@ -15,6 +15,7 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.report import Report
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training import methods
 from spt_whisper.training.batch import collate
@@ -262,6 +263,15 @@ def test_wrong_pairs_of_method_and_settings_are_refused(home: Path, tmp_path: Pa
         fit(recipe(method="zero_shot"))
     with pytest.raises(InputError, match="spt4asr wants the Whisper tokens of the mix"):
         fit(recipe(method="spt4asr", languages=["zh"]))
+    with pytest.raises(InputError, match="each once, such as"):
+        fit(recipe(method="spt4asr", languages=["zh", "zh"]))
+    with pytest.raises(InputError, match=r"prompt\.length: found 1200 at attention"):
+        fit(
+            recipe(
+                method="spt4asr", languages=["zh", "en"],
+                prompt=PromptConfig(side="decoder", site="attention", length=600),
+            )
+        )  # fmt: skip
     with pytest.raises(InputError, match="have different language tokens"):
         fit(recipe(languages={"zh": ["zh"], "en": ["en"]}))
     with pytest.raises(InputError, match=r"languages.zh: found zh\+es; wanted one token"):

@@ -13,6 +13,7 @@ import torch
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import Bank
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
@@ -78,7 +79,9 @@ def test_other_settings_are_named_and_those_that_teach_nothing_may_change(
     fit(recipe(home, tmp_path, data=data, recompute=True, checkpoint_minutes=1.0), resume=True)
 
 
-def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path) -> None:
+def test_a_language_does_not_go_on_over_another_bank(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     banks = [
         fit(recipe(home, tmp_path / str(seed), method="lapt", languages=[], seed=seed)).folder
         for seed in (0, 1)
@@ -90,21 +93,26 @@ def test_a_language_does_not_go_on_over_another_bank(home: Path, tmp_path: Path)
             init=init, data=DataConfig(batch_size=2), trainer=QUIET,
         )  # fmt: skip
 
-    part = add_language(config(banks[0])).folder
+    def killed(bank: Bank, part: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bank, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_language(config(banks[0]))
     with pytest.raises(InputError, match="trained over another bank or from another init"):
         add_language(config(banks[1]), resume=True)
     assert not (banks[1] / "cv").exists()
-    learned = (part / "part.safetensors").read_bytes()
-    shutil.rmtree(part)
     with pytest.raises(InputError, match="trained over another bank or from another init"):
         add_language(config(banks[0], init="zero"), resume=True)
     with pytest.raises(InputError, match="unfinished run of these settings"):
         add_language(config(banks[0]))
-    add_language(config(banks[0]), resume=True)
-    assert (part / "part.safetensors").read_bytes() == learned
-    assert add_language(
-        config(banks[1])
-    ).folder.is_dir()  # anew: the checkpoint is of the other bank
+    part = add_language(config(banks[0]), resume=True).folder
+    learned = (part / "part.safetensors").read_bytes()
+    shutil.rmtree(part)
+    again = add_language(config(banks[0])).folder  # finished before: learned anew
+    assert (again / "part.safetensors").read_bytes() == learned
+    assert add_language(config(banks[1])).folder.is_dir()
 
 
 def test_a_run_that_early_stopping_ended_is_over(home: Path, tmp_path: Path) -> None:

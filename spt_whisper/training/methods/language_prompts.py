@@ -126,9 +126,9 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
     """
     recipe = setup.recipe
     codes = recipe.languages if isinstance(recipe.languages, list) else []
-    if len(codes) < 2:
+    if len(codes) < 2 or len(set(codes)) < len(codes):
         raise InputError(
-            f"languages: found {recipe.languages}; spt4asr wants the Whisper tokens of the mix as a list, such as [zh, en]"
+            f"languages: found {recipe.languages}; spt4asr wants the Whisper tokens of the mix as a list, each once, such as [zh, en]"
         )
     length = recipe.prompt.length
     if isinstance(length, dict) and "attention" not in length:
@@ -139,6 +139,9 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
         length=length if isinstance(length, int) else length["attention"],
         parameterization="residual_mlp",
     )
+    replace(
+        config, length=config.length_at("attention") * len(codes)
+    )  # may stand behind each other
     return MixedPromptLearner(
         {code: setup.soft_prompt(config, setup.examples, codes) for code in codes}, setup
     )

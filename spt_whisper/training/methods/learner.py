@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.atomic import check_own
 from spt_whisper.prompts.averaging import start_digest
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.folders import check_target
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
@@ -87,7 +87,7 @@ class Learner(nn.Module):
         Raises:
             InputError: names the folder.
         """
-        check_own(output / "prompt", "prompt.json", "prompt")
+        check_target(output / "prompt", "prompt")
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes what was learned into the run's folder; returns what `evaluate` takes."""
