@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,11 @@ _BLOCK_FRAMES = 65_536  # read from libsndfile at once: 2 MiB for 8 channels
 # libsndfile's length of a file whose header does not tell it (a FLAC written to a pipe)
 UNKNOWN_FRAMES = 2**62
 _OGG_PAGE = b"OggS"
+_OGG_HEADER = 27  # bytes; the last of them is the number of segments
+# Containers whose packets have times of their own; elsewhere FFmpeg counts what went before.
+CLOCKED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "asf", "flv")
+_GAP_SECONDS = 0.1  # of a clock: shorter ones are rounding, or what an encoder puts in front
+_HALF = Fraction(1, 2)
 _BEGINS = 2  # flag of the first page of a stream
 # What PyAV may open. Playlists (hls, concat, dash) are left out on purpose: they name other files
 # and addresses, and reading an audio file must never open those.
@@ -118,7 +125,11 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
             if container.streams.audio[0].codec_context is None:
                 raise UndecodableError("FFmpeg has no decoder for its sound")
             yield container
-    except (av.FFmpegError, ValueError) as error:
+    except (
+        av.FFmpegError,
+        ValueError,
+        IndexError,
+    ) as error:  # IndexError: a stream that begins late
         raise UndecodableError(_reason(error)) from error
 
 
@@ -141,6 +152,8 @@ def open_soundfile(path: Path, end: float | None = None) -> Iterator[soundfile.S
             yield file
     except soundfile.LibsndfileError as error:
         raise UndecodableError(error.error_string) from error
+    except TypeError as error:  # samples without a header, by its name: soundfile wants their rate
+        raise UndecodableError("it has no header") from error
 
 
 def _is_chain(path: Path) -> bool:
@@ -149,14 +162,14 @@ def _is_chain(path: Path) -> bool:
         return False
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
         place, begun = 0, False
-        while pages[place : place + 4] == _OGG_PAGE:
+        while place + _OGG_HEADER <= len(pages) and pages[place : place + 4] == _OGG_PAGE:
             begins = bool(pages[place + 5] & _BEGINS)
             if begins and begun:
                 return True
             begun = begun or not begins
-            segments = pages[place + 26]
-            sizes = pages[place + 27 : place + 27 + segments]
-            place += 27 + segments + sum(sizes)
+            segments = pages[place + _OGG_HEADER - 1]
+            sizes = pages[place + _OGG_HEADER : place + _OGG_HEADER + segments]
+            place += _OGG_HEADER + segments + sum(sizes)
     return False
 
 
@@ -184,35 +197,70 @@ def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[D
 
 def _av_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
     with open_av(path) as container:
-        rate = container.streams.audio[0].rate
-        first = round(begin * rate)
-        last = sys.maxsize if end is None else round(end * rate)
-        position = 0
-        for samples in _av_samples(container):
-            kept = samples[max(0, first - position) : max(0, last - position)]
-            position += samples.size
-            if kept.size:
-                yield DecodedBlock(kept, rate)
-            if position >= last:
-                return
+        blocks = _av_decoded(container)
+        yield from blocks if end is None and not begin else _part(blocks, begin, end)
 
 
-def _av_samples(container: av.container.InputContainer) -> Iterator[np.ndarray]:
-    """Yields the first audio stream, (samples,) float32, channels averaged; damaged packets are skipped and told at the end."""
+def _part(
+    blocks: Iterable[DecodedBlock], begin: float, end: float | None
+) -> Iterator[DecodedBlock]:
+    """Yields what lies between two seconds."""
+    position = Fraction(0)  # seconds
+    for block in blocks:
+        first, last = (
+            None if at is None else math.floor((Fraction(at) - position) * block.rate + _HALF)
+            for at in (begin, end)
+        )
+        kept = block.samples[max(0, first or 0) : None if last is None else max(0, last)]
+        position += Fraction(block.samples.size, block.rate)
+        if kept.size:
+            yield DecodedBlock(kept, block.rate)
+        if end is not None and position >= end:
+            return
+
+
+def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock]:
+    """Yields the first audio stream, channels averaged; damaged packets are skipped and told at the end.
+
+    The format may change on the way, as in files that were put behind each other. Where the clock of a container that tells its
+    length runs ahead of the sound (which begins late, or pauses), there is silence.
+    """
+    import av
+    import numpy as np
+
+    clocked = container.format.name in CLOCKED
+    length = (container.duration or 0) / av.time_base if clocked else 0.0
+    origin = (container.start_time or 0) / av.time_base
+    position = 0.0
+    frames = _av_frames(container)
+    for (_, _, rate), run in groupby(
+        frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)
+    ):
+        to_float = av.AudioResampler(format="fltp")
+        for frame in run:
+            at = position if frame.time is None else frame.time - origin
+            if at - position > _GAP_SECONDS and at <= length:
+                missing = round((at - position) * rate)
+                for done in range(0, missing, _BLOCK_FRAMES):
+                    silence = np.zeros(min(_BLOCK_FRAMES, missing - done), np.float32)
+                    yield DecodedBlock(silence, rate)
+                position = at
+            for part in to_float.resample(frame):
+                samples = part.to_ndarray().mean(axis=0)  # (channels, samples) -> (samples,)
+                position += samples.size / rate
+                yield DecodedBlock(samples, rate)
+
+
+def _av_frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+    """Yields the frames of the first audio stream; damaged packets are skipped and told at the end."""
     import av
 
-    stream = container.streams.audio[0]
-    to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
     failure = ""
-    for packet in container.demux(stream):
+    for packet in container.demux(container.streams.audio[0]):
         try:
-            frames = packet.decode()
+            yield from packet.decode()
         except av.InvalidDataError as error:
             failure = failure or _reason(error)
-            continue
-        for frame in frames:
-            for part in to_float.resample(frame):
-                yield part.to_ndarray().mean(axis=0)  # (channels, samples) -> (samples,)
     if failure:
         raise UndecodableError(failure)
 

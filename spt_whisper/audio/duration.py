@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spt_whisper.audio.decoding import (
+    CLOCKED,
     UNKNOWN_FRAMES,
     UndecodableError,
     decode_blocks,
@@ -14,10 +15,10 @@ from spt_whisper.audio.decoding import (
     unreadable,
 )
 
+_UNTOLD = ("aac", "amr")  # no header tells a length: FFmpeg guesses it from the first packets
 _SUMMED = ("mp3", "ogg")  # headers may tell the length of a part, or a guess: packets are added up
-_PADDING = (
-    0.25  # seconds that an encoder puts in front and behind at most, which a header leaves out
-)
+# seconds that an encoder puts in front and behind at most, which a header leaves out
+_PADDING = 0.25
 
 
 def audio_duration(path: str | Path) -> float:
@@ -48,12 +49,17 @@ def _duration_av(path: Path) -> float | None:
     import av
 
     with open_av(path) as container:
+        if container.format.name in _UNTOLD:
+            return None
         stream = container.streams.audio[0]
         told = None if container.duration is None else container.duration / av.time_base
         if stream.time_base is None:
             return told
         if stream.duration is not None:
-            told = float(stream.duration * stream.time_base)
+            late = stream.start_time if container.format.name in CLOCKED else None
+            origin = (container.start_time or 0) / av.time_base
+            begin = 0.0 if late is None else float(late * stream.time_base) - origin
+            told = begin + float(stream.duration * stream.time_base)
         if container.format.name not in _SUMMED:
             return told
         summed = sum(packet.duration or 0 for packet in container.demux(stream)) * stream.time_base

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spt_whisper.bulk.cluster import cluster
 from spt_whisper.bulk.pool import run_shards
-from spt_whisper.bulk.rows import read_prompts, read_rows
+from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
 from spt_whisper.bulk.settings import BulkJob
-from spt_whisper.bulk.shards import open_folder
+from spt_whisper.bulk.shards import claimed, open_folder
 from spt_whisper.bulk.worker import ShardReport, WorkerSettings
 from spt_whisper.prompts.card import MIX
+from spt_whisper.prompts.files import Prompt
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
         OSError: the folder cannot be written.
     """
     rows, prompts = read_prompts(read_rows(job), job.bank)
+    with claimed(job.output):
+        return _transcribe(job, rows, prompts)
+
+
+def _transcribe(job: BulkJob, rows: Sequence[BulkRow], prompts: Mapping[str, Prompt]) -> BulkResult:
     base = next(iter(prompts.values())).card.base if prompts else "base"
     finished = open_folder(job.output, job.of_the_folder)
     new = [row for row in rows if row.id not in finished.ids]

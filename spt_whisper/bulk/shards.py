@@ -6,8 +6,10 @@ OUTPUT/part-*.jsonl     one `Transcribed` or `Failed` a line
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from spt_whisper.transcription.transcript import Segment
 
 SETTINGS_FILE = "settings.json"
 _SHARDS = "part-*.jsonl"
+_LOCK_FILE = ".lock"  # held by a run; the system lets it go with the process
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,25 @@ def write_shard(folder: str | Path, number: int, rows: Sequence[Transcribed | Fa
         temporary.open("w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+@contextmanager
+def claimed(folder: str | Path) -> Iterator[None]:
+    """Keeps other runs out of an output folder, which would give their shards the same names.
+
+    Raises:
+        InputError: another run writes there.
+        OSError: the folder cannot be written.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / _LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder}: another run writes there; wait for it, or name another folder"
+            ) from error
+        yield
 
 
 def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> Finished:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rest", nargs=argparse.REMAINDER, metavar="...", help="what the command takes"
     )
     chosen = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as all files are; transcripts are of any script
     try:
         command = importlib.import_module(f"spt_whisper.cli.{chosen.command.replace('-', '_')}")
         status = int(command.main(chosen.rest))

@@ -160,7 +160,7 @@ def build_app(
     @asynccontextmanager
     async def watched(app: FastAPI) -> AsyncIterator[None]:
         async with lifespan(app):
-            await service.catalog.refresh()
+            await service.catalog.try_refresh()
             logger.info("http://%s/v1 (Ctrl-C ends it)", address)
             watching = asyncio.create_task(service.catalog.watch(reload_seconds))
             try:

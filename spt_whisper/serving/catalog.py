@@ -49,10 +49,14 @@ class Catalog:
         """Looks for changes every so many seconds, until it is cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            try:
-                await self.refresh()
-            except Exception as error:  # whatever it is, the service goes on with what it has
-                logger.error("models cannot be looked for: %s", error)
+            await self.try_refresh()
+
+    async def try_refresh(self) -> None:
+        """Looks for changes; where that fails, the service goes on with what it has."""
+        try:
+            await self.refresh()
+        except Exception as error:  # whatever it is
+            logger.error("models cannot be looked for: %s", error)
 
     async def refresh(self) -> None:
         """Looks into every source whose files have changed."""
@@ -86,7 +90,9 @@ class Catalog:
         if language in model.own_languages:
             return Chosen(model, model.own_languages[language])
         if language in model.members:
-            return Chosen(self.models[model.members[language]], None)
+            of_bank = self._found[model.edition.source]
+            key = model.members[language]
+            return Chosen(next(own for own in of_bank if own.key == key), None)
         if language in model.codes:
             return Chosen(model, language)
         known = sorted({*model.own_languages, *model.members, *model.codes})

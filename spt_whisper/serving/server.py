@@ -43,7 +43,8 @@ def serve(config: ServeConfig) -> bool:
     if not keys.digests and config.host != "127.0.0.1":
         logger.warning("%s is open to the network, and no keys are set", config.host)
     named = fixed_sources(config)
-    model = config.model or _base(named, config.prompts_folder)
+    base = _base(named, config.prompts_folder)
+    model = config.model or base
     sources = (BareSource(_own_name(model)), *named)
     server, worker = _server(config, model, sources)
     workers_count = len(server.devices) * config.workers

@@ -40,6 +40,10 @@ class Source(Protocol):
         """Changes whenever the files do."""
         ...
 
+    def is_there(self) -> bool:
+        """Whether it is still to be found on this machine."""
+        ...
+
     def read(self) -> Mapping[str, Offered]:
         """Reads what there is, by key.
 
@@ -60,6 +64,10 @@ class BareSource:
         """Weights never change."""
         return ""
 
+    def is_there(self) -> bool:
+        """It has no files of its own."""
+        return True
+
     def read(self) -> Mapping[str, Offered]:
         """Nothing is put on it."""
         return {AUTO_KEY: Offered(), self.own_name: Offered()}
@@ -75,6 +83,10 @@ class _Place:
     def version(self) -> str:
         """Of its folder; the hub is asked once."""
         return files_version(Path(self.place))
+
+    def is_there(self) -> bool:
+        """Whether its folder is; a hub id has none."""
+        return Path(self.place).is_dir()
 
 
 class PromptSource(_Place):

@@ -18,6 +18,7 @@ from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
 
+_LOOK_SECONDS = 1.0  # between two looks at whether the client is still there
 _READERS = 4  # threads that decode files and look for speech
 
 
@@ -68,10 +69,11 @@ class Transcription:
         """
         under_way: list[asyncio.Task[Decoded]] = []
         room = asyncio.Semaphore(self._windows)
-        pieces = cut([asked.audio], asked.chosen.model.window_seconds, self._activity)
+        longest = asked.chosen.model.window_seconds
+        pieces = cut([asked.audio], longest, self._activity, asked.audio.abandoned)
         spoken: list[Spoken] = []
         try:
-            while isinstance(piece := await self._next(pieces), Piece):
+            while isinstance(piece := await self._next(pieces, is_gone), Piece):
                 await room.acquire()
                 await _check_there(is_gone)
                 decoding = asyncio.create_task(self._decode(asked, piece))
@@ -83,12 +85,22 @@ class Transcription:
                 spoken += (await decoding).spoken
                 await _check_there(is_gone)
         finally:
+            asked.audio.abandoned.set()
             for decoding in under_way:
                 decoding.cancel()
         return Heard(transcript_of(piece, [one.segment for one in spoken]), tuple(spoken))
 
-    async def _next(self, pieces: Iterator[Piece | End]) -> Piece | End:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, next, pieces)
+    async def _next(
+        self, pieces: Iterator[Piece | End], is_gone: Callable[[], Awaitable[bool]]
+    ) -> Piece | End:
+        """The next piece; where there is none for long, as in a silent hour, the client may leave meanwhile."""
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, next, pieces)
+        try:
+            while not (await asyncio.wait([reading], timeout=_LOOK_SECONDS))[0]:
+                await _check_there(is_gone)
+            return reading.result()
+        finally:
+            reading.cancel()  # where it is not done, nobody waits for it
 
     async def _decode(self, asked: Asked, piece: Piece) -> Decoded:
         model = asked.chosen.model

@@ -6,14 +6,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from torch import Tensor
 
 from spt_whisper.audio import SAMPLE_RATE, stream_audio
 from spt_whisper.errors import InputError
+from spt_whisper.transcription.pieces import AbandonedError
 from spt_whisper.transcription.request import Request
 
 _LONGEST_NAME = 100  # characters of a file's name in a message
@@ -25,6 +27,7 @@ class UploadedAudio(Request):
 
     client_name: str = "file"
     longest_seconds: float = 0.0
+    abandoned: Event = field(default_factory=Event, compare=False)  # set: nobody wants it any more
 
     @property
     def name(self) -> str:
@@ -42,6 +45,8 @@ class UploadedAudio(Request):
         try:
             samples = 0
             for block in stream_audio(str(self.audio)):
+                if self.abandoned.is_set():
+                    raise AbandonedError
                 samples += block.shape[0]
                 if samples > self.longest_seconds * SAMPLE_RATE:
                     raise InputError(

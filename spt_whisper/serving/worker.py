@@ -126,11 +126,16 @@ class Worker(LitAPI):
                     frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized
                 )
         older = [kept for kept in self._editions if kept.source == edition.source]
-        for kept in older[: 1 - _EDITIONS]:
+        gone = [kept for kept in self._editions if self._is_gone(kept.source)]
+        for kept in {*older[: 1 - _EDITIONS], *gone}:
             del self._editions[kept]
         self._editions[edition] = offered
         self._forget()
         return offered
+
+    def _is_gone(self, source: Source) -> bool:
+        """Whether it was taken out of the folder of prompts."""
+        return source not in self.settings.sources and not source.is_there()
 
     def _look(self, look: Look) -> Answer:
         try:

@@ -137,6 +137,15 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str)
     assert strongest_frequency(waveform) == pytest.approx(FREQUENCY, abs=1.0)
 
 
+@pytest.mark.parametrize("left", [4, 10, 20, 26])
+def test_an_ogg_cut_within_the_header_of_a_page(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, sine(16_000, seconds=20.0), 16_000)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"OggS") + left])
+    assert strongest_frequency(load_audio(path)) == pytest.approx(FREQUENCY, abs=1.0)
+
+
 @pytest.mark.parametrize("suffix", ["flac", "mp3"])
 def test_damage_is_skipped_and_told(
     tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture

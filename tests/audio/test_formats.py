@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -12,6 +13,7 @@ import torch
 
 from spt_whisper import audio
 from spt_whisper.audio import audio_duration, load_audio
+from spt_whisper.errors import InputError
 from tests.audio.recordings import FREQUENCY, SECONDS, sine, strongest_frequency, write_with_av
 
 
@@ -93,6 +95,62 @@ def _without_length(path: Path) -> None:
     for mark in (b"Xing", b"Info"):
         data = data.replace(mark, bytes(4))
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize("rates", [(44_100, 22_050), (22_050, 44_100)])
+def test_the_rate_may_change_on_the_way(tmp_path: Path, rates: tuple[int, int]) -> None:
+    """As where a radio puts an advertisement in front of a talk."""
+    whole = tmp_path / "whole.aac"
+    for rate in rates:
+        path = tmp_path / f"{rate}.aac"
+        write_with_av(path, "aac", rate)
+        with whole.open("ab") as file:
+            file.write(path.read_bytes())
+    waveform = load_audio(whole)
+    assert len(waveform) == pytest.approx(2 * SECONDS * 16_000, abs=4_000)
+    for part in (waveform[4_000:28_000], waveform[-28_000:-4_000]):
+        assert strongest_frequency(part) == pytest.approx(FREQUENCY, abs=1.0)
+    assert audio_duration(whole) == pytest.approx(len(waveform) / 16_000, abs=1e-3)
+
+
+def test_a_length_that_no_header_tells_is_not_guessed(tmp_path: Path) -> None:
+    """Silent, then loud: packets become longer, by which FFmpeg's guess is much too long."""
+    path = tmp_path / "a.aac"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * 16_000).astype(np.float32)
+    samples = np.concatenate([np.zeros(5 * 16_000, np.float32), noise])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate = 16_000
+        adapt = av.AudioResampler(stream.format, "mono", 16_000, frame_size=stream.frame_size)
+        for part in [*adapt.resample(frame), *adapt.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    assert audio_duration(path) == pytest.approx(15.0, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.m4a", "a.ts"])
+def test_a_pause_of_the_clock_is_silence(tmp_path: Path, name: str) -> None:
+    """So that subtitles are where the picture is."""
+    path = tmp_path / name
+    write_with_av(path, "aac", 16_000, gaps=[(1.0, 3.0)])
+    waveform = load_audio(path)
+    assert len(waveform) == pytest.approx((SECONDS + 3.0) * 16_000, abs=4_000)
+    assert waveform[24_000:56_000].abs().max() < 1e-4
+    assert strongest_frequency(waveform[-12_000:]) == pytest.approx(FREQUENCY, abs=2.0)
+    assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=0.1)
+    part = load_audio(path, 4.1, 4.4)
+    torch.testing.assert_close(part, waveform[65_600:70_400], atol=1e-4, rtol=0)
+
+
+def test_samples_without_a_header_are_one_line_or_what_ffmpeg_finds(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    soundfile.write(tmp_path / "a.wav", sine(16_000), 16_000)
+    path.write_bytes((tmp_path / "a.wav").read_bytes())
+    assert len(load_audio(path)) == 32_000  # its name says less than its header
+    path.write_bytes(sine(16_000).tobytes())
+    with pytest.raises(InputError, match=r"a\.raw: cannot be read as audio"):
+        load_audio(path)
 
 
 def test_a_wave_whose_recorder_was_killed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spt_whisper.bulk.shards import Failed, Transcribed, open_folder, write_shard
+from spt_whisper.bulk.shards import Failed, Transcribed, claimed, open_folder, write_shard
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Segment
 from tests.bulk.manifests import results_in
@@ -31,6 +31,13 @@ def test_a_folder_tells_what_is_finished(tmp_path: Path) -> None:
         },
         {"id": "b", "audio": "b.wav", "error": "no audio"},
     ]  # fmt: skip
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    with claimed(tmp_path), pytest.raises(InputError, match="another run writes there"):
+        claimed(tmp_path).__enter__()
+    with claimed(tmp_path):  # the first has ended
+        pass
 
 
 def test_other_settings_need_another_folder(tmp_path: Path) -> None:

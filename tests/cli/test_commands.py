@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,13 @@ def test_help_needs_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_standard_output_is_utf8_whatever_the_locale() -> None:
+    code = "from spt_whisper.cli import main; main(['recipes', 'list']); print('ñukanchik ქართული')"
+    told = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=told, check=True)
+    assert "ñukanchik ქართული" in done.stdout.decode("utf-8")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -55,3 +55,17 @@ def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
         asyncio.run(catalog.refresh())
     assert catalog.models["same"].key == "a"
     assert caplog.text.count("model same is there twice") == 1
+
+
+def test_a_banks_language_is_its_own_whatever_else_has_its_name() -> None:
+    async def look(task: Look) -> Found:
+        if task.edition.source.name == "quz":
+            return Found((ServedModel("quz", task.edition, "", 30.0),))
+        whole = ServedModel("andes", task.edition, "", 30.0, members={"quz": "quz"})
+        return Found((whole, ServedModel("quz", task.edition, "quz", 30.0)))
+
+    catalog = Catalog([BareSource("tiny", "quz"), BareSource("tiny", "andes")], None, look)
+    asyncio.run(catalog.refresh())
+    chosen = catalog.choose("andes", "quz").model
+    assert (chosen.edition.source.name, chosen.key) == ("andes", "quz")
+    assert catalog.choose("quz", None).model.edition.source.name == "quz"

@@ -132,6 +132,7 @@ def test_a_worker_that_dies_is_started_anew_whatever_became_of_a_prompt(
         (("--port", "80"), "wanted 1024 to 65535"),
         (("--limits.requests", "0"), "limits.requests: found 0"),
         (("--prompts-folder", "{home}/nothing"), "nothing"),
+        (("--prompts-folder", "{home}/nothing", "--model", "{home}/model"), "nothing"),
     ],
 )
 def test_a_wrong_call_is_one_line(
