@@ -139,17 +139,14 @@ def _first_checkpoint(
 ) -> Path | None:
     """Where the addition goes on; never from a part that was trained over other shared vectors, or from another start."""
     path = Path(recipe.output) / "addition.json"
-    checkpoints = path.parent / CHECKPOINTS
     own = {"shared": digest_tensors(shared.vectors.named_tensors()), "init": config.init}
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if found != own and not resume:
-        # another addition's go first: killed here, the next call must not resume from them
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    checkpoint = first_checkpoint(recipe, resume)
+    same = path.is_file() and json.loads(path.read_text(encoding="utf-8")) == own
+    checkpoint = first_checkpoint(recipe, resume) if same or resume else None
     if checkpoint is None:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        # an older addition's go first: killed here, the next call must not resume from them
+        shutil.rmtree(path.parent / CHECKPOINTS, ignore_errors=True)
         write_text(path, json.dumps(own) + "\n")
-    elif found != own:
+    elif not same:
         raise InputError(
             f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
         )
