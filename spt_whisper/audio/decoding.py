@@ -28,7 +28,8 @@ _OGG_PAGE = b"OggS"
 _OGG_HEADER = 27  # bytes; the last of them is the number of segments
 # Containers whose packets have times of their own; elsewhere FFmpeg counts what went before.
 CLOCKED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "asf", "flv")
-_GAP_SECONDS = 0.1  # of a clock: shorter ones are rounding, or what an encoder puts in front
+# Seconds that a clock may be ahead of the sound: less is rounding, or what an encoder puts in front; more is a broken clock.
+_GAP_SECONDS = (0.1, 600.0)
 _HALF = Fraction(1, 2)
 _BEGINS = 2  # flag of the first page of a stream
 # What PyAV may open. Playlists (hls, concat, dash) are left out on purpose: they name other files
@@ -231,6 +232,7 @@ def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock
     clocked = container.format.name in CLOCKED
     length = (container.duration or 0) / av.time_base if clocked else 0.0
     origin = (container.start_time or 0) / av.time_base
+    shortest, longest = _GAP_SECONDS
     position = 0.0
     frames = _av_frames(container)
     for (_, _, rate), run in groupby(
@@ -238,13 +240,13 @@ def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock
     ):
         to_float = av.AudioResampler(format="fltp")
         for frame in run:
-            at = position if frame.time is None else frame.time - origin
-            if at - position > _GAP_SECONDS and at <= length:
-                missing = round((at - position) * rate)
+            gap = 0.0 if frame.time is None else frame.time - origin - position
+            if shortest < gap <= longest and position + gap <= length:
+                missing = round(gap * rate)
                 for done in range(0, missing, _BLOCK_FRAMES):
                     silence = np.zeros(min(_BLOCK_FRAMES, missing - done), np.float32)
                     yield DecodedBlock(silence, rate)
-                position = at
+                position += gap
             for part in to_float.resample(frame):
                 samples = part.to_ndarray().mean(axis=0)  # (channels, samples) -> (samples,)
                 position += samples.size / rate

@@ -143,6 +143,12 @@ def test_a_pause_of_the_clock_is_silence(tmp_path: Path, name: str) -> None:
     torch.testing.assert_close(part, waveform[65_600:70_400], atol=1e-4, rtol=0)
 
 
+def test_a_clock_that_leaps_by_hours_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    write_with_av(path, "aac", 16_000, gaps=[(1.0, 20_000.0)])
+    assert len(load_audio(path)) == pytest.approx(SECONDS * 16_000, abs=4_000)
+
+
 def test_samples_without_a_header_are_one_line_or_what_ffmpeg_finds(tmp_path: Path) -> None:
     path = tmp_path / "a.raw"
     soundfile.write(tmp_path / "a.wav", sine(16_000), 16_000)
