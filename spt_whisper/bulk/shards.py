@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,6 @@ from spt_whisper.transcription.transcript import Segment
 
 SETTINGS_FILE = "settings.json"
 _SHARDS = "part-*.jsonl"
-_LOCK_FILE = ".lock"  # held by a run; the system lets it go with the process
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,12 @@ def claimed(folder: str | Path) -> Iterator[None]:
         OSError: the folder cannot be written.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / _LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder}: another run writes there; wait for it, or name another folder"
-            ) from error
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(opened, folder)
         yield
+    finally:
+        os.close(opened)  # as the end of the process does
 
 
 def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> Finished:
@@ -101,6 +99,15 @@ def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> Finished:
     else:
         write_text(file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
     return _read_finished(Path(folder))
+
+
+def _lock(opened: int, folder: str | Path) -> None:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{folder}: another run writes there; wait for it, or name another folder"
+        ) from error
 
 
 def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ class FitNumbers:
 
     seconds: float
     epochs: int
-    last_loss: float  # mean training loss of the last epoch
+    last_loss: float | None  # mean training loss of the last epoch; None: resumed at its end
     peak_memory_gigabytes: float  # GiB
     utterances: int  # trained on in each epoch
     trained_numbers: int

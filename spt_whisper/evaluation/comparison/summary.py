@@ -73,6 +73,7 @@ def summarize(
         first: those of the recipe to compare with; none for that recipe itself.
     """
     fits = [run.numbers for run in runs if run.numbers]
+    losses = [fit.last_loss for fit in fits if fit.last_loss is not None]
     scores = [run.scores for run in runs]
     words = _words(runs)
     characters = [[unit.characters for unit in score.units] for score in scores]
@@ -82,7 +83,7 @@ def summarize(
         wer=SeedRates(tuple(score.wer for score in scores), _pooled_interval(words)),
         cer=SeedRates(tuple(score.cer for score in scores), _pooled_interval(characters)),
         change=_change(_words(first), words) if first else None,
-        last_loss=statistics.fmean(fit.last_loss for fit in fits) if fits else None,
+        last_loss=statistics.fmean(losses) if losses else None,
         seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
         peak_memory_gigabytes=max((fit.peak_memory_gigabytes for fit in fits), default=None),
         trained_numbers=max((fit.trained_numbers for fit in fits), default=0),

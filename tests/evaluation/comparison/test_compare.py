@@ -116,21 +116,18 @@ def test_banks_models_and_bare_whisper_are_scored_and_bare_whisper_once(home: Pa
     assert unchanged(again) == [replace(bare, change=None)]
 
 
-def test_fit_again_replaces_what_is_stored(home: Path) -> None:
+def test_fit_again_replaces_what_is_stored_and_goes_on_where_it_was_killed(home: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in (home / "store").iterdir()}
     compare(recipes(home)[:1], config(home, seeds=1, fit_again=True))
     after = {path.name: path.stat().st_mtime_ns for path in (home / "store").iterdir()}
     assert before.keys() == after.keys()
     changed = [name for name in before if before[name] != after[name]]
     assert [name.rsplit("-", 1)[0] for name in changed] == ["slots-0"]
-
-
-def test_a_run_that_was_killed_goes_on(home: Path) -> None:
-    settings = config(home, seeds=1, fit_again=True)
-    compare(recipes(home)[:1], settings)
     (checkpoint,) = home.rglob("last.ckpt")
-    shutil.rmtree(checkpoint.parents[1] / "prompt")  # as if killed before it was written
-    compare(recipes(home)[:1], settings)
+    shutil.rmtree(
+        checkpoint.parents[1] / "prompt"
+    )  # as if killed before it was written: it goes on
+    compare(recipes(home)[:1], config(home, seeds=1, fit_again=True))
     (stored,) = (home / "store").glob("slots-0-*.json")
     assert json.loads(stored.read_text())["numbers"]["last_loss"] is None  # nothing left to learn
 
