@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,14 +60,13 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             raise
 
 
-def check_own(folder: Path, mark: str, kind: str, files: Collection[str] | None = None) -> None:
+def check_own(folder: Path, mark: str, kind: str) -> None:
     """Refuses to replace a folder of somebody else's.
 
     Args:
         folder: what would be replaced; it may be missing or empty.
         mark: name of a file that every folder of this kind has.
         kind: what it should be.
-        files: names of all that such a folder has; None: others decide.
 
     Raises:
         InputError: it is a file, or holds other things.
@@ -76,12 +75,19 @@ def check_own(folder: Path, mark: str, kind: str, files: Collection[str] | None 
         raise InputError(f"{folder}: is a file; name a folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / mark).exists():
         raise InputError(f"{folder}: holds files that are not a {kind}; name another folder")
-    if folder.exists() and files is not None:
-        lost = sorted(path.name for path in folder.iterdir() if path.name not in files)
-        if lost:
-            raise InputError(
-                f"{folder}: holds {', '.join(lost)} beside the {kind}, which would be lost; move that away"
-            )
+
+
+def check_nothing_lost(folder: Path, kind: str, others: Iterable[Path]) -> None:
+    """Refuses to replace a folder in which there are other things beside what is to be replaced.
+
+    Raises:
+        InputError: names them.
+    """
+    lost = sorted(path.name for path in others)
+    if lost:
+        raise InputError(
+            f"{folder}: holds {', '.join(lost)} beside the {kind}, which would be lost; move that away"
+        )
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -126,11 +126,7 @@ def open_av(path: Path) -> Iterator[av.container.InputContainer]:
             if container.streams.audio[0].codec_context is None:
                 raise UndecodableError("FFmpeg has no decoder for its sound")
             yield container
-    except (
-        av.FFmpegError,
-        ValueError,
-        IndexError,
-    ) as error:  # IndexError: a stream that begins late
+    except (av.FFmpegError, ValueError, IndexError) as error:  # PyAV's own, of damaged files
         raise UndecodableError(_reason(error)) from error
 
 
@@ -208,16 +204,19 @@ def _part(
     """Yields what lies between two seconds."""
     position = Fraction(0)  # seconds
     for block in blocks:
-        first, last = (
-            None if at is None else math.floor((Fraction(at) - position) * block.rate + _HALF)
-            for at in (begin, end)
-        )
-        kept = block.samples[max(0, first or 0) : None if last is None else max(0, last)]
+        first = _index(Fraction(begin) - position, block.rate)
+        last = None if end is None else _index(Fraction(end) - position, block.rate)
+        kept = block.samples[first:last]
         position += Fraction(block.samples.size, block.rate)
         if kept.size:
             yield DecodedBlock(kept, block.rate)
         if end is not None and position >= end:
             return
+
+
+def _index(seconds: Fraction, rate: int) -> int:
+    """The sample nearest to a time, halves upwards wherever a block begins; 0 for times before it."""
+    return max(0, math.floor(seconds * rate + _HALF))
 
 
 def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock]:

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from spt_whisper.audio import audio_duration
@@ -84,6 +85,11 @@ class CorpusConfig:
     """Number of test utterances to draw of each subset; none: all."""
     seed: int = 0
     """Seed of both draws."""
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether one manifest file is every split."""
+        return Path(self.root).is_file()
 
     def __post_init__(self) -> None:
         if self.reader not in READERS:

@@ -89,9 +89,8 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    one_file = Path(config.corpus.root).is_file()  # holds every split
-    name = corpus["root"] if one_file else f"{corpus['root']} ({config.split})"
-    return Report(name, scorer.normalizer.name, systems, settings, comparisons)
+    whole = corpus["root"] if config.corpus.is_one_file else f"{corpus['root']} ({config.split})"
+    return Report(whole, scorer.normalizer.name, systems, settings, comparisons)
 
 
 class _Scorer:
@@ -180,9 +179,8 @@ class _Scorer:
         for code in languages:
             self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
-        # one file holds every split: its dev part is what is scored
-        one_file = Path(config.corpus.root).is_file()
-        if len(ways) == 1 or config.split == "dev" or not config.corpus.dev or one_file:
+        scored = config.split == "dev" or config.corpus.is_one_file
+        if len(ways) == 1 or scored or not config.corpus.dev:
             return ways[0]
         dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
         rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spt_whisper.atomic import replacing_folder
+from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX, PromptCard
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
@@ -190,13 +190,8 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
         raise InputError(
             f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
         )
-    files = sorted(
-        path.name for path in folder.iterdir() if path.is_file() and path.name != "README.md"
-    )
-    if files:
-        raise InputError(
-            f"bank {folder}: holds {', '.join(files)}, which would be lost; move that away"
-        )
+    files = (path for path in folder.iterdir() if path.is_file() and path.name != "README.md")
+    check_nothing_lost(folder, "bank", files)
 
 
 def language_folder(bank: Path, language: str) -> Path:

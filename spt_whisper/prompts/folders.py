@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from spt_whisper.atomic import check_own, replacing_folder
+from spt_whisper.atomic import check_nothing_lost, check_own, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.safe_files import check_file
 
@@ -78,7 +78,11 @@ def check_target(folder: Path, kind: str) -> None:
         InputError: names the folder.
     """
     files = (f"{kind}.json", f"{kind}.safetensors", "README.md")
-    check_own(folder, files[0], kind, files)
+    check_own(folder, files[0], kind)
+    if folder.exists():
+        check_nothing_lost(
+            folder, kind, (path for path in folder.iterdir() if path.name not in files)
+        )
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -91,8 +91,7 @@ class Catalog:
             return Chosen(model, model.own_languages[language])
         if language in model.members:
             of_bank = self._found[model.edition.source]
-            key = model.members[language]
-            return Chosen(next(own for own in of_bank if own.key == key), None)
+            return Chosen(next(own for own in of_bank if own.key == language), None)
         if language in model.codes:
             return Chosen(model, language)
         known = sorted({*model.own_languages, *model.members, *model.codes})

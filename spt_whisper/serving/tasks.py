@@ -34,8 +34,8 @@ class ServedModel:
     """Whisper's languages that may be asked for."""
     own_languages: Mapping[str, str | None] = field(default_factory=dict)
     """Language as the prompt or model names it -> its code, None where asking for it is asking for the prompt."""
-    members: Mapping[str, str] = field(default_factory=dict)
-    """Of a bank: language -> name of its model."""
+    members: frozenset[str] = frozenset()
+    """Of a bank: its languages, the keys of its other models."""
 
 
 @dataclass(frozen=True)

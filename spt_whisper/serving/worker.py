@@ -158,7 +158,7 @@ class Worker(LitAPI):
             own_languages={
                 name: card.code_of(name) for name in (*spoken, MIX.join(spoken)) if card and name
             },
-            members={language: language for language in own.bank.languages} if own.bank else {},
+            members=frozenset(own.bank.languages) if own.bank else frozenset(),
         )
 
     def _decode(self, windows: Sequence[Window]) -> list[Answer]:

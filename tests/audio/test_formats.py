@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -141,6 +142,32 @@ def test_a_pause_of_the_clock_is_silence(tmp_path: Path, name: str) -> None:
     assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=0.1)
     part = load_audio(path, 4.1, 4.4)
     torch.testing.assert_close(part, waveform[65_600:70_400], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_sound_that_begins_behind_the_picture_has_silence_in_front(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=5)
+        picture.width = picture.height = 64
+        sound = container.add_stream("aac", rate=16_000, layout="mono")
+        samples = sine(16_000).reshape(-1, 1_000)
+        for number in range(25):
+            image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            image.pts, image.time_base = number, Fraction(1, 5)
+            container.mux(picture.encode(image))
+        for number, part in enumerate(samples):
+            frame = av.AudioFrame.from_ndarray(part[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base = 16_000, Fraction(1, 16_000)
+            frame.pts = 3 * 16_000 + 1_000 * number
+            container.mux(sound.encode(frame))
+        container.mux([*picture.encode(None), *sound.encode(None)])
+    waveform = load_audio(path)
+    assert waveform[:40_000].abs().max() < 1e-4
+    assert strongest_frequency(waveform[52_000:76_000]) == pytest.approx(FREQUENCY, abs=1.0)
+    assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=0.2)
 
 
 def test_a_clock_that_leaps_by_hours_is_broken(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from reference.commands import help_text
 from spt_whisper.cli import COMMANDS
+from spt_whisper.corpora import READERS
 from spt_whisper.corpora.manifest import read_manifest
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.writers import to_json
@@ -98,6 +99,15 @@ def test_the_columns_of_a_manifest_are_those_that_are_read(tmp_path: Path) -> No
     path.write_text(json.dumps(values), encoding="utf-8")
     (utterance,) = read_manifest(path)
     assert all(value is not None and value != () for value in vars(utterance).values())
+
+
+def test_every_reader_is_told_in_the_book_and_in_the_help() -> None:
+    page = PAGES["reference/files.md"].read_text(encoding="utf-8")
+    section = page.split("## Readers\n")[1].split("\n## ")[0]
+    shown = help_text(["fit"])
+    for name in READERS:
+        assert f"`{name}`" in section
+        assert name in shown
 
 
 def test_the_fields_of_a_transcript_are_those_that_are_written() -> None:

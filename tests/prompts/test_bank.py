@@ -311,7 +311,7 @@ def test_languages_that_are_not_there_are_one_line(folder: Path) -> None:
 def test_a_file_beside_a_banks_members_is_not_lost(folder: Path) -> None:
     (folder / "LICENSE").write_text("CC0")
     with (
-        pytest.raises(InputError, match="holds LICENSE, which would be lost"),
+        pytest.raises(InputError, match="holds LICENSE beside the bank, which would be lost"),
         new_bank(folder, ["ky", "sah"]),
     ):
         pass

@@ -61,7 +61,7 @@ def test_a_banks_language_is_its_own_whatever_else_has_its_name() -> None:
     async def look(task: Look) -> Found:
         if task.edition.source.name == "quz":
             return Found((ServedModel("quz", task.edition, "", 30.0),))
-        whole = ServedModel("andes", task.edition, "", 30.0, members={"quz": "quz"})
+        whole = ServedModel("andes", task.edition, "", 30.0, members=frozenset({"quz"}))
         return Found((whole, ServedModel("quz", task.edition, "quz", 30.0)))
 
     catalog = Catalog([BareSource("tiny", "quz"), BareSource("tiny", "andes")], None, look)

@@ -22,7 +22,7 @@ from spt_whisper.whisper.options import DecodingOptions
 
 
 def upload(path: Path) -> UploadedAudio:
-    soundfile.write(path, np.zeros(20 * 60 * 16_000, np.float32), 16_000)
+    soundfile.write(path, np.zeros(5 * 60 * 16_000, np.float32), 16_000)
     return UploadedAudio(str(path), longest_seconds=3600.0)
 
 
@@ -49,9 +49,6 @@ def test_a_silent_upload_of_a_client_that_has_left_is_not_read_to_its_end(
 
 def test_abandoned_audio_is_not_read_on(tmp_path: Path) -> None:
     audio = upload(tmp_path / "a.flac")
-    blocks = audio.blocks()
-    next(blocks)
     audio.abandoned.set()
     with pytest.raises(AbandonedError):
-        for _ in UploadedAudio.blocks(audio):
-            pass
+        next(audio.blocks())

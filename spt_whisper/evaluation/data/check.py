@@ -113,10 +113,9 @@ def check_corpus(config: CheckConfig) -> CorpusCheck:
 def _read_splits(config: CorpusConfig) -> tuple[dict[Split, list[Utterance]], list[Finding]]:
     """The splits that can be read, and what stands against the others."""
     # one file as the corpus is every split at once: reading it thrice would only find itself
-    one_file = Path(config.root).is_file()
-    wanted: Sequence[Split] = ("train",) if one_file else get_args(Split)
+    wanted: Sequence[Split] = ("train",) if config.is_one_file else get_args(Split)
     splits: dict[Split, list[Utterance]] = {}
-    findings, first_error = [_ONE_FILE] if one_file else [], None
+    findings, first_error = [_ONE_FILE] if config.is_one_file else [], None
     for split in wanted:
         if getattr(config, split) is None:
             continue

@@ -139,9 +139,8 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
         length=length if isinstance(length, int) else length["attention"],
         parameterization="residual_mlp",
     )
-    replace(
-        config, length=config.length_at("attention") * len(codes)
-    )  # may stand behind each other
+    # refused here, and not when the run has ended, where all of them together are too long
+    replace(config, length=config.length_at("attention") * len(codes))
     return MixedPromptLearner(
         {code: setup.soft_prompt(config, setup.examples, codes) for code in codes}, setup
     )
