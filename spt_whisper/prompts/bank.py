@@ -123,18 +123,30 @@ class Bank:
             self._made[key] = self._whole(key) if len(names) == 1 else self._mixed(key, names)
         return self._made[key]
 
-    def add(self, part: LanguagePart) -> Path:
-        """Writes the part of a new language into the bank; returns its folder.
+    def add(self, member: LanguagePart | Prompt) -> Path:
+        """Writes the part or the whole prompt of a new language into the bank; returns its folder.
 
         Raises:
             InputError: the language is there already, or its name is no folder's name.
         """
-        target = language_folder(self.folder, part.language)
-        if part.language in self.languages or target.exists():
+        language = MIX.join(member.card.languages)
+        target = self.folder_for(language)
+        if isinstance(member, Prompt):
+            return member.save_pretrained(target)
+        return write_part(target, member, self.folder / SHARED_FOLDER, self._shared().config)
+
+    def folder_for(self, language: str) -> Path:
+        """Returns the folder that a new language gets.
+
+        Raises:
+            InputError: the language is there already, or its name is no folder's name.
+        """
+        target = language_folder(self.folder, language)
+        if language in self.languages or target.exists():
             raise InputError(
-                f"bank {self.folder}: has {part.language} already; remove {target} to learn it anew"
+                f"bank {self.folder}: has {language} already; remove {target} to learn it anew"
             )
-        return write_part(target, part, self.folder / SHARED_FOLDER, self._shared().config)
+        return target
 
     def _shared(self) -> Prompt:
         if self.shared is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig
@@ -16,12 +16,15 @@ class ExpansionConfig:
     language: str
     """The language, as its corpus names it; its folder in the bank gets this name."""
     bank: str
-    """Folder of a bank of method lapt."""
+    """Folder of a bank."""
     corpus: CorpusConfig
     model: str | None = None
     """Whisper to keep frozen; by default the bank's base."""
     output: str | None = None
     """Folder for the run's recipe, checkpoints and logs; by default runs/add-LANGUAGE. The bank changes only at the end."""
+    form: Literal["auto", "part", "whole"] = "auto"
+    """What the language gets: a small part over the bank's shared vectors (part), or a prompt of its own like those of the bank
+    (whole). auto: a part where the bank has parts."""
     init: str = "auto"
     """Where the language's part starts: zero (it changes nothing, but for concat at sites other than feed_forward),
     nearest (the part of the language of the bank that sounds most alike to bare Whisper), a language of the bank, or auto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,13 @@ from spt_whisper.cli import main
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
-from spt_whisper.prompts.config import LEFT
-from spt_whisper.training.expansion import add_language, nearest_language
+from spt_whisper.prompts.config import LEFT, PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.training.additions import nearest_language
+from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
-from spt_whisper.training.recipe import DataConfig, OptimizerConfig
+from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
+from spt_whisper.training.run import fit
 from spt_whisper.training.start import Heard
 from spt_whisper.transcription.transcriber import Whisper
 from tests.tiny_corpus import write_corpus, write_model
@@ -107,6 +111,52 @@ def test_the_nearest_language_is_the_one_with_the_likeliest_key(home: Path) -> N
         assert nearest_language(bank, heard) == language
 
 
+def test_a_whole_prompt_in_a_bank_is_what_fit_makes_of_the_language_alone(home: Path) -> None:
+    folder = home / "run" / "bank"
+    before = digests(folder)
+    result = add_language(config(home, form="whole"))
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("cv", "ky", "sah")
+    assert list(bank.prompts) == ["cv"]
+    after = digests(folder)
+    assert {name: after[name] for name in before} == before
+    assert result.before == result.after
+    fit(
+        Recipe(
+            CorpusConfig(str(home / "new")), model=str(home / "model"), output=str(home / "alone"),
+            window_seconds=2, prompt=PromptConfig(length=4), data=DataConfig(batch_size=2),
+            optimizer=OptimizerConfig(learning_rate=0.05), trainer=QUIET,
+        )
+    )  # fmt: skip
+    alone = Prompt.from_pretrained(home / "alone" / "prompt").vectors.named_tensors()
+    whole = bank.prompt("cv").vectors.named_tensors()
+    assert alone.keys() == whole.keys()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in alone.items())
+    assert bank.card("cv").key is not None
+
+
+def test_a_bank_without_shared_vectors_gets_a_whole_prompt(home: Path) -> None:
+    folder = home / "apart"
+    add_language(config(home, form="whole"))
+    shutil.move(home / "run" / "bank" / "cv", folder / "cv")
+    write_corpus(home / "third", languages=("tt",))
+    third = config(
+        home, language="tt", bank=str(folder), corpus=CorpusConfig(str(home / "third")),
+        output=str(home / "more"),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="share nothing to which a part could be added"):
+        add_language(replace(third, form="part"))
+    before = digests(folder)
+    add_language(third)
+    after = digests(folder)
+    assert {name: after[name] for name in before} == before
+    bank = Bank.from_pretrained(folder)
+    assert sorted(bank.prompts) == ["cv", "tt"]
+    assert bank.prompt("tt").config == bank.prompt("cv").config
+    with pytest.raises(InputError, match="has tt already"):
+        add_language(third)
+
+
 def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
     before = digests(home / "run" / "bank")
     with pytest.raises(InputError, match="has ky already"):
@@ -115,6 +165,8 @@ def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
         add_language(config(home, language="qug"))
     with pytest.raises(InputError, match="init: found 'tt'; wanted auto, zero, nearest or one of"):
         add_language(config(home, init="tt"))
+    with pytest.raises(InputError, match="init: found 'zero'; a whole prompt starts anew"):
+        add_language(config(home, form="whole", init="zero"))
     write_model(home / "other", seed=5)
     with pytest.raises(InputError, match="load the prompt's own base model"):
         add_language(config(home, model=str(home / "other")))

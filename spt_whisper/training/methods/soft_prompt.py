@@ -32,9 +32,11 @@ class PromptLearner(Learner):
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/prompt`."""
-        return Prompt(self.prompt.config, self.prompt.fold(), card).save_pretrained(
-            output / "prompt"
-        )
+        return self.made(card).save_pretrained(output / "prompt")
+
+    def made(self, card: PromptCard) -> Prompt:
+        """Returns what was learned, as it is written."""
+        return Prompt(self.prompt.config, self.prompt.fold(), card)
 
     @property
     def stored_numbers(self) -> int:

@@ -1,0 +1,187 @@
+"""What a language gets in a bank: its part over the shared vectors, or a whole prompt. A new form is a row of `FORMS`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
+from spt_whisper.prompts.language_part import LanguagePart
+from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.training.batch import Example, collate
+from spt_whisper.training.data_module import ExampleSet
+from spt_whisper.training.epoch_batches import Draw
+from spt_whisper.training.expansion_settings import ExpansionConfig
+from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
+from spt_whisper.training.methods.learner import Learner, Setup
+from spt_whisper.training.methods.soft_prompt import soft_prompt
+from spt_whisper.training.preparation import Parts
+from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.recipe import Method, Recipe
+from spt_whisper.training.start import Heard, expected_embedding
+from spt_whisper.training.window_batches import by_window
+
+logger = logging.getLogger(__name__)
+_TRIED = 32  # utterances on which two starts are compared
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What a language learns, at its start."""
+
+    learner: Learner
+    init: str  # where it starts
+    member: Callable[[PromptCard], LanguagePart | Prompt]  # what it ends as in the bank
+
+
+@dataclass(frozen=True)
+class Form:
+    """One kind of addition."""
+
+    method: Method
+    like: Callable[[Bank], Prompt]  # the prompt whose base, sites, windows and spelling it takes
+    start: Callable[[ExpansionConfig, Setup, Parts, Bank], Addition]
+
+
+def form_of(config: ExpansionConfig, bank: Bank) -> Form:
+    """Returns the form that a new language of the bank gets.
+
+    Raises:
+        InputError: a part is wanted of a bank without shared vectors, or a whole prompt that starts from a part.
+    """
+    name = config.form
+    if name == "auto":
+        name = "part" if bank.parts else "whole"
+    if name == "part" and not bank.parts:
+        raise InputError(
+            f"form: the prompts of bank {bank.folder} share nothing to which a part could be added; "
+            "wanted whole, or a bank of method lapt"
+        )
+    if name == "whole" and config.init != "auto":
+        raise InputError(
+            f"init: found {config.init!r}; a whole prompt starts anew, so leave init out"
+        )
+    return FORMS[name]
+
+
+def recipe_of(config: ExpansionConfig, bank: Bank) -> Recipe:
+    """Returns the addition as a recipe: what the bank settles, and what the settings add."""
+    from spt_whisper.text.normalization import TextProcessing
+
+    form = form_of(config, bank)
+    like = form.like(bank)
+    recipe = Recipe(
+        corpus=config.corpus,
+        method=form.method,
+        model=config.model or like.card.base,
+        output=config.output or f"runs/add-{config.language}",
+        languages={config.language: config.tokens} if config.tokens else [],
+        # those that its recipe allowed: the new language may need one that the others did not
+        window_seconds=like.card.recipe.get("window_seconds", list(like.card.windows)),
+        prompt=like.config,
+        text=TextProcessing.of_card(like.card.text),
+        optimizer=config.optimizer,
+        data=config.data,
+        early_stopping=config.early_stopping,
+        recompute=config.recompute,
+        seed=config.seed,
+        trainer=config.trainer,
+    )
+    if form is not FORMS["part"]:
+        return recipe
+    aware = next(iter(bank.parts.values())).aware
+    return replace(recipe, prompt=like.config.folded, lapt=aware)
+
+
+def start_of(config: ExpansionConfig, recipe: Recipe, parts: Parts, bank: Bank) -> Addition:
+    """Returns what the language learns, at its start."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    codes = {config.language: parts.builder.codes[config.language]}
+    setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
+    return form_of(config, bank).start(config, setup, parts, bank)
+
+
+def nearest_language(bank: Bank, heard: Heard) -> str:
+    """Returns the language with a part that sounds most alike to bare Whisper (cosine of mean log-posteriors)."""
+
+    def likeness(language: str) -> float:
+        key = bank.card(language).key
+        if key is None:
+            return -1.0
+        other = torch.tensor(key.log_posterior)
+        return float(torch.cosine_similarity(heard.log_posterior, other, dim=0))
+
+    return max(bank.parts, key=likeness)
+
+
+def _whole(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> Addition:
+    """What `fit` would train on the language alone."""
+    learner = soft_prompt(setup)
+
+    def member(card: PromptCard) -> Prompt:
+        return learner.made(replace(card, languages=(config.language,)))
+
+    return Addition(learner, "anew", member)
+
+
+def _part(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> Addition:
+    """The language's part over frozen shared vectors, from the start that has the lowest loss."""
+    single_tokens(setup)
+    recipe, heard, shared = setup.recipe, setup.hear(config.language), _shared(bank)
+    token = expected_embedding(parts.whisper, heard)
+    zero = start_part(recipe.prompt, recipe.lapt, parts.whisper.shape, setup.generator, token)
+
+    def learner(part: dict[str, Tensor]) -> LanguageAwareLearner:
+        vectors = SoftPrompt(recipe.prompt, shared.vectors).requires_grad_(False)
+        prompt = LanguageAwarePrompt(vectors, recipe.lapt, {config.language: part})
+        return LanguageAwareLearner(prompt, setup, {config.language: heard})
+
+    starts = {"zero": learner(zero)}
+    if config.init != "zero":
+        name = nearest_language(bank, heard) if config.init in ("auto", "nearest") else config.init
+        if name not in bank.parts:
+            raise InputError(
+                f"init: found {name!r}; wanted auto, zero, nearest or one of {', '.join(bank.parts)}"
+            )
+        own = {key: value for key, value in zero.items() if "language" in key}
+        starts[name] = learner({**bank.parts[name].tensors, **own})
+        if config.init != "auto":
+            del starts["zero"]
+    losses = {name: _loss(start, recipe, parts) for name, start in starts.items()}
+    for name, loss in losses.items():
+        logger.info("start %s: loss %.3f before training", name, loss)
+    best = min(losses, key=lambda name: losses[name])
+    return Addition(starts[best], best, partial(starts[best].part, config.language))
+
+
+def _loss(learner: LanguageAwareLearner, recipe: Recipe, parts: Parts) -> float:
+    """Mean loss over the first utterances of dev (of train where there is no dev)."""
+    examples: list[Example] = (parts.dev or parts.train)[:_TRIED]
+    data = ExampleSet(examples, parts.builder, {})
+    tuner = PromptTuner(parts.whisper, learner, recipe.optimizer).eval()
+    losses = []
+    for indices in by_window(range(len(examples)), lambda index: examples[index].window, _BATCH):
+        items = [data[Draw(0, index)] for index in indices]
+        losses.append(tuner.loss_on(collate(items, parts.builder.tokens.end)) * len(items))
+    return sum(losses) / len(examples)
+
+
+def _shared(bank: Bank) -> Prompt:
+    assert bank.shared is not None, "a bank with parts was read with what they share"
+    return bank.shared
+
+
+FORMS = {
+    "part": Form("lapt", _shared, _part),
+    "whole": Form("prompt", lambda bank: bank.shared or next(iter(bank.prompts.values())), _whole),
+}
