@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         ("Whisper's weights", result.before.weights, result.after.weights),
     ):
         table.add_row(name, before[:16], after[:16])
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     console.print(
         f"language: {result.folder}, {result.trained_numbers:,} numbers trained from start {result.init}",

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_class_arguments(CompareConfig, None)
     settings = instantiate(parser, [*paths, *own])
+    if settings.recipes != paths:
+        parser.error(f"recipes: found {' '.join(settings.recipes)} behind a flag, wanted in front")
     config = CompareConfig(**{key.name: settings[key.name] for key in fields(CompareConfig)})
 
     from spt_whisper.evaluation.comparison.compare import NamedRecipe, compare
@@ -89,7 +91,7 @@ def _report(comparison: Comparison, store: Path) -> int:
         table, picture = store / "table.md", store / "compare.png"
         write_markdown(comparison.rows, failed, table)
         draw_comparison(comparison.rows, picture)
-        console = Console(width=_WIDTH)
+        console = Console(width=_WIDTH, markup=False)
         console.print(comparison_table(comparison.rows))
         console.print(f"table: {table}, picture: {picture}", soft_wrap=True)
     for failure in comparison.failures:

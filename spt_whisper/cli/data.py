@@ -31,7 +31,7 @@ def check(arguments: Sequence[str]) -> int:
     from spt_whisper.evaluation.data.table import check_tables
 
     result = check_corpus(config)
-    console = Console()
+    console = Console(markup=False)
     for table in check_tables(result):
         console.print(table)
     if config.output:
@@ -49,7 +49,7 @@ def prepare(arguments: Sequence[str]) -> int:
     from spt_whisper.evaluation.data.prepare import prepare_manifest
 
     result = prepare_manifest(config)
-    Console().print(
+    Console(markup=False).print(
         f"manifest: {config.output}, {result.utterances:,} utterances; audio: {result.converted:,} "
         f"converted, {result.kept:,} kept as they were, {result.failed:,} failed and left out",
         soft_wrap=True,

@@ -44,7 +44,7 @@ def run(config: EvaluateConfig) -> None:
     report.write(output)
     draw_report(report, picture)
     write_html(report, page, utterances)
-    console = Console()
+    console = Console(markup=False)
     console.print(report_table(report))
     for table in detail_tables(report):
         console.print(table)

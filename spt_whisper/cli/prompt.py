@@ -206,4 +206,4 @@ def _left_out(what: str, error: InputError) -> int:
 def _print(table: Table) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -44,7 +44,7 @@ def list_recipes(arguments: Sequence[str]) -> int:
     for recipe in packed_recipes():
         methods = f"{len(recipe.methods)} methods" if recipe.methods else ""
         table.add_row(recipe.name, recipe.summary, recipe.reader, recipe.method, methods)
-    Console().print(table)
+    Console(markup=False).print(table)
     print("to use one: spt-whisper recipes copy NAME, then spt-whisper fit NAME.yaml")
     return DONE
 

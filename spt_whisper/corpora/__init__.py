@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,7 +64,7 @@ class CorpusConfig:
     subset: str | list[str] | None = None
     """Part of a corpus that keeps several side by side: the folder of a language in FLEURS (`ky_kg`)
     and Common Voice (`ky`), a folder of manifests, the configuration on the hub. A list reads several,
-    and puts each one's name in front of its utterances' ids."""
+    and puts each one's name in front of its utterances' ids and speakers."""
     text_column: str | None = None
     """Column with the text, where the corpus has columns; none: the usual one."""
     language: str | None = None
@@ -117,12 +117,27 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
             or nothing is left.
     """
     if isinstance(config.subset, list):
-        return [
-            dataclasses.replace(utterance, id=f"{subset}-{utterance.id}")
-            for subset in config.subset
-            for utterance in _read_subset(config, subset, split)
-        ]
+        return _joined({subset: _read_subset(config, subset, split) for subset in config.subset})
     return _read_subset(config, config.subset, split)
+
+
+def _joined(subsets: Mapping[str, Sequence[Utterance]]) -> list[Utterance]:
+    """All utterances, each subset's name in front of its ids and of its speakers, who are other people.
+
+    Raises:
+        InputError: two ids become the same.
+    """
+    joined: dict[str, Utterance] = {}
+    for subset, utterances in subsets.items():
+        name = subset.replace("/", "-")  # ids name files
+        for own in utterances:
+            identifier, speaker = f"{name}-{own.id}", own.speaker and f"{name}-{own.speaker}"
+            if identifier in joined:
+                raise InputError(
+                    f"subset {subset}: {own.id!r} is {identifier!r} in front of another subset, too; rename one"
+                )
+            joined[identifier] = dataclasses.replace(own, id=identifier, speaker=speaker)
+    return list(joined.values())
 
 
 def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list[Utterance]:

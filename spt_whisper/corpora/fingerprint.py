@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spt_whisper.corpora.utterance import Utterance
@@ -17,7 +18,16 @@ def fingerprint_splits(splits: Mapping[str, Sequence[Utterance]]) -> str:
     Raises:
         InputError: an audio file is missing.
     """
-    facts = {name: [_facts(u) for u in split] for name, split in splits.items()}
+    return _digest({name: [_facts(u) for u in split] for name, split in splits.items()})
+
+
+def fingerprint_folder(folder: Path) -> str:
+    """Returns the SHA-256 of the names and sizes of all files in a folder, 64 hex digits."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return _digest({str(path.relative_to(folder)): path.stat().st_size for path in files})
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -10,6 +10,7 @@ otherwise only through torchcodec, even undecoded.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -162,7 +163,8 @@ def _identifier(path: str, number: int, seen: set[str]) -> str:
     plain = re.sub(r"[\x00-\x1f]", "", name)
     if not plain:
         return str(number)
-    return f"{plain}-{number}" if plain in seen else plain
+    names = itertools.chain([plain], (f"{plain}-{more}" for more in itertools.count(number)))
+    return next(name for name in names if name not in seen)
 
 
 def _one_line(error: Exception) -> str:

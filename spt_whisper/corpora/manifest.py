@@ -20,7 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from spt_whisper.corpora.rows import LANGUAGE_SEPARATOR, open_text, path_below, row_error, unique
+from spt_whisper.corpora.rows import (
+    LANGUAGE_SEPARATOR,
+    is_writable,
+    open_text,
+    path_below,
+    row_error,
+    unique,
+)
 from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -145,6 +152,8 @@ class Fields:
             raise self._wrong(column, value, "a string")
         if not (empty or value.strip()):
             raise self._wrong(column, value, "a value")
+        if not is_writable(value):
+            raise self._wrong(column, value, "Unicode text")
         return value
 
     def optional(self, column: str) -> str | None:
@@ -174,7 +183,7 @@ class Fields:
             return None
         try:
             seconds = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             seconds = math.nan
         least = 0.0 if column == "start" else math.ulp(0.0)
         if not least <= seconds < math.inf:
@@ -182,8 +191,8 @@ class Fields:
         return seconds
 
     def names(self, *columns: str, separator: str) -> tuple[str, ...]:
-        """Value of the first of `columns` that is there, as a tuple; () where none is."""
-        column = next((name for name in columns if self.row.get(name) is not None), columns[0])
+        """Value of the first of `columns` that has one, as a tuple; () where none has."""
+        column = next((name for name in columns if self.row.get(name)), columns[0])
         value = self.row.get(column)
         if isinstance(value, str):
             value = [name for name in re.split(separator, value) if name]

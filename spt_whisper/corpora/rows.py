@@ -62,9 +62,16 @@ def check_id(path: Path, number: int, identifier: str, seen: set[str]) -> None:
     if _NO_FILE_NAME.search(identifier):
         problem = f"id {identifier!r} cannot name a file; give ids without / \\ and control codes"
         raise row_error(path, number, problem)
+    if not is_writable(identifier):
+        raise row_error(path, number, f"id {identifier!r} is no Unicode text; write it anew")
     if identifier in seen:
         raise row_error(path, number, f"id {identifier!r} is there twice; make ids unique")
     seen.add(identifier)
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text can be written as UTF-8; half of a surrogate pair, as JSON may hold it, cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def unique(path: Path, numbered: Iterable[tuple[int, Utterance]]) -> list[Utterance]:

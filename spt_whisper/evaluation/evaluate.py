@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from spt_whisper.audio import WINDOW_SECONDS, load_audio
+from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS, load_audio
 from spt_whisper.corpora import read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
@@ -20,10 +20,10 @@ from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
-from spt_whisper.text.switching import tags_after
 from spt_whisper.transcription.transcriber import Whisper
 
 ZERO_SHOT = "zero_shot"
+_COMPOSED = TextProcessing()
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         )
     utterances = scored_utterances(config) if utterances is None else utterances
     scorer = _Scorer(config, learned)
-    rows = [Row(load_audio(u.audio, u.start, u.end)) for u in utterances]
+    utterances, rows = _heard(utterances, config.split)
     systems, used = [], {}
     own = []
     if learned:
@@ -82,6 +82,7 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
     corpus = {**asdict(config.corpus), "root": Path(config.corpus.root).resolve().name}
     settings = {
         "systems": used,
+        "digests": learned.digests if learned else {},
         "corpus": {**corpus, "split": config.split},
         "model": scorer.name,
         "decoding": asdict(config.decoding),
@@ -100,7 +101,6 @@ class _Scorer:
         self.config = config
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
-        self.text = TextProcessing.of_card(self.card.text) if self.card else TextProcessing()
         self.name = bare_name(learned.model if learned else config.model or "base")
         self._loaded: dict[str, Whisper] = {}
 
@@ -125,16 +125,10 @@ class _Scorer:
         stopped = sum(result.hypothesis.stopped_by != "end" for result in results)
         if stopped:
             logger.info("%s: a guard stopped %d of %d utterances", name, stopped, len(results))
-        references = [self._as_learned(utterance) for utterance in utterances]
-        texts = [self.text.apply(result.hypothesis.text) for result in results]
+        # letters composed, as a prompt is taught them: `raw` tells no é from another
+        references = [replace(u, text=_COMPOSED.apply(u.text)) for u in utterances]
+        texts = [_COMPOSED.apply(result.hypothesis.text) for result in results]
         return score_system(name, references, texts, self.normalizer, config.resamples, config.seed)
-
-    def _as_learned(self, utterance: Utterance) -> Utterance:
-        """The utterance with the text that the prompt was taught, and the tags of its words."""
-        own, tags = utterance.text, utterance.word_languages
-        if tags:
-            tags = tags_after(own, tags, self.text.apply)
-        return replace(utterance, text=self.text.apply(own), word_languages=tags)
 
     def check(self, learned: Learned, rows: Sequence[Row]) -> None:
         """Refuses prompts of another Whisper before anything is decoded.
@@ -182,8 +176,9 @@ class _Scorer:
         scored = config.split == "dev" or config.corpus.is_one_file
         if len(ways) == 1 or scored or not config.corpus.dev:
             return ways[0]
-        dev = _fitting(read_split(config.corpus, "dev"), "dev")[: config.dev_limit]
-        rows = [Row(load_audio(u.audio, u.start, u.end)) for u in dev]
+        dev, rows = _heard(
+            _spread(_fitting(read_split(config.corpus, "dev"), "dev"), config.dev_limit), "dev"
+        )
         # in this process: some utterances are not worth the start of others
         rates = {way: self.score_bare(str(way), dev, rows, way, processes=1).rate for way in ways}
         for way, rate in rates.items():
@@ -193,9 +188,21 @@ class _Scorer:
 
 def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
     """Utterances of at most 30 s; longer ones are named."""
-    kept = [u for u in utterances if (with_duration(u).duration or 0.0) <= WINDOW_SECONDS]
-    kept_ids = {u.id for u in kept}
-    dropped = [u.id for u in utterances if u.id not in kept_ids]
+    timed = [with_duration(utterance) for utterance in utterances]
+    return _kept(timed, [(u.duration or 0.0) <= WINDOW_SECONDS for u in timed], split)
+
+
+def _heard(utterances: Sequence[Utterance], split: str) -> tuple[list[Utterance], list[Row]]:
+    """Utterances with their audio; those whose audio is longer than the corpus says, and than 30 s, are left out."""
+    rows = [Row(load_audio(u.audio, u.start, u.end)) for u in utterances]
+    fits = [row.waveform.shape[0] <= WINDOW_SECONDS * SAMPLE_RATE for row in rows]
+    kept = _kept(utterances, fits, split)
+    return kept, list(itertools.compress(rows, fits))
+
+
+def _kept(utterances: Sequence[Utterance], fits: Sequence[bool], split: str) -> list[Utterance]:
+    """Those that fit a window; the others are named."""
+    dropped = [u.id for u, fit in zip(utterances, fits, strict=True) if not fit]
     if dropped:
         logger.warning(
             "corpus, %s: %d utterances over 30 s are not scored: %s",
@@ -203,6 +210,16 @@ def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
             len(dropped),
             " ".join(dropped),
         )
-    if not kept:
+    if not any(fits):
         raise InputError(f"corpus, {split}: no utterance of at most {WINDOW_SECONDS} s")
-    return kept
+    return list(itertools.compress(utterances, fits))
+
+
+def _spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
+    """So many utterances, of each language in turn, in their order."""
+    of_language: dict[str, list[int]] = {}
+    for place, utterance in enumerate(utterances):
+        of_language.setdefault(utterance.languages[0], []).append(place)
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*of_language.values()))
+    chosen = [place for place in turns if place is not None][:limit]
+    return [utterances[place] for place in sorted(chosen)]

@@ -11,6 +11,7 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.whisper.adapted import read_model_card
 from spt_whisper.whisper.onnx import is_onnx, read_settings
 
@@ -24,6 +25,7 @@ class Learned:
     card: PromptCard
     model: str  # with which it is decoded: frozen Whisper, or a model of its own
     row: Callable[[Row, Utterance], Row]
+    digests: dict[str, str]  # of the numbers of each prompt, by which a report is known again
 
 
 def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Learned | None:
@@ -56,8 +58,20 @@ def bare_name(model: str) -> str:
 def _prompt(prompt: Prompt, model: str | None) -> Learned:
     return Learned(
         "prompt", prompt.name, prompt.card, model or prompt.card.base,
-        lambda row, _: replace(row, prompt=prompt),
+        lambda row, _: replace(row, prompt=prompt), digests_of(prompt),
     )  # fmt: skip
+
+
+def digests_of(subject: Prompt | Bank) -> dict[str, str]:
+    """Returns the SHA-256 of a prompt's numbers, or of those of each language's in a bank."""
+    prompts = (
+        {"prompt": subject}
+        if isinstance(subject, Prompt)
+        else {language: subject.prompt(language) for language in subject.languages}
+    )
+    return {
+        name: digest_tensors(prompt.vectors.named_tensors()) for name, prompt in prompts.items()
+    }
 
 
 def _bank(bank: Bank, model: str | None) -> Learned:
@@ -65,7 +79,9 @@ def _bank(bank: Bank, model: str | None) -> Learned:
         return replace(row, prompt=bank.prompt(utterance.languages))
 
     card = bank.shared.card if bank.shared else bank.card(bank.languages[0])
-    return Learned("bank", str(bank.folder), card, model or card.base, with_own_prompt)
+    return Learned(
+        "bank", str(bank.folder), card, model or card.base, with_own_prompt, digests_of(bank)
+    )
 
 
 def _adapted(model: str, card: PromptCard) -> Learned:
@@ -73,4 +89,4 @@ def _adapted(model: str, card: PromptCard) -> Learned:
         found = (code for language in utterance.languages for code in card.codes.get(language, ()))
         return replace(row, languages=tuple(dict.fromkeys(found)) or None)
 
-    return Learned("adapted", model, card, model, with_own_tokens)
+    return Learned("adapted", model, card, model, with_own_tokens, {})

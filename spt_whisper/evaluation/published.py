@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import REMARKS
+from spt_whisper.evaluation.learned import digests_of
 from spt_whisper.evaluation.report import REPORT_FILE, Report
 from spt_whisper.evaluation.system_score import SystemScore
 from spt_whisper.evaluation.table import RATE_TITLES, SHOWN
@@ -29,7 +31,7 @@ def model_card(
         InputError: there is no such report, it is broken, or it is of something else.
     """
     learned = "prompt" if isinstance(subject, Prompt) else "bank"
-    scores = _read_scores(Path(report), learned) if report else []
+    scores = _read_scores(Path(report), learned, digests_of(subject)) if report else []
     publication = Publication(name, license, scores, learned)
     if isinstance(subject, Prompt):
         return render_readme(subject.config, subject.card, publication)
@@ -37,14 +39,19 @@ def model_card(
     return render_bank_readme(cards, publication)
 
 
-def _read_scores(path: Path, learned: str) -> list[Score]:
-    """The rates that a report's own table shows, of each of its systems."""
+def _read_scores(path: Path, learned: str, digests: Mapping[str, str]) -> list[Score]:
+    """The rates that a report's own table shows, of each of its systems; a bank may have grown since."""
     path = path / REPORT_FILE if path.is_dir() else path
     report = Report.read(path)
     names = [system.name for system in report.systems]
     if learned not in names:
         raise InputError(
             f"{path}: scores {', '.join(names) or 'nothing'}; wanted a report of `evaluate --{learned}`"
+        )
+    scored = report.settings.get("digests") or {"prompt": "not told"}
+    if not scored.items() <= digests.items():
+        raise InputError(
+            f"{path}: is of other numbers than this {learned} has; score it anew with `evaluate --{learned}`"
         )
     return [score for system in report.systems for score in _scores(report, system)]
 

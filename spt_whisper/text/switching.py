@@ -89,20 +89,6 @@ def language_units(
     return Pair(by_script[0], by_script[1], tagged=False)
 
 
-def tags_after(text: str, tags: Sequence[str], process: Callable[[str], str]) -> tuple[str, ...]:
-    """Returns the tags of the words that are left of a text when each has been processed; a word may become several.
-
-    Tags that do not fit the words stay as they are, and fit no better later.
-    """
-    every_word = words(text)
-    lasting = [word for word in every_word if process(word)]
-    for found in (every_word, lasting):
-        if len(found) == len(tags):
-            pairs = zip(found, tags, strict=True)
-            return tuple(tag for word, tag in pairs for _ in words(process(word)))
-    return tuple(tags)
-
-
 def count_switching_errors(pairs: Iterable[Pair]) -> SwitchingErrors:
     """The errors of a whole corpus."""
     tally = _Tally()

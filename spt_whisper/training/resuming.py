@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import yaml
 
@@ -66,12 +66,19 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
 
 def is_unfinished(recipe: Recipe) -> bool:
     """Whether the output folder holds a checkpoint of these settings and nothing that was made from it."""
-    checkpoint = _checkpoint(recipe)
-    if not checkpoint.is_file() or _changed(recipe):
-        return False
-    kept = checkpoint.stat().st_mtime_ns
-    made = [Path(recipe.output) / artifact for artifact in get_args(Artifact)]
-    return not any(folder.is_dir() and folder.stat().st_mtime_ns >= kept for folder in made)
+    return _is_kept(recipe) and finished_artifact(recipe) is None
+
+
+def finished_artifact(recipe: Recipe) -> Artifact | None:
+    """Returns what a run of these settings has made in the output folder, if it has ended."""
+    if not _is_kept(recipe):
+        return None
+    kept = _checkpoint(recipe).stat().st_mtime_ns
+    for artifact in get_args(Artifact):
+        folder = Path(recipe.output) / artifact
+        if folder.is_dir() and folder.stat().st_mtime_ns >= kept:
+            return cast("Artifact", artifact)
+    return None
 
 
 def write_recipe(recipe: Recipe) -> None:
@@ -86,6 +93,11 @@ def plain(recipe: Recipe) -> dict[str, Any]:
         yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
     )
     return plain
+
+
+def _is_kept(recipe: Recipe) -> bool:
+    """Whether there is a checkpoint of these settings."""
+    return _checkpoint(recipe).is_file() and not _changed(recipe)
 
 
 def _checkpoint(recipe: Recipe) -> Path:

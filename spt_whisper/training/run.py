@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import lightning
@@ -17,7 +17,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from spt_whisper.atomic import check_writable
 from spt_whisper.errors import InputError
 from spt_whisper.memory import naming_shortage
+from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.batch import AudioKey, windows_of
 from spt_whisper.training.callbacks import BEST, CHECKPOINTS, RunNumbers
 from spt_whisper.training.data_module import SpeechDataModule
@@ -34,9 +36,15 @@ from spt_whisper.training.processes import (
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.resuming import first_checkpoint, plain, write_recipe
+from spt_whisper.training.resuming import (
+    finished_artifact,
+    first_checkpoint,
+    plain,
+    write_recipe,
+)
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer, keep_losses
+from spt_whisper.whisper.adapted import read_model_card
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -89,6 +97,31 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     numbers = train(recipe, parts, learner, checkpoint)
     card = make_card(recipe, parts, numbers, fingerprint, start)
     return FitResult(learner.artifact, learner.write(output, card), numbers)
+
+
+def finished_fit(recipe: Recipe) -> FitResult | None:
+    """Returns what `fit` has made of this recipe in its output folder, if it has ended; None: there is more to do."""
+    artifact = finished_artifact(recipe)
+    if artifact is None:
+        return None
+    folder = Path(recipe.output) / artifact
+    card = _READ_CARD[artifact](folder)
+    if card is None:
+        return None
+    numbers = {name: card.training[name] for name in (field.name for field in fields(RunNumbers))}
+    return FitResult(artifact, folder, RunNumbers(**numbers))
+
+
+def _card_of_bank(folder: Path) -> PromptCard:
+    bank = Bank.from_folder(folder)
+    return bank.shared.card if bank.shared else bank.card(bank.languages[0])
+
+
+_READ_CARD: dict[Artifact, Callable[[Path], PromptCard | None]] = {
+    "prompt": lambda folder: Prompt.from_folder(folder).card,
+    "bank": _card_of_bank,
+    "model": read_model_card,
+}
 
 
 def check_start(recipe: Recipe, *written: Path) -> None:

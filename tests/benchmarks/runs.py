@@ -12,10 +12,12 @@ from spt_whisper.text.error_rates import ErrorCounts
 
 def finished(row: str, speech: str, wrong: Sequence[int], **more: object) -> FinishedRun:
     """A run in which each speaker said ten words, and so many of them were taken for others."""
-    units = tuple(UnitCounts((10 - n, n, 0, 0), (10 - n, n, 0, 0)) for n in wrong)
+    counts = ((10 - n, n, 0, 0) for n in wrong)
+    units = tuple(UnitCounts(each, each, each) for each in counts)
     rate = sum((ErrorCounts(*unit.words) for unit in units), ErrorCounts()).rate
     scores = RunScores(
-        "basic", rate, rate, (rate, rate), (rate, rate), sum(wrong), 0, 0, len(wrong), "speaker", units
+        "basic", rate, rate, (rate, rate), (rate, rate), sum(wrong), 0, 0, len(wrong), "speaker", units,
+        "wer",
     )  # fmt: skip
     training = FitNumbers(10.0, 2, 0.5, 1.0, 60, 100, 1000)
     return FinishedRun(row, speech, {"seed": 0}, training, 0.1, scores, **more)  # type: ignore[arg-type]

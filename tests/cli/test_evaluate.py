@@ -13,11 +13,18 @@ import soundfile
 from spt_whisper.cli import main
 from spt_whisper.cli.evaluate import _output, run
 from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.evaluate import scored_utterances
+from spt_whisper.evaluation.evaluate import _spread, evaluate, scored_utterances
 from spt_whisper.evaluation.settings import EvaluateConfig
 from tests.tiny_corpus import fit_flags, write_corpus, write_model
+
+
+def rewrite(manifest: Path, **columns: object) -> None:
+    """Gives every row other values."""
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    manifest.write_text("".join(f"{json.dumps({**row, **columns})}\n" for row in rows))
 
 
 def test_report_utterances_page_and_picture(tmp_path: Path) -> None:
@@ -143,3 +150,60 @@ def test_a_ten_hour_file_is_named_and_never_read(
         kept = scored_utterances(EvaluateConfig(CorpusConfig(str(root))))
     assert [utterance.id for utterance in kept] == ["test0"]
     assert "1 utterances over 30 s are not scored: long" in caplog.text
+
+
+def test_audio_longer_than_its_manifest_says_is_named_and_not_scored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_corpus(tmp_path / "corpus", dev=0, test=2)
+    soundfile.write(root / "audio" / "late.wav", np.zeros(480_064, np.float32), 16_000)
+    with (root / "test.jsonl").open("a", encoding="utf-8") as file:
+        row = {"id": "late", "audio": "audio/late.wav", "text": "ari", "language": "qug"}
+        file.write(json.dumps({**row, "duration": 30.0}) + "\n")
+    config = EvaluateConfig(
+        CorpusConfig(str(root), dev=None), model=str(write_model(tmp_path / "model")), resamples=20
+    )
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        (system,) = evaluate(config).systems
+    assert [score.id for score in system.details] == ["test0", "test1"]
+    assert "1 utterances over 30 s are not scored: late" in caplog.text
+
+
+def test_durations_that_the_manifest_lacks_are_those_of_the_audio(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path / "corpus", dev=0)
+    rewrite(root / "test.jsonl", duration=None)
+    utterances = scored_utterances(EvaluateConfig(CorpusConfig(str(root))))
+    assert all(utterance.duration for utterance in utterances)
+
+
+def test_bare_whisper_is_asked_on_dev_speech_of_every_language() -> None:
+    utterances = [
+        Utterance(f"{language}{number}", Path("a.wav"), "x", (language,), 1.0)
+        for language, count in (("ky", 9), ("ug", 2), ("tt", 9))
+        for number in range(count)
+    ]
+    chosen = [utterance.id for utterance in _spread(utterances, 8)]
+    assert chosen == ["ky0", "ky1", "ky2", "ug0", "ug1", "tt0", "tt1", "tt2"]
+    assert _spread(utterances[:9], 4) == utterances[:4]
+
+
+def test_what_a_prompt_was_taught_to_write_leaves_the_references_as_they_are(
+    tmp_path: Path,
+) -> None:
+    """The tags of a corpus are taken out by the normalizer, also beside a prompt that writes no punctuation."""
+    root = write_corpus(tmp_path / "corpus", dev=0)
+    for split in ("train", "test"):
+        rewrite(root / f"{split}.jsonl", text="Hola, Mundo <v-noise>")
+    write_model(tmp_path / "model")
+    plain = ("--text.lowercase", "true", "--text.remove_punctuation", "true")
+    assert (
+        main(["fit", *fit_flags(tmp_path, tmp_path / "run", "--corpus.dev", "null", *plain)]) == 0
+    )
+    config = EvaluateConfig(
+        CorpusConfig(str(root), dev=None), model=str(tmp_path / "model"), resamples=20,
+        prompt=str(tmp_path / "run" / "prompt"), normalizer="code_switching",
+    )  # fmt: skip
+    for system in evaluate(config).systems:
+        for score in system.details:
+            assert score.reference == "Hola, Mundo <v-noise>"
+            assert score.normalized_reference == "hola mundo"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from spt_whisper.evaluation.learned import digests_of
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.system_score import score_system
 from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return make_prompt().save_pretrained(tmp_path / "run" / "prompt")
 
 
-def write_report(folder: Path, learned: str = "prompt") -> None:
+def write_report(folder: Path, subject: Prompt | Bank, learned: str = "prompt") -> None:
     """Writes what `evaluate` would: bare Whisper, and the prompt with one error in four words."""
     references = [Said("u1", "kay shuk wasi"), Said("u2", "ari")]
     said = {"zero_shot": ["the house", "harry"], learned: ["kay shuk wasi", "mana"]}
@@ -52,13 +53,14 @@ def write_report(folder: Path, learned: str = "prompt") -> None:
         score_system(name, references, texts, get_normalizer("basic"), resamples=20)
         for name, texts in said.items()
     ]
-    Report("kichwa (test)", "basic", systems).write(folder / "report.json")
+    settings = {"digests": digests_of(subject)}
+    Report("kichwa (test)", "basic", systems, settings).write(folder / "report.json")
 
 
 def test_a_prompt_is_pushed_with_its_card_and_nothing_else(
     hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_report(folder.parent)
+    write_report(folder.parent, make_prompt())
     for name in ("notes.txt", ".hidden", "report.html"):
         (folder / name).write_text("not for others")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -96,7 +98,8 @@ def test_a_bank_is_pushed_with_its_languages(hub: Hub, tmp_path: Path) -> None:
     bank_prompt("ky", SHARED_METHOD).save_pretrained(root / SHARED_FOLDER)
     for language in ("ky", "sah"):
         write_part(root / language, part(language), root / SHARED_FOLDER, CONFIG)
-    write_report(tmp_path, "bank")
+        if language == "ky":  # it has grown since it was scored
+            write_report(tmp_path, Bank.from_folder(root), "bank")
     report = str(tmp_path / "report.json")
     assert call("prompt", "push", str(root), NAME, "--report", report) == 0
     assert Bank.from_pretrained(NAME).languages == ("ky", "sah")
@@ -143,8 +146,10 @@ def test_a_folder_that_does_not_load_is_not_pushed(
     assert "someone/else is no folder" in refused(source=Path("someone/else"))
     assert "neither part.json nor prompt.json" in refused(source=tmp_path)
     assert "report.json: cannot be read" in refused(NAME, "--report", str(tmp_path))
-    write_report(tmp_path, "bank")
+    write_report(tmp_path, make_prompt(), "bank")
     assert "wanted a report of `evaluate --prompt`" in refused(NAME, "--report", str(tmp_path))
+    write_report(tmp_path, bank_prompt("qug", "prompt"))
+    assert "is of other numbers than this prompt has" in refused(NAME, "--report", str(tmp_path))
     (folder / "old.pkl").write_bytes(pickle.dumps("harm"))
     assert "old.pkl: is or may hold a pickle" in refused()
     (folder / "old.pkl").unlink()

@@ -96,6 +96,12 @@ def test_audio_is_relative_to_the_manifest(tmp_path: Path, audio: str, found: st
     assert read_manifest(path)[0].audio == tmp_path / found
 
 
+def test_an_empty_column_does_not_hide_the_other_of_its_kind(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,audio,text,languages,language\n1,a.wav,b,,ky\n", encoding="utf-8")
+    assert read_manifest(path)[0].languages == ("ky",)
+
+
 def test_absolute_audio_is_taken_as_it_is(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "x.jsonl", {**GOOD, "audio": "/elsewhere/a.wav"})
     assert read_manifest(path)[0].audio == Path("/elsewhere/a.wav")
@@ -128,6 +134,9 @@ def without(column: str) -> dict[str, object]:
         ({**GOOD, "duration": True}, r"column 'duration' is True; give seconds"),
         ({**GOOD, "duration": [1]}, r"column 'duration' is \[1\]; give seconds"),
         ({**GOOD, "duration": float("nan")}, r"column 'duration' is nan; give seconds"),
+        ({**GOOD, "duration": 10**400}, r"column 'duration' is 1000+; give seconds"),
+        ({**GOOD, "id": "caf\udce9"}, r"column 'id' is 'caf\\udce9'; give Unicode text"),
+        ({**GOOD, "text": "hola \ud83d"}, r"column 'text' is 'hola \\ud83d'; give Unicode text"),
         ({**GOOD, "start": -0.5}, r"column 'start' is -0.5; give seconds"),
         ({**GOOD, "start": 2, "end": 2}, r"end 2.0 is not behind start 2.0"),
         ({**GOOD, "language": 7}, r"column 'language' is 7; give a string or a list"),

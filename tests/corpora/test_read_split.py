@@ -172,3 +172,16 @@ def test_several_subsets_are_read_one_after_the_other_with_their_names(tmp_path:
     for wrong in ([], ["sakha", "sakha"]):
         with pytest.raises(InputError, match="give each one once"):
             CorpusConfig(str(tmp_path), subset=wrong)
+
+
+def test_ids_of_subsets_stay_apart_and_name_files(tmp_path: Path) -> None:
+    for name, identifier in (("a", "b-c"), ("a-b", "c"), ("real/x", "q")):
+        tiny_corpus.write_corpus(tmp_path / name, train=1)
+        path = tmp_path / name / "train.jsonl"
+        row = json.loads(path.read_text().splitlines()[0])
+        path.write_text(json.dumps({**row, "id": identifier, "speaker": "0"}))
+    found = read_split(CorpusConfig(str(tmp_path), subset=["a", "real/x"]), "train")
+    assert [utterance.id for utterance in found] == ["a-b-c", "real-x-q"]
+    assert [utterance.speaker for utterance in found] == ["a-0", "real-x-0"]  # two people
+    with pytest.raises(InputError, match="subset a-b: 'c' is 'a-b-c' in front of another subset"):
+        read_split(CorpusConfig(str(tmp_path), subset=["a", "a-b"]), "train")

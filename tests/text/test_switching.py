@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from spt_whisper.text.error_rates import ErrorCounts
-from spt_whisper.text.normalization import TextProcessing, get_normalizer
+from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.text.switching import (
     UNKNOWN,
     Confusion,
     SwitchingErrors,
     count_switching_errors,
     language_units,
-    tags_after,
 )
 
 MIXED = get_normalizer("code_switching")
@@ -86,17 +85,6 @@ def test_a_hyphenated_word_hands_its_tag_to_its_parts() -> None:
     assert [unit.language for unit in pair.reference] == ["qug", "qug", "es"]
     assert pair.switched
     assert pair.tagged
-
-
-def test_tags_follow_their_words_through_what_was_done_to_the_text() -> None:
-    plain = TextProcessing(remove_punctuation=True).apply
-    text, tags = "那个 co-working space - okay", ("zh", "en", "en", "x", "fr")
-    assert plain(text) == "那个 co working space okay"
-    assert tags_after(text, tags, plain) == ("zh", "en", "en", "en", "fr")
-    without = ("zh", "en", "en", "fr")  # none for the lone hyphen
-    assert tags_after(text, without, plain) == ("zh", "en", "en", "en", "fr")
-    assert tags_after(text, ("zh",), plain) == ("zh",)  # fits before no better than after
-    assert tags_after(text, tags, str) == tags
 
 
 def test_numbers_are_of_the_language_around_them() -> None:

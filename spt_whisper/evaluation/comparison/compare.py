@@ -13,11 +13,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spt_whisper.atomic import check_writable
 from spt_whisper.child_processes import spawned_pool
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.comparison.machine import this_machine
-from spt_whisper.evaluation.comparison.run_key import RunParts, hash_corpus, hashed_settings
+from spt_whisper.evaluation.comparison.run_key import (
+    RunParts,
+    hash_corpus,
+    hash_recordings,
+    hashed_settings,
+)
 from spt_whisper.evaluation.comparison.run_store import (
     FitNumbers,
     RunScores,
@@ -79,6 +85,7 @@ class _Run:
     recipe: Recipe
     parts: RunParts
     scoring: Scoring
+    fit_again: bool  # though there is a fit that has ended
 
     def __str__(self) -> str:
         return f"{self.name} seed {self.recipe.seed}"
@@ -98,10 +105,12 @@ def compare(
 
     Raises:
         InputError: two recipes have one name, or a file of the store is broken.
+        OSError: the store cannot be written.
     """
     twice = [name for name, count in Counter(named.name for named in recipes).items() if count > 1]
     if twice:
         raise InputError(f"recipe {twice[0]!r} is there twice; give each one file name")
+    check_writable(Path(config.store))
     store = RunStore(Path(config.store))
     runs, failures = _planned(recipes, config, prepare)
     # all are read before the first is fitted, so that a broken file is told at once
@@ -112,10 +121,12 @@ def compare(
             continue
         logger.info("run %d of %d: %s", number, len(runs), run)
         try:
-            finished[run.parts.key] = _in_fresh_process(_fit_and_score, run, prepare)
-            store.write(finished[run.parts.key])
+            made = _in_fresh_process(_fit_and_score, run, prepare)
         except Exception as error:  # whatever a run dies of, the others go on
             failures.append(_failure(str(run), error))
+            continue
+        store.write(made)
+        finished[run.parts.key] = made
     return Comparison(_rows(recipes, runs, finished), failures)
 
 
@@ -142,18 +153,20 @@ def _fingerprint(model: str) -> str:
 
 def _runs(named: NamedRecipe, config: CompareConfig, fingerprint: str) -> Iterator[_Run]:
     """One recipe with each seed, in an output folder of its own."""
+    augment = named.recipe.data.augment
     parts = RunParts(
         recipe=hashed_settings(asdict(named.recipe)),
         seed=0,
         scoring=asdict(config.scoring),
         model=fingerprint,
         data=hash_corpus(named.recipe.corpus),
+        recordings=hash_recordings({"noise": augment.noise, "rooms": augment.rooms}),
     )
     for seed in range(1 if named.recipe.method == ZERO_SHOT else config.seeds):
         seeded = replace(parts, seed=seed)
         output = Path(named.recipe.output) / f"{named.name}-{seed}-{seeded.key[:12]}"
         recipe = replace(named.recipe, seed=seed, output=str(output))
-        yield _Run(named.name, recipe, seeded, config.scoring)
+        yield _Run(named.name, recipe, seeded, config.scoring, config.fit_again)
 
 
 def _failure(name: str, error: Exception) -> Failure:
@@ -176,11 +189,7 @@ def _in_fresh_process(
 
 
 def _fit_and_score(run: _Run) -> StoredRun:
-    from spt_whisper.training.resuming import is_unfinished
-    from spt_whisper.training.run import fit
-
-    zero_shot = run.recipe.method == ZERO_SHOT
-    fitted = None if zero_shot else fit(run.recipe, resume=is_unfinished(run.recipe))
+    fitted = None if run.recipe.method == ZERO_SHOT else _fit(run)
     return StoredRun(
         key=run.parts.key,
         name=run.name,
@@ -192,6 +201,15 @@ def _fit_and_score(run: _Run) -> StoredRun:
         file_size=_size(fitted.folder) if fitted else 0,
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _fit(run: _Run) -> FitResult:
+    """What the run made, trained as far as an earlier call has not."""
+    from spt_whisper.training.resuming import is_unfinished
+    from spt_whisper.training.run import finished_fit, fit
+
+    ended = None if run.fit_again else finished_fit(run.recipe)
+    return ended or fit(run.recipe, resume=is_unfinished(run.recipe))
 
 
 def _size(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""A comparison as a picture: WER and CER of each recipe, with interval and one dot a seed."""
+"""A comparison as a picture: the error rates of each recipe, with interval and one dot a seed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from spt_whisper.evaluation.figure import (
     dress_rates,
     name_rows,
 )
+from spt_whisper.evaluation.picture import RATE_NAMES
+from spt_whisper.evaluation.table import SHOWN
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes
@@ -22,11 +24,12 @@ if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
 
 def draw_comparison(rows: Sequence[RecipeSummary], path: str | Path) -> None:
     """Draws the recipes, at least one, as a PNG at `path`, whole or not at all; the best one stands out."""
+    shown = SHOWN[rows[0].main_rate]
     with drawn_figure(path, 10.0, 1.5 + 0.5 * len(rows)) as figure:
-        words, characters = figure.subplots(1, 2, sharey=True)
-        _draw_rates(words, [row.wer for row in rows], "Word error rate (%)")
-        _draw_rates(characters, [row.cer for row in rows], "Character error rate (%)")
-        name_rows(words, [row.name for row in rows])
+        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for axes, rate in zip(panels, shown, strict=True):
+            _draw_rates(axes, [row.rates[rate] for row in rows], f"{RATE_NAMES[rate]} (%)")
+        name_rows(panels[0], [row.name for row in rows])
         figure.supxlabel(
             "Mean over seeds with 95 % interval of the test speech; a dot is a seed; lower is better",
             fontsize=9,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spt_whisper.corpora import CorpusConfig, read_split
-from spt_whisper.corpora.fingerprint import fingerprint_splits
+from spt_whisper.corpora.fingerprint import fingerprint_folder, fingerprint_splits
 
 # Where things lie, what is shown, who computes: none of it changes what a run learns.
 _NOT_HASHED = frozenset(
@@ -20,6 +22,11 @@ _NOT_HASHED = frozenset(
         "checkpoint_minutes",
         "recompute",
         "data.workers",
+        "data.encoder_cache_gigabytes",
+        "data.states_store",
+        "data.states_store_gigabytes",
+        "data.augment.noise",  # by their recordings
+        "data.augment.rooms",
         "trainer.accelerator",
         "trainer.enable_model_summary",
         "trainer.enable_progress_bar",
@@ -37,6 +44,7 @@ class RunParts:
     scoring: dict[str, Any]
     model: str  # fingerprint of the weights
     data: str  # hash of the utterances
+    recordings: dict[str, str]  # hash of each folder that augmentation draws from
 
     @property
     def key(self) -> str:
@@ -67,6 +75,11 @@ def hash_corpus(corpus: CorpusConfig) -> str:
             "test": read_split(corpus, "test"),
         }
     )
+
+
+def hash_recordings(folders: Mapping[str, str | None]) -> dict[str, str]:
+    """Returns the hash of each folder that augmentation draws from, by its setting, where it is set."""
+    return {name: fingerprint_folder(Path(folder)) for name, folder in folders.items() if folder}
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@
  "machine": {"processor", "cores", "torch", "gpu" | null},
  "scores": {"normalizer", "wer", "cer", "wer_interval": [low, high], "cer_interval",
             "substitutions", "insertions", "deletions" (of words), "utterances", "interval_unit",
-            "units": [{"name", "words": [hits, substitutions, insertions, deletions], "characters"}]},
+            "units": [{"words": [hits, substitutions, insertions, deletions], "characters", "mixed"}],
+            "main_rate": "wer" | "cer" | "mixed_error_rate"},
  "numbers": {"seconds", "epochs", "last_loss", "peak_memory_gigabytes", "utterances",
              "trained_numbers", "stored_numbers"} | null where nothing is fitted,
  "file_size": bytes, "timestamp": when it was scored, UTC}
@@ -23,6 +24,7 @@ from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import Machine
+from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:
     from spt_whisper.evaluation.system_score import SystemScore
@@ -35,10 +37,11 @@ Counts = tuple[int, int, int, int]  # hits, substitutions, insertions, deletions
 
 @dataclass(frozen=True)
 class UnitCounts:
-    """Errors in what one speaker said, or in one utterance: what a bootstrap draws."""
+    """Errors in what one speaker said, or in one utterance: what a bootstrap draws. The fields are those of `UnitErrors`."""
 
     words: Counts
     characters: Counts
+    mixed: Counts
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class RunScores:
     utterances: int
     interval_unit: Literal["speaker", "utterance"]
     units: tuple[UnitCounts, ...]  # in the order of the test part
+    main_rate: RateName  # which one says most about the test part
 
 
 def run_scores(system: SystemScore, normalizer: str) -> RunScores:
@@ -72,7 +76,11 @@ def run_scores(system: SystemScore, normalizer: str) -> RunScores:
         deletions=system.deletions,
         utterances=system.utterances,
         interval_unit=system.interval_unit,
-        units=tuple(UnitCounts(astuple(unit.words), astuple(unit.characters)) for unit in units),
+        units=tuple(
+            UnitCounts(astuple(unit.words), astuple(unit.characters), astuple(unit.mixed))
+            for unit in units
+        ),
+        main_rate=system.main_rate,
     )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from spt_whisper.evaluation.bootstrap import Interval, rate_interval, relative_change
 from spt_whisper.evaluation.comparison.machine import Machine
 from spt_whisper.evaluation.comparison.run_store import Counts, FitNumbers, StoredRun
+from spt_whisper.evaluation.system_score import UNIT_OF_RATE
 from spt_whisper.text.error_rates import ErrorCounts
+from spt_whisper.text.units import RateName
 
 _RESAMPLES, _SEED = 1000, 0  # of the bootstrap
 
@@ -36,7 +38,8 @@ class SeedRates:
 
 @dataclass(frozen=True)
 class Change:
-    """How many more word errors a recipe makes than the first one, as a fraction of that one's; -0.1: 10 % fewer."""
+    """How many more errors a recipe makes than the first one, in the unit of the main rate, as a fraction of that one's;
+    -0.1: 10 % fewer."""
 
     relative: float
     interval: Interval  # 95 %, of a paired bootstrap over the test units
@@ -48,8 +51,8 @@ class RecipeSummary:
 
     name: str
     seeds: tuple[int, ...]  # those that are finished
-    wer: SeedRates
-    cer: SeedRates
+    main_rate: RateName
+    rates: dict[RateName, SeedRates]  # all of them
     change: Change | None  # none for the first recipe, and on other test speech than its
     last_loss: float | None  # mean over seeds; as the three below none where nothing is fitted
     seconds_per_utterance: float | None  # of training, mean over seeds
@@ -75,14 +78,13 @@ def summarize(
     fits = [run.numbers for run in runs if run.numbers]
     losses = [fit.last_loss for fit in fits if fit.last_loss is not None]
     scores = [run.scores for run in runs]
-    words = _words(runs)
-    characters = [[unit.characters for unit in score.units] for score in scores]
+    main_rate = scores[0].main_rate
     return RecipeSummary(
         name=name,
         seeds=tuple(run.seed for run in runs),
-        wer=SeedRates(tuple(score.wer for score in scores), _pooled_interval(words)),
-        cer=SeedRates(tuple(score.cer for score in scores), _pooled_interval(characters)),
-        change=_change(_words(first), words) if first else None,
+        main_rate=main_rate,
+        rates={rate: _seed_rates(_counts(runs, rate)) for rate in UNIT_OF_RATE},
+        change=_change(_counts(first, main_rate), _counts(runs, main_rate)) if first else None,
         last_loss=statistics.fmean(losses) if losses else None,
         seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
         peak_memory_gigabytes=max((fit.peak_memory_gigabytes for fit in fits), default=None),
@@ -95,9 +97,14 @@ def summarize(
     )
 
 
-def _words(runs: Iterable[StoredRun]) -> list[list[Counts]]:
-    """Word errors of each seed and unit."""
-    return [[unit.words for unit in run.scores.units] for run in runs]
+def _counts(runs: Iterable[StoredRun], rate: RateName) -> list[list[Counts]]:
+    """The errors of a rate, of each seed and unit."""
+    return [[getattr(unit, UNIT_OF_RATE[rate]) for unit in run.scores.units] for run in runs]
+
+
+def _seed_rates(seeds: Sequence[Sequence[Counts]]) -> SeedRates:
+    rates = (sum((ErrorCounts(*unit) for unit in seed), ErrorCounts()).rate for seed in seeds)
+    return SeedRates(tuple(rates), _pooled_interval(seeds))
 
 
 def _pooled(seeds: Iterable[Iterable[Counts]]) -> list[ErrorCounts]:
@@ -112,7 +119,7 @@ def _pooled_interval(seeds: Iterable[Iterable[Counts]]) -> Interval:
 
 
 def _change(first: list[list[Counts]], second: list[list[Counts]]) -> Change | None:
-    """Each is counted as often as the other has seeds, so that both are of as many words."""
+    """Each is counted as often as the other has seeds, so that both are of as many units."""
     before, after = _pooled(first * len(second)), _pooled(second * len(first))
     if [unit.reference_length for unit in before] != [unit.reference_length for unit in after]:
         return None

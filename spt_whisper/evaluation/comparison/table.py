@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import write_text
-from spt_whisper.evaluation.comparison.summary import Change, RecipeSummary, SeedRates
+from spt_whisper.evaluation.comparison.summary import Change, RecipeSummary
+from spt_whisper.evaluation.picture import RATE_NAMES
+from spt_whisper.evaluation.table import RATE_TITLES, SHOWN
+from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table
 
 Cell = Callable[[RecipeSummary], str]
 
-COLUMNS: dict[str, Cell] = {
-    "recipe": lambda row: row.name,
-    "seeds": lambda row: str(len(row.seeds)),
-    "WER % [95 %]": lambda row: _rate(row.wer),
-    "change % [95 %]": lambda row: _changed(row.change),
-    "WER spread (sd)": lambda row: _spread(row.wer),
-    "CER % [95 %]": lambda row: _rate(row.cer),
-    "CER spread (sd)": lambda row: _spread(row.cer),
+_COSTS: dict[str, Cell] = {
     "last loss": lambda row: _optional(row.last_loss, ".4f"),
     "trained": lambda row: f"{row.trained_numbers:,}",
     "stored": lambda row: f"{row.stored_numbers:,}",
@@ -31,17 +28,35 @@ COLUMNS: dict[str, Cell] = {
 }
 
 
+def columns(rows: Sequence[RecipeSummary]) -> dict[str, Cell]:
+    """The table's columns by heading: the rates are those that say most about the first row's test part."""
+    shown: dict[str, Cell] = {
+        "recipe": lambda row: row.name,
+        "seeds": lambda row: str(len(row.seeds)),
+    }
+    main, *others = SHOWN[rows[0].main_rate]
+    shown |= {
+        f"{RATE_TITLES[main]} % [95 %]": partial(_rate, main),
+        "change % [95 %]": lambda row: _changed(row.change),
+        f"{RATE_TITLES[main]} spread (sd)": partial(_spread, main),
+    }
+    for rate in others:
+        shown[f"{RATE_TITLES[rate]} % [95 %]"] = partial(_rate, rate)
+        shown[f"{RATE_TITLES[rate]} spread (sd)"] = partial(_spread, rate)
+    return shown | _COSTS
+
+
 def comparison_table(rows: Sequence[RecipeSummary]) -> Table:
     """One row a recipe, in the given order."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for heading in COLUMNS:
+    table, shown = Table(), columns(rows)
+    for heading in shown:
         table.add_column(heading, justify="left" if heading == "recipe" else "right")
     for row in rows:
         # Text, not a string, in which rich would read [...] as a style
-        table.add_row(*(Text(cell(row)) for cell in COLUMNS.values()))
+        table.add_row(*(Text(cell(row)) for cell in shown.values()))
     return table
 
 
@@ -53,8 +68,9 @@ def write_markdown(rows: Sequence[RecipeSummary], failed: Sequence[str], path: P
         failed: the runs that are not in the table, by name.
         path: the Markdown file.
     """
-    cells: list[list[str]] = [list(COLUMNS), ["---"] * len(COLUMNS)]
-    cells += [[cell(row).replace("|", r"\|") for cell in COLUMNS.values()] for row in rows]
+    shown = columns(rows)
+    cells: list[list[str]] = [list(shown), ["---"] * len(shown)]
+    cells += [[cell(row).replace("|", r"\|") for cell in shown.values()] for row in rows]
     table = "".join(f"| {' | '.join(line)} |\n" for line in cells)
     write_text(path, table + "\n" + "".join(f"- {note}\n" for note in _notes(rows, failed)))
 
@@ -67,8 +83,8 @@ def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
     return [
         "Rates are means over the seeds. The 95 % interval is a bootstrap over the test speech, all seeds together; "
         "the spread is lowest to highest seed, with the standard deviation.",
-        "Change is that of word errors against the first row, in percent of its errors: a paired bootstrap over the test "
-        "speech; below 0 is better.",
+        f"Change is that of the errors behind the {RATE_NAMES[rows[0].main_rate].lower()} against the first row, in percent of "
+        "its errors: a paired bootstrap over the test speech; below 0 is better.",
         f"Scored on {'; '.join(scored)}.",
         "Seconds are those of training, for each utterance and epoch; peak memory is that of training.",
         f"Made on {'; '.join(machines)}.",
@@ -76,7 +92,8 @@ def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
     ]
 
 
-def _rate(rates: SeedRates) -> str:
+def _rate(name: RateName, row: RecipeSummary) -> str:
+    rates = row.rates[name]
     low, high = rates.interval
     return f"{100 * rates.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
@@ -88,7 +105,8 @@ def _changed(change: Change | None) -> str:
     return f"{100 * change.relative:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _spread(rates: SeedRates) -> str:
+def _spread(name: RateName, row: RecipeSummary) -> str:
+    rates = row.rates[name]
     if rates.deviation is None:
         return "-"
     return (

@@ -8,11 +8,12 @@ from spt_whisper.evaluation.comparison.run_store import FitNumbers, RunScores, S
 
 def stored_run(name: str, seed: int, wrong: int, fitted: bool = True) -> StoredRun:
     """Ten utterances of ten words and fifty letters; `wrong` words of the first are substituted."""
-    units = [UnitCounts((10 - wrong, wrong, 0, 0), (50 - wrong, wrong, 0, 0))]
-    units += [UnitCounts((10, 0, 0, 0), (50, 0, 0, 0))] * 9
+    first = (10 - wrong, wrong, 0, 0)
+    units = [UnitCounts(first, (50 - wrong, wrong, 0, 0), first)]
+    units += [UnitCounts((10, 0, 0, 0), (50, 0, 0, 0), (10, 0, 0, 0))] * 9
     scores = RunScores(
         "basic", wrong / 100, wrong / 500, (0.0, 0.1), (0.0, 0.02), wrong, 0, 0, 10, "utterance",
-        tuple(units),
+        tuple(units), "wer",
     )  # fmt: skip
     numbers = FitNumbers(20.0, 5, 0.5 + 0.1 * seed, 1.5 + seed, 8, 1200, 600) if fitted else None
     return StoredRun(

@@ -132,6 +132,27 @@ def test_fit_again_replaces_what_is_stored_and_goes_on_where_it_was_killed(home:
     assert json.loads(stored.read_text())["numbers"]["last_loss"] is None  # nothing left to learn
 
 
+def test_a_fit_whose_scoring_was_cut_off_is_only_scored(home: Path) -> None:
+    compare(recipes(home)[:1], config(home, seeds=1, fit_again=True))
+    (stored,) = (home / "store").glob("slots-0-*.json")
+    before = json.loads(stored.read_text())
+    (prompt,) = (home / "runs").glob("slots-0-*/prompt/prompt.safetensors")
+    written = prompt.stat().st_mtime_ns
+    stored.unlink()
+    compare(recipes(home)[:1], config(home, seeds=1))
+    after = json.loads(stored.read_text())
+    assert prompt.stat().st_mtime_ns == written
+    for part in ("numbers", "scores", "file_size"):
+        assert after[part] == before[part]
+
+
+def test_a_store_that_cannot_be_written_is_told_before_anything_is_fitted(home: Path) -> None:
+    (home / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        compare(recipes(home), config(home, store=str(home / "file")))
+    assert not (home / "runs").exists()
+
+
 def test_a_broken_run_is_refused_by_name_before_anything_is_fitted(home: Path) -> None:
     slots, deep = recipes(home)
     broken = next((home / "store").glob("slots-1-*.json"))

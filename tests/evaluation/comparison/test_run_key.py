@@ -12,10 +12,15 @@ import pytest
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.comparison.run_key import RunParts, hash_corpus, hashed_settings
+from spt_whisper.evaluation.comparison.run_key import (
+    RunParts,
+    hash_corpus,
+    hash_recordings,
+    hashed_settings,
+)
 from tests.tiny_corpus import write_corpus
 
-PARTS = RunParts({"prompt": {"length": 4}}, 0, {"normalizer": "basic"}, "model", "data")
+PARTS = RunParts({"prompt": {"length": 4}}, 0, {"normalizer": "basic"}, "model", "data", {})
 
 
 def test_the_key_is_a_hash_of_every_part() -> None:
@@ -25,9 +30,10 @@ def test_the_key_is_a_hash_of_every_part() -> None:
         replace(PARTS, scoring={"normalizer": "raw"}),
         replace(PARTS, model="other"),
         replace(PARTS, data="other"),
+        replace(PARTS, recordings={"noise": "other"}),
     ]
     keys = {parts.key for parts in [PARTS, *changed]}
-    assert len(keys) == 6
+    assert len(keys) == 7
     assert all(len(key) == 64 for key in keys)
 
 
@@ -43,12 +49,26 @@ def test_settings_of_the_place_and_the_screen_are_left_out() -> None:
         "model": "/models/base",
         "seed": 5,
         "corpus": {"root": "/data", "limit": 4, "seed": 3},
+        "data": {"batch_size": 4, "states_store": "/states", "augment": {"noise": "/noise"}},
         "trainer": {"enable_progress_bar": False, "max_epochs": 5},
     }
     assert hashed_settings(settings) == {
         "corpus": {"limit": 4, "seed": 3},
+        "data": {"batch_size": 4, "augment": {}},
         "trainer": {"max_epochs": 5},
     }
+
+
+def test_other_noise_in_the_same_folder_is_another_run(tmp_path: Path) -> None:
+    noise = tmp_path / "noise"
+    (noise / "street").mkdir(parents=True)
+    (noise / "street" / "a.wav").write_bytes(b"12")
+    first = hash_recordings({"noise": str(noise), "rooms": None})
+    assert list(first) == ["noise"]
+    elsewhere = shutil.copytree(noise, tmp_path / "elsewhere")
+    assert hash_recordings({"noise": str(elsewhere), "rooms": None}) == first
+    (noise / "b.wav").write_bytes(b"123")
+    assert hash_recordings({"noise": str(noise), "rooms": None}) != first
 
 
 def test_a_corpus_elsewhere_is_the_same_corpus(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from spt_whisper.evaluation.comparison.picture import draw_comparison
 from spt_whisper.evaluation.comparison.summary import summarize
-from spt_whisper.evaluation.comparison.table import COLUMNS, comparison_table, write_markdown
+from spt_whisper.evaluation.comparison.table import columns, comparison_table, write_markdown
 from tests.evaluation.comparison.compared_runs import stored_run
 
 ROWS = [
@@ -30,9 +31,9 @@ ROWS = [
 def test_the_markdown_table_has_every_number_and_says_what_is_missing(tmp_path: Path) -> None:
     write_markdown(ROWS, ["slots seed 3"], tmp_path / "table.md")
     header, rule, slots, zero, *notes = (tmp_path / "table.md").read_text().splitlines()
-    assert header == "| " + " | ".join(COLUMNS) + " |"
-    assert rule.count("---") == len(COLUMNS)
-    low, high = (f"{100 * end:.1f}" for end in ROWS[0].wer.interval)
+    assert header == "| " + " | ".join(columns(ROWS)) + " |"
+    assert rule.count("---") == len(columns(ROWS))
+    low, high = (f"{100 * end:.1f}" for end in ROWS[0].rates["wer"].interval)
     assert slots.startswith(f"| slots [both] | 3 | 4.0 [{low}, {high}] | - | 2.0-6.0 (2.0) | 0.8 [")
     assert slots.endswith("| 0.6000 | 1,200 | 600 | 2.50 | 0.500 | 3.50 |")
     assert zero.startswith(r"| zero\|shot $5 | 1 | 8.0 [")
@@ -48,8 +49,19 @@ def test_the_terminal_shows_the_same_cells() -> None:
     Console(file=screen, width=200).print(comparison_table(ROWS))
     row = next(line for line in screen.getvalue().splitlines() if "slots [both]" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == [
-        cell(ROWS[0]) for cell in COLUMNS.values()
+        cell(ROWS[0]) for cell in columns(ROWS).values()
     ]
+
+
+def test_mixed_speech_is_shown_by_its_mixed_error_rate(tmp_path: Path) -> None:
+    rows = [replace(row, main_rate="mixed_error_rate") for row in ROWS]
+    shown = list(columns(rows))
+    assert shown[2:5] == ["mixed % [95 %]", "change % [95 %]", "mixed spread (sd)"]
+    assert "CER % [95 %]" in shown
+    assert not any(heading.startswith("WER") for heading in shown)
+    write_markdown(rows, [], tmp_path / "table.md")
+    assert "the errors behind the mixed error rate" in (tmp_path / "table.md").read_text()
+    draw_comparison(rows, tmp_path / "mixed.png")
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
