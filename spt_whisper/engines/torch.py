@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import RLock
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ class TorchEngine:
     def __init__(self, whisper: FrozenWhisper) -> None:
         """Takes the frozen model."""
         self.whisper = whisper
+        self._alone = RLock()  # one thread at a time: prompts are on for all who use the model
         self._ready: dict[
             int, tuple[Prompt, PromptVectors]
         ] = {}  # by identity; the prompt keeps the id taken
@@ -39,7 +41,8 @@ class TorchEngine:
     @torch.inference_mode()
     def listen(self, rows: Sequence[Row], window_seconds: float) -> list[Heard]:
         """Hears how rows sound to bare Whisper: its language posterior and its encoder's states."""
-        return self._heard(rows, self._features(rows, window_seconds))
+        with self._alone:
+            return self._heard(rows, self._features(rows, window_seconds))
 
     @torch.inference_mode()
     def decode_batch(
@@ -55,6 +58,12 @@ class TorchEngine:
         Returns:
             One result a row, in order.
         """
+        with self._alone:
+            return self._decoded(rows, window_seconds, options)
+
+    def _decoded(
+        self, rows: Sequence[Row], window_seconds: float, options: DecodingOptions
+    ) -> list[RowResult]:
         whisper, tokens = self.whisper, self.whisper.tokens
         features = self._features(rows, window_seconds)
         rows = self._with_languages(rows, features)

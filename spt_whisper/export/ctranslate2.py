@@ -45,6 +45,11 @@ def usage(source: Source, config: ExportConfig) -> str:
     unwritten += [f'"<|{code}|>"' for code in codes if soft]
     how = ['"speech.wav"', *([f'language="{codes[0]}"'] if codes else [])]
     lines = ""
+    if len(codes) > 1:
+        lines += (
+            f"# faster-whisper takes one language token, and this model was taught with {len(codes)} ({', '.join(codes)}): "
+            "expect worse texts,\n# or export it to the format transformers, which is asked with all of them\n"
+        )
     if count:  # as hotwords, which stand in front of every window
         lines += f'prompt = "".join(f"<|prompt{{n}}|>" for n in range({count}))\n'
         how += ["hotwords=prompt"]

@@ -14,6 +14,7 @@ from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import Source, read_source
 from spt_whisper.prompts.config import PLACES, SIDES
+from spt_whisper.whisper.written_files import EXPORT_FILES, check_others
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(
@@ -47,7 +48,7 @@ def export(config: ExportConfig) -> Path:
     """Writes a prompt or an adapted model as another engine reads it; returns the folder.
 
     Raises:
-        InputError: the format cannot carry all of the prompt, or the folder holds something else.
+        InputError: the format cannot carry all of the prompt, or the folder holds something else, too.
     """
     own, output = FORMATS[config.format], Path(config.output)
     if config.precision not in own.precisions:
@@ -74,6 +75,7 @@ def _check_output(output: Path) -> None:
         raise InputError(f"output: {output} is a file; name a folder")
     if output.exists() and any(output.iterdir()) and not (output / MARK).is_file():
         raise InputError(f"output: {output} holds files that are no export; name another folder")
+    check_others(output, "export", EXPORT_FILES)
 
 
 def _check_places(source: Source, name: str) -> None:

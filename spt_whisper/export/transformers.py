@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,18 +70,31 @@ def language_codes(source: Source, config: ExportConfig) -> tuple[str, ...]:
 def usage(source: Source, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     codes = language_codes(source, config)
-    how = ['task="transcribe"', *([f'language="{codes[0]}"'] if codes else [])]
-    count = source.decoder_positions
-    names = f'["<|startofprev|>", *(f"<|prompt{{n}}|>" for n in range({count}))]'
-    prompt = f"prompt = processor.tokenizer.convert_tokens_to_ids({names})\n" if count else ""
-    how += ["prompt_ids=torch.tensor(prompt)"] if count else []
+    lines, how = _asked(source.decoder_positions, codes)
     return (
         "import torch\n"
         "from transformers import WhisperForConditionalGeneration, WhisperProcessor\n\n"
         'processor = WhisperProcessor.from_pretrained("THIS FOLDER")\n'
         'model = WhisperForConditionalGeneration.from_pretrained("THIS FOLDER", dtype=torch.float32)\n'
         'audio = processor(waveform, sampling_rate=16_000, return_tensors="pt")\n'
-        f"{prompt}"
-        f"tokens = model.generate(audio.input_features, {', '.join(how)})\n"
+        f"{lines}"
+        f"tokens = model.generate(audio.input_features, {how})\n"
         "print(processor.batch_decode(tokens, skip_special_tokens=True)[0])\n"
     )
+
+
+def _asked(count: int, codes: Sequence[str]) -> tuple[str, str]:
+    """Lines that make a decoder's first tokens with `count` of a prompt, and what `generate` takes of them."""
+    prompt = f'"<|startofprev|>", *(f"<|prompt{{n}}|>" for n in range({count}))' if count else ""
+    to_ids = "processor.tokenizer.convert_tokens_to_ids"
+    if len(codes) > 1:  # `language` is one token, so all of them are given
+        names = ["startoftranscript", *codes, "transcribe", "notimestamps"]
+        start = ", ".join([*([prompt] if count else []), *(f'"<|{name}|>"' for name in names)])
+        return (
+            f"start = {to_ids}([{start}])\n",
+            "decoder_input_ids=torch.tensor([start])",
+        )
+    how = ['task="transcribe"', *(f'language="{code}"' for code in codes)]
+    if not count:
+        return "", ", ".join(how)
+    return f"prompt = {to_ids}([{prompt}])\n", ", ".join([*how, "prompt_ids=torch.tensor(prompt)"])

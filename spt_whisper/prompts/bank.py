@@ -16,7 +16,8 @@ from pathlib import Path
 from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX, PromptCard
-from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
+from spt_whisper.prompts.files import KIND, SETTINGS_FILE, Prompt
+from spt_whisper.prompts.folders import check_target
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
@@ -191,7 +192,7 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
     """Refuses to write a bank where other things would be lost, or where a language cannot name a folder.
 
     Raises:
-        InputError: the folder holds languages that the new bank has not, or is no bank.
+        InputError: the folder holds languages that the new bank has not, or other things, or is no bank.
     """
     for language in languages:
         language_folder(folder, language)
@@ -202,8 +203,11 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
         raise InputError(
             f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
         )
-    files = (path for path in folder.iterdir() if path.is_file() and path.name != "README.md")
-    check_nothing_lost(folder, "bank", files)
+    members = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for member in members:
+        check_target(member, PART_KIND if (member / f"{PART_KIND}.json").is_file() else KIND)
+    others = {*folder.iterdir()} - {*members, folder / "README.md"}
+    check_nothing_lost(folder, "bank", others)
 
 
 def language_folder(bank: Path, language: str) -> Path:

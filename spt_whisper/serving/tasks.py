@@ -92,5 +92,10 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True)
+class Failed:
+    """Answer to `Window`, where nobody expected what happened; the worker's log has it."""
+
+
 Task = Look | Window
-Answer = Found | Decoded | Refused
+Answer = Found | Decoded | Refused | Failed

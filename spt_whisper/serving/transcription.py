@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from spt_whisper.serving.catalog import Chosen
 from spt_whisper.serving.faults import Fault
-from spt_whisper.serving.tasks import Answer, Decoded, Refused, Spoken, Window
+from spt_whisper.serving.tasks import Answer, Decoded, Failed, Refused, Spoken, Window
 from spt_whisper.serving.uploads import UploadedAudio
 from spt_whisper.transcription.pieces import End, Piece, cut
 from spt_whisper.transcription.recordings import transcript_of
@@ -116,6 +116,8 @@ class Transcription:
         answer = await self._ask(window)
         if isinstance(answer, Refused):
             raise Fault(HTTPStatus.BAD_REQUEST, answer.reason)
+        if isinstance(answer, Failed):
+            raise Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
         assert isinstance(answer, Decoded)  # what a window is answered with
         self._on_batch(answer.together)
         return answer

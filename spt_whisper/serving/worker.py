@@ -23,6 +23,7 @@ from spt_whisper.serving.tasks import (
     Answer,
     Decoded,
     Edition,
+    Failed,
     Found,
     Look,
     Refused,
@@ -37,6 +38,8 @@ from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.windows import SpeechWindow
+
+logger = logging.getLogger(__name__)
 
 _EDITIONS = 2  # of a source that are kept: requests end with the prompt that they began with
 
@@ -162,13 +165,13 @@ class Worker(LitAPI):
         )
 
     def _decode(self, windows: Sequence[Window]) -> list[Answer]:
-        """Decodes together; where one of several is refused, each alone, so that the others are not."""
+        """Decodes together; where one of several is refused or fails, each alone, so that the others do not."""
         try:
             return self._decoded(windows)
-        except (InputError, OSError) as error:
+        except Exception as error:  # of any kind: the batch has windows of other clients
             if len(windows) == 1:
-                return [Refused(str(InputError(error)))]
-            return [answer for window in windows for answer in self._decode([window])]
+                return [_told(error)]
+        return [answer for window in windows for answer in self._decode([window])]
 
     def _decoded(self, windows: Sequence[Window]) -> list[Answer]:
         pieces = [self._piece(number, window) for number, window in enumerate(windows)]
@@ -203,6 +206,14 @@ class Worker(LitAPI):
                 found.compression_ratio,
                 found.temperature,
             )
+
+
+def _told(error: Exception) -> Refused | Failed:
+    """What the client of a window is told; what nobody expected goes to the log."""
+    if isinstance(error, InputError | OSError):
+        return Refused(str(InputError(error)))
+    logger.error("a window cannot be decoded", exc_info=error)
+    return Failed()
 
 
 def _decoded_alike(windows: Mapping[int, Window]) -> list[list[int]]:

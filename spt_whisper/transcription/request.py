@@ -68,12 +68,7 @@ class Request:
         if isinstance(self.audio, str | Path):
             yield from stream_audio(self.audio)
             return
-        waveform = torch.as_tensor(self.audio).cpu()
-        if not waveform.is_floating_point():
-            raise InputError(
-                f"waveform: found {waveform.dtype}, wanted floats with full scale at -1 and 1; divide 16-bit samples by 32768"
-            )
-        waveform = waveform.float()
+        waveform = _floats(self.audio)
         if waveform.dim() != 1 or waveform.shape[0] == 0:
             raise InputError(
                 f"waveform: shape {tuple(waveform.shape)}, wanted (samples,), 16 kHz mono"
@@ -81,3 +76,18 @@ class Request:
         if not bool(waveform.isfinite().all()):
             raise InputError("waveform: holds NaN or infinite samples; record it again")
         yield waveform
+
+
+def _floats(audio: Tensor | np.ndarray) -> Tensor:
+    """The samples as float32; PyTorch takes no array whose samples or bytes stand in another order, nor a wider one."""
+    if isinstance(audio, np.ndarray) and np.issubdtype(audio.dtype, np.floating):
+        with np.errstate(
+            over="ignore"
+        ):  # what is too large becomes infinite, and is refused as such
+            samples = np.ascontiguousarray(audio, dtype=np.float32)
+        return torch.from_numpy(samples.reshape(audio.shape))
+    if not isinstance(audio, Tensor) or not audio.is_floating_point():
+        raise InputError(
+            f"waveform: found {getattr(audio, 'dtype', type(audio).__name__)}, wanted floats with full scale at -1 and 1; divide 16-bit samples by 32768"
+        )
+    return audio.cpu().float()

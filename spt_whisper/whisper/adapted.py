@@ -33,8 +33,8 @@ def read_model_card(folder: Path) -> PromptCard | None:
     return read_strict(path, PromptCard) if path.is_file() else None
 
 
-def adapter_base(folder: Path) -> str:
-    """Returns the name of the model that a LoRA adapter belongs to.
+def adapter_base(folder: Path, card: PromptCard | None = None) -> str:
+    """Returns the name of the model that a LoRA adapter belongs to: the card's, where peft's is no folder of this machine.
 
     Raises:
         InputError: the adapter is damaged.
@@ -43,9 +43,10 @@ def adapter_base(folder: Path) -> str:
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise InputError(f"model {folder}: no {ADAPTER_WEIGHTS} in it; restore the file")
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+        name = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); restore the file") from error
+    return name if card is None or Path(name).is_dir() else card.base
 
 
 def merge_adapter(

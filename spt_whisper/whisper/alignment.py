@@ -8,7 +8,6 @@ its own keys stand for no time and get no weight.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from spt_whisper.audio import STATES_PER_SECOND
+from spt_whisper.whisper.alignment_heads import alignment_heads
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.time_warping import first_frames
 from spt_whisper.whisper.words import AlignedWord, split_words
@@ -109,7 +109,7 @@ def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Itera
     Yields:
         For each row (tokens, states): the mean over the alignment heads, once the pass is over.
     """
-    heads = _alignment_heads(model)
+    heads = alignment_heads(model)
     count = sum(map(len, heads.values()))
     looks = [
         torch.zeros(len(own), states, device=model.device)
@@ -138,16 +138,6 @@ def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Itera
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _alignment_heads(model: Any) -> dict[int, list[int]]:
-    """Layer -> its heads that follow time: those the model names, else all of the decoder's upper half."""
-    layers, heads = model.config.decoder_layers, model.config.decoder_attention_heads
-    upper_half = [[layer, head] for layer in range(layers // 2, layers) for head in range(heads)]
-    by_layer = defaultdict[int, list[int]](list)
-    for layer, head in getattr(model.generation_config, "alignment_heads", None) or upper_half:
-        by_layer[layer].append(head)
-    return dict(by_layer)
 
 
 def _projected(attention: Any, projection: nn.Linear, inputs: Tensor, heads: list[int]) -> Tensor:

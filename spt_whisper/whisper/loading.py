@@ -25,7 +25,9 @@ from spt_whisper.whisper.adapted import (
     merge_adapter,
     read_model_card,
 )
+from spt_whisper.whisper.alignment_heads import drop_foreign_heads
 from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
+from spt_whisper.whisper.requirements import CONFIG, TOKENIZER, WEIGHTS, check_files, check_model
 from spt_whisper.whisper.tokens import Tokens
 from spt_whisper.whisper.vocabulary import Vocabulary
 
@@ -85,7 +87,8 @@ class FrozenWhisper:
             dtype: in which format they are kept.
 
         Raises:
-            InputError: there is no such model or device, or a file is damaged.
+            InputError: there is no such model or device, a file is damaged, or it is a Whisper that cannot be used here
+                (English only, fewer positions, words of its own behind the control tokens).
         """
         _check_device(device)
         folder = find_model(str(name))
@@ -100,6 +103,8 @@ class FrozenWhisper:
         frozen = cls(
             model, tokenizer, _canonical_name(str(name)), _weight_files(folder), quantized, card, str(folder),
         )  # fmt: skip
+        check_model(folder, model, frozen.tokens)
+        drop_foreign_heads(frozen.name, model)
         return frozen._placed(device, dtype)
 
     def _placed(self, device: str | torch.device, dtype: torch.dtype) -> FrozenWhisper:
@@ -116,7 +121,7 @@ class FrozenWhisper:
     ) -> FrozenWhisper:
         """A base model with a LoRA adapter merged into its weights."""
         card = read_model_card(folder)
-        base = cls.from_pretrained(adapter_base(folder), dtype=torch.float32)
+        base = cls.from_pretrained(adapter_base(folder, card), dtype=torch.float32)
         if card is not None and card.fingerprint != base.fingerprint:
             raise InputError(
                 f"model {folder}: an adapter of {card.base} (weights {card.fingerprint[:12]}), found {base.name} "
@@ -241,16 +246,7 @@ def find_model(name: str) -> Path | str:
 
 
 def _load_transformers(source: Path | str) -> tuple[WhisperForConditionalGeneration, Any]:
-    if isinstance(source, Path):
-        for needed in ("config.json", "model.safetensors"):
-            sharded = (
-                needed == "model.safetensors"
-                and (source / "model.safetensors.index.json").is_file()
-            )
-            if not (source / needed).is_file() and not sharded:
-                raise InputError(
-                    f"model {source}: no {needed} in it; wanted a transformers or CTranslate2 folder"
-                )
+    check_files(source, CONFIG, WEIGHTS, TOKENIZER)
     try:
         tokenizer = WhisperTokenizer.from_pretrained(source)
         model = WhisperForConditionalGeneration.from_pretrained(

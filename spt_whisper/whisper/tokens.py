@@ -31,10 +31,10 @@ class Tokens:
         """Takes a transformers Whisper tokenizer.
 
         Args:
-            tokenizer: the tokenizer; it must be of a multilingual Whisper.
+            tokenizer: the tokenizer of a Whisper.
 
         Raises:
-            InputError: a special token is missing (an English-only Whisper has no languages).
+            InputError: a special token is missing. (That of an English-only Whisper has them all; `requirements.py` refuses it.)
         """
         self.tokenizer = tokenizer
         self._ids: dict[str, int] = tokenizer.get_vocab()
@@ -131,12 +131,14 @@ class Tokens:
         return [*previous, self.start_of_transcript, *codes, self.transcribe, *rest]
 
     def encode(self, text: str) -> list[int]:
-        """Returns the tokens of a text as Whisper writes it, without special tokens.
+        """Returns the tokens of a text as Whisper writes it; the name of a special token in it is plain text.
 
         A leading space is a part of the first word's token. Where it would be a token of its own, as in front of Chinese, Thai
         or a word with ү, there is none: no transcript may begin with it.
         """
-        tokens: list[int] = self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+        tokens: list[int] = self.tokenizer.encode(
+            " " + text.strip(), add_special_tokens=False, split_special_tokens=True
+        )
         return tokens[1:] if tokens[0] == self._blank else tokens
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,11 @@ from spt_whisper.errors import InputError
 from spt_whisper.export.formats import FORMATS, MARK, export
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import Source
+from spt_whisper.features import log_mel
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -171,6 +177,63 @@ def test_the_lines_that_run_an_export_are_python(
     assert ("<|prompt" in lines) == bool(prompt.config.decoder_positions and form != "onnx")
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("sites", [["language"], ["input", "language"]])
+def test_the_lines_ask_for_every_language_token(
+    sites: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two soft tokens of mixed speech: plain `generate` begins with both."""
+    whisper = tiny_on_disk(tmp_path / "random")
+    generation: Any = whisper.model.generation_config
+    generation.decoder_start_token_id = whisper.tokens.start_of_transcript
+    generation.no_timestamps_token_id = whisper.tokens.no_timestamps
+    prompt, folder = two_tokens(whisper, sites), tmp_path / "out"
+    config = ExportConfig("prompt", "transformers", str(folder))
+    FORMATS["transformers"].write(Source(whisper, prompt), config, folder)
+    lines = FORMATS["transformers"].usage(Source(whisper, prompt), config)
+    calls = []
+
+    def forward(self: WhisperForConditionalGeneration, **inputs: Any) -> Any:
+        found = real(self, **inputs)
+        calls.append((inputs["decoder_input_ids"], found.logits[0, -1]))
+        return found
+
+    real = WhisperForConditionalGeneration.forward
+    monkeypatch.setattr(WhisperForConditionalGeneration, "forward", forward)
+    exec(lines.replace("THIS FOLDER", str(folder)), {"waveform": noise(2.0).numpy()})  # noqa: S102
+    start = whisper.tokens.start(["zh", "en"], placeholders=prompt.config.decoder_positions)
+    inputs, theirs = next(call for call in calls if call[0].shape[1] == len(start))
+    assert inputs[0, -len(whisper.tokens.start(["zh", "en"])) :].tolist() == whisper.tokens.start(["zh", "en"])  # fmt: skip
+    with prompted(whisper.model, prompt.vectors):
+        states = whisper.encode(log_mel([noise(2.0)], 30.0, 80))
+        ours = real(whisper.model, encoder_outputs=(states,), decoder_input_ids=torch.tensor([start]))  # fmt: skip
+    text = slice(0, whisper.tokens.end)
+    assert torch.allclose(theirs[text], ours.logits[0, -1, text], atol=1e-3)
+    bare = real(whisper.model, encoder_outputs=(states,), decoder_input_ids=torch.tensor([start]))
+    assert not torch.allclose(theirs[text], bare.logits[0, -1, text], atol=1e-2)
+
+
+def test_one_language_token_of_several_is_named_as_a_loss(whisper: FrozenWhisper) -> None:
+    prompt = two_tokens(whisper, ["language"])
+    config = ExportConfig(prompt.name, "ctranslate2", "out")
+    lines = FORMATS["ctranslate2"].usage(Source(whisper, prompt), config)
+    compile(lines, "README.md", "exec")
+    assert "takes one language token, and this model was taught with 2 (zh, en)" in lines
+    one = replace(prompt, card=replace(prompt.card, language_tokens=("zh",)))
+    assert "takes one" not in FORMATS["ctranslate2"].usage(Source(whisper, one), config)
+
+
+def two_tokens(whisper: FrozenWhisper, sites: list[str]) -> Prompt:
+    """A random prompt with a soft language token for each of two languages."""
+    lengths = dict.fromkeys(sites, 3) | {"language": 2}
+    config = PromptConfig(side="decoder", site=sites, length=lengths, start="normal")
+    generator = torch.Generator().manual_seed(0)
+    start = start_vectors(config, whisper.shape, generator)
+    vectors = start.map(lambda tensor: torch.randn(tensor.shape, generator=generator))
+    card = PromptCard(whisper.name, whisper.fingerprint, whisper.shape, ("mix",), ("zh", "en"))
+    return Prompt(config, vectors, card)
+
+
 def test_half_precision_halves_the_weights(whisper: FrozenWhisper, tmp_path: Path) -> None:
     prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
     folder = exported(prompt, "transformers", tmp_path / "out", precision="float16")
@@ -189,3 +252,22 @@ def test_only_an_earlier_export_is_replaced(whisper: FrozenWhisper, tmp_path: Pa
         folder = exported(prompt, "transformers", tmp_path / "out")
     assert (folder / MARK).is_file()
     assert "WhisperForConditionalGeneration" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("form", "own"),
+    [("transformers", "notes.txt"), ("ctranslate2", ".git/HEAD"), ("onnx", "audio/config.json")],
+)
+def test_what_lies_in_an_export_is_not_lost(
+    form: str, own: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    for needed in {"ctranslate2": ["ctranslate2"], "onnx": ["onnxscript"]}.get(form, []):
+        pytest.importorskip(needed, reason="pip install 'spt-whisper[export]'")
+    prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
+    folder = exported(prompt, form, tmp_path / "out")
+    exported(prompt, "transformers", folder)
+    (folder / own).parent.mkdir(exist_ok=True)
+    (folder / own).write_text("mine")
+    with pytest.raises(InputError, match=rf"holds {own.split('/')[0]} beside the export, which would be lost; move"):  # fmt: skip
+        exported(prompt, form, folder)
+    assert (folder / own).read_text() == "mine"

@@ -257,6 +257,20 @@ def test_a_bank_is_not_replaced_by_one_that_lacks_a_language(folder: Path) -> No
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("place", ["notes.txt", ".git/HEAD", "ky/notes.txt", "shared/.git/HEAD"])
+def test_a_bank_with_other_things_in_it_is_not_replaced(place: str, folder: Path) -> None:
+    (folder / "README.md").write_text("a bank")
+    check_replaceable(folder, ["ky", "sah"])
+    own = folder / place
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("mine")
+    lost = place.split("/")[1 if not place.startswith(".") and "/" in place else 0]
+    with pytest.raises(
+        InputError, match=rf"holds {lost} beside the \w+, which would be lost; move"
+    ):
+        check_replaceable(folder, ["ky", "sah"])
+
+
 def test_a_missing_bank_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         Bank.from_pretrained(tmp_path / "none")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,22 +17,24 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.report import Report
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training import methods
 from spt_whisper.training.batch import collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.epoch_batches import Draw
+from spt_whisper.training.methods.adapted_model import LoraLearner
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.recipe import LoraConfig, Recipe
 from spt_whisper.training.run import build_learner, fit
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.adapted import adapter_base
+from spt_whisper.whisper.adapted import CARD_FILE, adapter_base, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
-from tests.tiny_corpus import write_home
+from tests.tiny_corpus import write_home, write_model
 
 METHODS: dict[str, list[str]] = {
     "prompt": ["--languages", "[es]"],
@@ -222,6 +226,23 @@ def test_a_folder_of_somebody_else_is_refused_before_training(
     assert not (tmp_path / "run" / "logs").exists()
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_what_lies_in_a_model_is_not_lost(
+    method: str,
+    runs: Callable[[str], Path],
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(runs(method) / "model", tmp_path / "model")
+    assert main(["fit", *arguments(home, tmp_path, method)]) == 0
+    own = tmp_path / "model" / "README.md"
+    own.write_text("mine")
+    assert main(["fit", *arguments(home, tmp_path, method)]) == 2
+    assert "holds README.md beside the model, which would be lost" in capsys.readouterr().err
+    assert own.read_text() == "mine"
+
+
 def test_an_adapted_model_is_the_same_in_any_format(runs: Callable[[str], Path]) -> None:
     folder = runs("lora") / "model"
     formats = (torch.float32, torch.bfloat16)
@@ -240,6 +261,25 @@ def test_an_adapter_trained_on_an_adapted_model_belongs_to_that(
     assert adapter_base(tmp_path / "model") == str(before)
     assert adapted.card is not None
     assert adapted.card.fingerprint == FrozenWhisper.from_pretrained(before).fingerprint
+
+
+def test_an_adapter_names_its_base_as_others_find_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPT_WHISPER_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(home / "model", tmp_path / "cache" / "whisper-base")
+    shutil.copytree(home / "model", tmp_path / "mine")
+    for model, name in (("base", "openai/whisper-base"), (str(tmp_path / "mine"),) * 2):
+        base = FrozenWhisper.from_pretrained(model)
+        card = PromptCard(base.name, base.fingerprint, base.shape, ("qug",), ("es",))
+        folder = LoraLearner(base, LoraConfig()).write(tmp_path / "run", card)
+        assert adapter_base(folder) == name
+    write_card(folder / CARD_FILE, replace(card, base="openai/whisper-base"))
+    (tmp_path / "mine").rename(tmp_path / "moved")  # as on another machine
+    assert FrozenWhisper.from_pretrained(folder).card is not None
+    write_model(tmp_path / "cache" / "whisper-base", seed=1)
+    with pytest.raises(InputError, match="load the adapter's own base model"):
+        FrozenWhisper.from_pretrained(folder)
 
 
 def test_the_prompt_of_full_with_prompts_belongs_to_the_new_model(

@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from spt_whisper import Prompt, PromptConfig, Whisper
+from spt_whisper.engines import torch as torch_engine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
@@ -294,6 +297,48 @@ def test_a_waveform_of_numpy_is_one_recording(whisper: Whisper) -> None:
     assert whisper.transcribe([audio.numpy(), audio], **SETTINGS) == [found, found]
     with pytest.raises(InputError, match=r"found torch\.int16, wanted floats"):
         whisper.transcribe((audio * 32_768).short(), **SETTINGS)
+
+
+def test_an_array_is_taken_in_any_layout(whisper: Whisper) -> None:
+    samples = noise(1.0, 0).numpy()
+    found = whisper.transcribe(samples, **SETTINGS)
+    layouts = [
+        samples[::-1].copy()[::-1], samples.astype(">f4"), samples.astype(np.longdouble),
+        np.repeat(samples, 2)[::2],
+    ]  # fmt: skip
+    for layout in layouts:
+        assert whisper.transcribe(layout, **SETTINGS) == found
+    for wrong, message in (
+        (samples.reshape(1, -1)[:, ::-1], r"shape \(1, 16000\), wanted \(samples,\)"),
+        (np.asarray(0.5), r"shape \(\), wanted \(samples,\)"),
+        (np.full(9, 1e300), "holds NaN or infinite samples"),
+        ((samples * 32_768).astype(">i2"), "found >i2, wanted floats"),
+    ):
+        with pytest.raises(InputError, match=f"waveform: {message}"):
+            whisper.transcribe(wrong, **SETTINGS)
+
+
+def test_another_thread_hears_bare_whisper_while_a_prompt_is_on(
+    whisper: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, heard = _row(noise(1.0, 0)), list[torch.Tensor]()
+    (bare,) = whisper.engine.listen([row], 30.0)
+
+    def listen() -> None:
+        heard.append(whisper.engine.listen([row], 30.0)[0].log_posterior)
+
+    listener = Thread(target=listen)
+
+    def decode(*args: object) -> object:
+        listener.start()
+        listener.join(2.0)  # time enough to listen, where nothing keeps it from that
+        return real(*args)
+
+    real = torch_engine.decode
+    monkeypatch.setattr(torch_engine, "decode", decode)
+    whisper.transcribe(noise(1.0, 0), prompt=wild_prompt(whisper, 1), **SETTINGS)  # fmt: skip
+    listener.join()
+    assert torch.equal(heard[0], bare.log_posterior)
 
 
 def test_the_languages_of_a_recording(whisper: Whisper) -> None:

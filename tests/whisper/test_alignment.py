@@ -128,6 +128,17 @@ def test_named_heads_decide(whisper: FrozenWhisper, states: torch.Tensor) -> Non
     assert len(found) == 3  # no heads named: those of the upper half, both heads of layer 1
 
 
+@pytest.mark.parametrize("heads", [[[1, 0], [2, 0]], [[0, 2]]])
+def test_heads_that_the_model_has_not_are_those_of_another(
+    heads: list[list[int]], whisper: FrozenWhisper, states: torch.Tensor
+) -> None:
+    found = []
+    for named in (None, heads):
+        whisper.model.generation_config.alignment_heads = named
+        found.append(align(whisper, states, [None] * 3, [0]))
+    assert found[0] == found[1]
+
+
 def test_a_row_without_text_has_no_words(whisper: FrozenWhisper, states: torch.Tensor) -> None:
     start = whisper.tokens.start(["es"])
     words = align_words(whisper, states[:2], [start, start], [[], [65]], [2.0, 2.0])

@@ -14,8 +14,10 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper import ctranslate2
+from spt_whisper.whisper import ctranslate2, requirements
+from spt_whisper.whisper.loading import FrozenWhisper
 from tests import tiny_ctranslate2 as tiny
+from tests.tiny_model import tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +291,7 @@ def test_a_missing_file_is_named(folder, name):
         ("config.json", "[]", "holds a list"),
         ("config.json", json.dumps({"suppress_ids": [10**9]}), "suppress_ids is not a list"),
         ("config.json", json.dumps({"lang_ids": "en"}), "lang_ids is not a list"),
-        ("config.json", json.dumps({"alignment_heads": [[3, 0]]}), "alignment_heads is not"),
+        ("config.json", json.dumps({"alignment_heads": [[-1, 0]]}), "alignment_heads is not"),
         ("config.json", json.dumps({"alignment_heads": [[0]]}), "alignment_heads is not"),
         ("config.json", json.dumps({"alignment_heads": 3}), "alignment_heads is not"),
         ("tokenizer.json", json.dumps({"added_tokens": [{"id": 3}]}), "added_tokens is not a list"),
@@ -319,6 +321,33 @@ def test_lists_that_config_does_not_give_are_none(folder):
     assert source.suppress_ids is source.alignment_heads is source.lang_ids is None
     generation = ctranslate2.build_generation_config(ctranslate2.load_tokenizer(folder), source)
     assert generation.suppress_tokens is None
+
+
+# ---- networks that are a Whisper, but none that can be used here
+
+
+def test_an_english_only_folder_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(ctranslate2, "ENGLISH_ONLY_VOCABULARY", len(tiny_tokenizer()))
+    with pytest.raises(InputError, match=f"model {folder}: English only; take a multilingual"):
+        FrozenWhisper.from_pretrained(folder)
+
+
+def test_a_folder_with_fewer_positions_is_refused(folder):
+    with pytest.raises(InputError, match=f"model {folder}: has 24 decoder positions, wanted 448"):
+        FrozenWhisper.from_pretrained(folder)
+
+
+def test_heads_of_a_larger_teacher_are_left_out_with_a_warning(folder, monkeypatch, caplog):
+    monkeypatch.setattr(requirements, "MAX_POSITIONS", 24)
+    assert FrozenWhisper.from_pretrained(folder).model.generation_config.alignment_heads
+    assert not caplog.records
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "alignment_heads": [[0, 0], [3, 0]]}))
+    model = FrozenWhisper.from_pretrained(folder).model
+    assert not model.generation_config.alignment_heads
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        f"model {folder}: its alignment_heads are of a larger model"
+    ]
 
 
 # ---- the real thing

@@ -12,7 +12,7 @@ from spt_whisper.prompts.vectors import PromptVectors, stack
 from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from spt_whisper.whisper.injection import prompted
+from spt_whisper.whisper.injection import _HOOKS, prompted
 from spt_whisper.whisper.injection.attention import ATTENTION_NAME
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions, single_pass
@@ -373,3 +373,41 @@ def test_a_window_view_shares_weights_and_equals_the_slice_of_positions(
     assert whisper.encode(torch.zeros(1, 80, 3000)).shape == (1, 1500, 32)
     with pytest.raises(InputError, match="at most 30 s"):
         whisper.encode(torch.zeros(1, 80, 3002))
+
+
+def hooked(whisper: FrozenWhisper) -> list[torch.nn.Module]:
+    return [m for m in whisper.model.modules() if m._forward_hooks or m._forward_pre_hooks]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("prev_sot_token_id", "input"), ("transcribe_token_id", "language")]
+)
+def test_a_plain_model_that_does_not_name_its_tokens(name: str, kind: str) -> None:
+    """As transformers loads it: what needs no token works, the rest is refused and leaves nothing behind."""
+    whisper = tiny_whisper()
+    delattr(whisper.model.generation_config, name)
+    _, slots = random_prompt(whisper, "feed_forward", 2)
+    with prompted(whisper.model, slots):
+        assert hooked(whisper)
+    for refused in (kind, "every site"):
+        with (
+            pytest.raises(InputError, match=f"generation_config has no {name}, by which .* set it"),
+            prompted(whisper.model, random_prompt(whisper, refused, 2)[1]),
+        ):
+            pass
+        assert not hooked(whisper)
+
+
+def test_hooks_of_a_prompt_that_fails_half_way_are_taken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> list[object]:
+        raise MemoryError
+
+    whisper = tiny_whisper()
+    _, vectors = random_prompt(whisper, "every site", 2)
+    monkeypatch.setitem(_HOOKS, "decoder", (*_HOOKS["decoder"], fails))
+    with pytest.raises(MemoryError), prompted(whisper.model, vectors):
+        pass
+    assert not hooked(whisper)
+    assert whisper.model.config._attn_implementation == "sdpa"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import WhisperForConditionalGeneration
 
 from spt_whisper.errors import InputError
+from spt_whisper.whisper import requirements
 from spt_whisper.whisper.fingerprint import fingerprint_weights, remembered
 from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.tokenizer import load_tokens
 from tests.tiny_corpus import write_model
 from tests.tiny_model import tiny_whisper
 
@@ -97,6 +102,64 @@ def test_a_damaged_folder_is_refused_by_name(
         FrozenWhisper.from_pretrained(model_folder)
     assert str(model_folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "forms", [("tokenizer.json",), ("tokenizer.json", "tokenizer_config.json")]
+)
+def test_a_folder_without_tokens_is_refused_by_name(
+    model_folder: Path, forms: tuple[str, ...]
+) -> None:
+    for name in forms:
+        (model_folder / name).unlink()
+    for load in (FrozenWhisper.from_pretrained, load_tokens):
+        with pytest.raises(InputError, match=f"model {model_folder}: no tokenizer.json in it; wanted a transformers or"):  # fmt: skip
+            load(model_folder)
+
+
+def change_json(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def test_an_english_only_whisper_is_refused(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = f"^model {model_folder}: English only; take a multilingual Whisper$"
+    change_json(model_folder / "generation_config.json", is_multilingual=True)
+    FrozenWhisper.from_pretrained(model_folder)
+    change_json(model_folder / "generation_config.json", is_multilingual=False)
+    with pytest.raises(InputError, match=wanted):
+        FrozenWhisper.from_pretrained(model_folder)
+    change_json(model_folder / "generation_config.json", is_multilingual=None)
+    monkeypatch.setattr(requirements, "_ENGLISH_ONLY_END", tiny_whisper().tokens.end)
+    for load in (FrozenWhisper.from_pretrained, load_tokens):
+        with pytest.raises(InputError, match=wanted):
+            load(model_folder)
+
+
+def test_a_model_with_fewer_positions_than_whisper_is_refused(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    config = copy.deepcopy(whisper.config)
+    config.max_target_positions = 447
+    WhisperForConditionalGeneration(config).save_pretrained(tmp_path)
+    whisper.tokens.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=f"model {tmp_path}: has 447 decoder positions, wanted 448"
+    ):
+        FrozenWhisper.from_pretrained(tmp_path)
+
+
+def test_words_behind_the_control_tokens_are_refused(model_folder: Path) -> None:
+    tokenizer = tiny_whisper().tokens.tokenizer
+    tokenizer.add_tokens(["<|prompt0|>"], special_tokens=True)
+    tokenizer.add_tokens(["<|30.02|>"])
+    tokenizer.save_pretrained(model_folder)
+    FrozenWhisper.from_pretrained(model_folder)
+    tokenizer.add_tokens(["llakta", "wasi"])
+    tokenizer.save_pretrained(model_folder)
+    for load in (FrozenWhisper.from_pretrained, load_tokens):
+        with pytest.raises(InputError, match=f"model {model_folder}: its tokenizer has 2 tokens of its own .* 'llakta', which"):  # fmt: skip
+            load(model_folder)
 
 
 @pytest.mark.parametrize("name", ["no-such-size", "./nowhere", "/no/where"])

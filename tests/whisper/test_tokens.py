@@ -87,6 +87,13 @@ def test_a_space_alone_begins_no_text() -> None:
     assert tokens.encode("  ") == []
 
 
+@pytest.mark.parametrize("name", ["<|startoftranscript|>", "<|es|>", "<|endoftext|>"])
+def test_the_name_of_a_special_token_in_a_text_is_plain_text(tokens: Tokens, name: str) -> None:
+    written = tokens.encode(f"{name} wasi {name}")
+    assert max(written) < tokens.end
+    assert tokens.decode(written) == f"{name} wasi {name}"
+
+
 def test_text_goes_there_and_back_without_special_tokens(tokens: Tokens) -> None:
     written = [*tokens.encode("ñuka wasi"), tokens.timestamp(1.0), tokens.end]
     assert tokens.decode(written) == "ñuka wasi"

@@ -106,7 +106,9 @@ def bank_table(bank: Bank, rows: Sequence[BankRow]) -> Table:
     """One row a language; the base, which is one for all, is in the title."""
     table = _table(f"{bank.folder}, for {bank.card(bank.languages[0]).base}", _BANK_COLUMNS, rows)
     shared = f"beside {bank.shared.numbers:,} shared numbers; " if bank.shared else ""
-    table.caption = f"{shared}utterances and hours are of the run, all its languages together"
+    table.caption = (
+        f"{shared}utterances and hours are of the run that made it, all its languages together"
+    )
     table.caption_justify = "left"
     return table
 

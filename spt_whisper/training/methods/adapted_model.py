@@ -12,6 +12,7 @@ from peft import get_peft_model
 from torch import nn
 
 from spt_whisper.atomic import check_own, replacing_folder
+from spt_whisper.cache import cache_folder
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
@@ -23,6 +24,7 @@ from spt_whisper.training.recipe import LoraConfig
 from spt_whisper.whisper.adapted import CARD_FILE, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
+from spt_whisper.whisper.written_files import MODEL_FILES, check_others
 
 # the names of transformers' Whisper; fc1 and fc2 are the feed-forward layers
 LORA_TARGETS = {
@@ -57,6 +59,7 @@ class AdaptedModelLearner(Learner):
         """Refuses folders of somebody else's."""
         super().check_output(output)
         check_own(output / "model", CARD_FILE, "model of spt-whisper")
+        check_others(output / "model", "model", MODEL_FILES)
 
     @property
     def stored_numbers(self) -> int:
@@ -80,17 +83,26 @@ class LoraLearner(AdaptedModelLearner):
         )
         adapted: Any = get_peft_model(whisper.model, peft_config)
         # peft itself names the checkpoint, which is not the base where an adapter was merged into it
-        adapted.active_peft_config.base_model_name_or_path = whisper.source
+        adapted.active_peft_config.base_model_name_or_path = _name_for_others(whisper)
         super().__init__(whisper, "encoder" in sides)
         self._adapted = [adapted]  # in a list: the model is no part of what is saved here
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/model`: peft's adapter (`adapter_model.safetensors`), and the card."""
         with replacing_folder(output / "model") as folder:
-            self._adapted[0].save_pretrained(folder, safe_serialization=True)
+            # without embeddings, for which peft would ask the hub whether they changed
+            self._adapted[0].save_pretrained(
+                folder, safe_serialization=True, save_embedding_layers=False
+            )
             (folder / "README.md").unlink(missing_ok=True)  # peft's template
             write_card(folder / CARD_FILE, card)
         return output / "model"
+
+
+def _name_for_others(whisper: FrozenWhisper) -> str:
+    """What loads the model on any machine: its hub id, not the place of its copy in this user's cache."""
+    in_cache = Path(whisper.source).is_relative_to(cache_folder())
+    return whisper.name if in_cache else whisper.source
 
 
 class FullLearner(AdaptedModelLearner):

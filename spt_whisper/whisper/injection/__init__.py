@@ -71,9 +71,13 @@ class Attachment:
         self._handles = []
 
     def _attach(self, vectors: PromptVectors) -> None:
-        for side in SIDES:
-            for hooks in _HOOKS[side]:
-                self._handles += hooks(self._model, side, getattr(vectors, side))
+        try:
+            for side in SIDES:
+                for hooks in _HOOKS[side]:
+                    self._handles += hooks(self._model, side, getattr(vectors, side))
+        except BaseException:
+            self.remove()
+            raise
 
 
 _attachments: WeakKeyDictionary[nn.Module, Attachment] = WeakKeyDictionary()
@@ -93,7 +97,7 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
         vectors: prompts with R = 1 (every row of a batch) or R = the rows of each batch run inside the block.
 
     Raises:
-        InputError: the vectors do not fit the model, or the model is prompted already.
+        InputError: the vectors do not fit the model, which is prompted already or does not name the tokens they are put by.
     """
     _check(model, vectors)
     at_attention = any(
@@ -129,3 +133,19 @@ def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> No
                 f"prompts: {name} has shape {tuple(tensor.shape)}, this Whisper wants "
                 f"({vectors.rows}, {layers}, N, {config.d_model}): the prompt is of another model"
             )
+    _check_ids(model, vectors)
+
+
+def _check_ids(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> None:
+    decoder = vectors.decoder
+    wanted = {"prev_sot_token_id": decoder.input, "transcribe_token_id": decoder.language}
+    missing = [
+        name
+        for name, prefix in wanted.items()
+        if prefix is not None and getattr(model.generation_config, name, None) is None
+    ]
+    if missing:
+        raise InputError(
+            f"prompts: the model's generation_config has no {' and no '.join(missing)}, by which the prompt finds its place; "
+            "set it, or load the model with FrozenWhisper"
+        )

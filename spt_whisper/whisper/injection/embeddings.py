@@ -18,6 +18,8 @@ FindAnchor = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def decoder_input_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandle]:
     """Writes each row's prompt over the placeholders after <|startofprev|>."""
+    if given.input is None:
+        return []
     previous = model.generation_config.prev_sot_token_id
 
     def after_previous(tokens: Tensor, first_start: Tensor, wanted: Tensor) -> Tensor:
@@ -35,6 +37,8 @@ def decoder_input_hooks(model: Any, side: str, given: SideVectors) -> list[Remov
 
 def language_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandle]:
     """Writes each row's soft language tokens over those between <|startoftranscript|> and <|transcribe|>."""
+    if given.language is None:
+        return []
     transcribe = model.generation_config.transcribe_token_id
 
     def at_start(tokens: Tensor, first_start: Tensor, wanted: Tensor) -> Tensor:
@@ -51,10 +55,8 @@ def language_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableH
     return _writers(model, given.language, at_start)
 
 
-def _writers(model: Any, prefix: Prefix | None, find_anchor: FindAnchor) -> list[RemovableHandle]:
+def _writers(model: Any, prefix: Prefix, find_anchor: FindAnchor) -> list[RemovableHandle]:
     """The hook that writes vectors behind an anchor, wherever first tokens are embedded."""
-    if prefix is None:
-        return []
     start = model.config.decoder_start_token_id
     vectors = prefix.vector[:, 0]  # (R, N, D)
     full = torch.full((vectors.shape[0],), vectors.shape[1], device=vectors.device)
