@@ -78,7 +78,7 @@ def _bank(bank: Bank, model: str | None) -> Learned:
     def with_own_prompt(row: Row, utterance: Utterance) -> Row:
         return replace(row, prompt=bank.prompt(utterance.languages))
 
-    card = bank.shared.card if bank.shared else bank.card(bank.languages[0])
+    card = bank.common_card
     return Learned(
         "bank", str(bank.folder), card, model or card.base, with_own_prompt, digests_of(bank)
     )

@@ -96,6 +96,11 @@ class Bank:
         """The languages, in order of their names."""
         return tuple(sorted({**self.parts, **self.prompts}))
 
+    @property
+    def common_card(self) -> PromptCard:
+        """The card of the run that made the bank: what its languages share, else the first language's."""
+        return self.shared.card if self.shared else self.card(self.languages[0])
+
     def card(self, language: str) -> PromptCard:
         """Returns the card of one language.
 

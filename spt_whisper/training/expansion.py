@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,10 +29,6 @@ from spt_whisper.training.resuming import first_checkpoint
 from spt_whisper.training.run import check_start, make_card, train
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
-
-logger = logging.getLogger(__name__)
-_TRIED = 32  # utterances on which two starts are compared
-_BATCH = 8
 
 
 @dataclass(frozen=True)

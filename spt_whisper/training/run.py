@@ -112,14 +112,9 @@ def finished_fit(recipe: Recipe) -> FitResult | None:
     return FitResult(artifact, folder, RunNumbers(**numbers))
 
 
-def _card_of_bank(folder: Path) -> PromptCard:
-    bank = Bank.from_folder(folder)
-    return bank.shared.card if bank.shared else bank.card(bank.languages[0])
-
-
 _READ_CARD: dict[Artifact, Callable[[Path], PromptCard | None]] = {
     "prompt": lambda folder: Prompt.from_folder(folder).card,
-    "bank": _card_of_bank,
+    "bank": lambda folder: Bank.from_folder(folder).common_card,
     "model": read_model_card,
 }
 
