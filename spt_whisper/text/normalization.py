@@ -143,7 +143,7 @@ class TextProcessing:
         """Returns the processing that a prompt's card names.
 
         Raises:
-            InputError: this program does not know it, so it would score other texts than the prompt writes.
+            InputError: this program does not know it, so it would teach a bank's next language other texts.
         """
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(settings) - set(known))
