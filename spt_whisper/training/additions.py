@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from spt_whisper.training.methods.learner import Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_prompt
 from spt_whisper.training.preparation import Parts
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.recipe import Method, Recipe
+from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.window_batches import by_window
 
@@ -48,8 +49,8 @@ class Addition:
 class Form:
     """One kind of addition."""
 
-    method: Method
-    like: Callable[[Bank], Prompt]  # the prompt whose base, sites, windows and spelling it takes
+    like: Callable[[Bank], Prompt]  # the prompt whose base, windows and spelling it takes
+    settings: Callable[[Bank], Mapping[str, Any]]  # of the recipe: what is learned
     start: Callable[[ExpansionConfig, Setup, Parts, Bank], Addition]
 
 
@@ -74,21 +75,18 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
     return FORMS[name]
 
 
-def recipe_of(config: ExpansionConfig, bank: Bank) -> Recipe:
+def recipe_of(config: ExpansionConfig, bank: Bank, form: Form) -> Recipe:
     """Returns the addition as a recipe: what the bank settles, and what the settings add."""
     from spt_whisper.text.normalization import TextProcessing
 
-    form = form_of(config, bank)
     like = form.like(bank)
-    recipe = Recipe(
+    return Recipe(
         corpus=config.corpus,
-        method=form.method,
         model=config.model or like.card.base,
         output=config.output or f"runs/add-{config.language}",
         languages={config.language: config.tokens} if config.tokens else [],
         # those that its recipe allowed: the new language may need one that the others did not
         window_seconds=like.card.recipe.get("window_seconds", list(like.card.windows)),
-        prompt=like.config,
         text=TextProcessing.of_card(like.card.text),
         optimizer=config.optimizer,
         data=config.data,
@@ -96,19 +94,18 @@ def recipe_of(config: ExpansionConfig, bank: Bank) -> Recipe:
         recompute=config.recompute,
         seed=config.seed,
         trainer=config.trainer,
+        **form.settings(bank),
     )
-    if form is not FORMS["part"]:
-        return recipe
-    aware = next(iter(bank.parts.values())).aware
-    return replace(recipe, prompt=like.config.folded, lapt=aware)
 
 
-def start_of(config: ExpansionConfig, recipe: Recipe, parts: Parts, bank: Bank) -> Addition:
+def start_of(
+    config: ExpansionConfig, recipe: Recipe, parts: Parts, bank: Bank, form: Form
+) -> Addition:
     """Returns what the language learns, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
     codes = {config.language: parts.builder.codes[config.language]}
     setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
-    return form_of(config, bank).start(config, setup, parts, bank)
+    return form.start(config, setup, parts, bank)
 
 
 def nearest_language(bank: Bank, heard: Heard) -> str:
@@ -181,7 +178,20 @@ def _shared(bank: Bank) -> Prompt:
     return bank.shared
 
 
+def _like_others(bank: Bank) -> Prompt:
+    return bank.shared or next(iter(bank.prompts.values()))
+
+
+def _part_settings(bank: Bank) -> dict[str, Any]:
+    aware = next(iter(bank.parts.values())).aware
+    return {"method": "lapt", "prompt": _shared(bank).config.folded, "lapt": aware}
+
+
+def _whole_settings(bank: Bank) -> dict[str, Any]:
+    return {"method": "prompt", "prompt": _like_others(bank).config}
+
+
 FORMS = {
-    "part": Form("lapt", _shared, _part),
-    "whole": Form("prompt", lambda bank: bank.shared or next(iter(bank.prompts.values())), _whole),
+    "part": Form(_shared, _part_settings, _part),
+    "whole": Form(_like_others, _whole_settings, _whole),
 }

@@ -65,7 +65,8 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     """
     bank = Bank.from_folder(Path(config.bank))
     bank.folder_for(config.language)  # refused before anything trains
-    recipe, like = recipe_of(config, bank), form_of(config, bank).like(bank)
+    form = form_of(config, bank)
+    recipe, like = recipe_of(config, bank, form), form.like(bank)
     check_start(recipe, Path(recipe.output), bank.folder)
     checkpoint = _first_checkpoint(config, recipe, like, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -75,7 +76,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     probes = [load_example(e) for e in parts.train[: config.probes]]
     older = sorted(path for path in bank.folder.rglob("*") if path.is_file())
     before = _evidence(bank, older, whisper, probes, recipe.longest_window)
-    addition = start_of(config, recipe, parts, bank)
+    addition = start_of(config, recipe, parts, bank, form)
     learner = addition.learner
     start = learner.start_digest()
     numbers = train(recipe, parts, learner, checkpoint)
