@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spt_whisper import __version__
-from spt_whisper.atomic import replacing_folder
+from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import Source, read_source
 from spt_whisper.prompts.config import PLACES, SIDES
-from spt_whisper.whisper.written_files import EXPORT_FILES, check_others
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(
@@ -65,6 +64,7 @@ def export(config: ExportConfig) -> Path:
             "library_version": __version__,
             "format": config.format,
             "source": Path(source.name).name,
+            "files": sorted([MARK, *(path.name for path in folder.iterdir())]),
         }
         (folder / MARK).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     return output
@@ -75,7 +75,17 @@ def _check_output(output: Path) -> None:
         raise InputError(f"output: {output} is a file; name a folder")
     if output.exists() and any(output.iterdir()) and not (output / MARK).is_file():
         raise InputError(f"output: {output} holds files that are no export; name another folder")
-    check_others(output, "export", EXPORT_FILES)
+    if (output / MARK).is_file():
+        own = _written(output / MARK)
+        check_nothing_lost(output, "export", (p for p in output.iterdir() if p.name not in own))
+
+
+def _written(mark: Path) -> list[str]:
+    """The names of the files that an export consists of."""
+    try:
+        return list(json.loads(mark.read_text(encoding="utf-8"))["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{mark}: is damaged; name another folder") from error
 
 
 def _check_places(source: Source, name: str) -> None:

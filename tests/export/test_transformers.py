@@ -254,6 +254,17 @@ def test_only_an_earlier_export_is_replaced(whisper: FrozenWhisper, tmp_path: Pa
     assert "WhisperForConditionalGeneration" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("mark", ["", "{}", "[]", '{"files": null}'])
+def test_an_export_with_a_damaged_mark_is_not_replaced(
+    mark: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
+    folder = exported(prompt, "transformers", tmp_path / "out")
+    (folder / "export.json").write_text(mark)
+    with pytest.raises(InputError, match=r"export\.json: is damaged; name another folder"):
+        exported(prompt, "transformers", folder)
+
+
 @pytest.mark.parametrize(
     ("form", "own"),
     [("transformers", "notes.txt"), ("ctranslate2", ".git/HEAD"), ("onnx", "audio/config.json")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from peft import LoraConfig as PeftLoraConfig
 from peft import get_peft_model
 from torch import nn
 
-from spt_whisper.atomic import check_own, replacing_folder
+from spt_whisper.atomic import check_nothing_lost, check_own, replacing_folder
 from spt_whisper.cache import cache_folder
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
@@ -24,8 +25,21 @@ from spt_whisper.training.recipe import LoraConfig
 from spt_whisper.whisper.adapted import CARD_FILE, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.written_files import MODEL_FILES, check_others
 
+# what transformers and peft write of a model, a tokenizer and an adapter, and the card
+_WRITTEN = (
+    "*config.json",
+    "*model.safetensors",
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+    "added_tokens.json",
+    "merges.txt",
+    "normalizer.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "vocab.json",
+    CARD_FILE,
+)
 # the names of transformers' Whisper; fc1 and fc2 are the feed-forward layers
 LORA_TARGETS = {
     "attention": ["q_proj", "k_proj", "v_proj", "out_proj"],
@@ -59,7 +73,10 @@ class AdaptedModelLearner(Learner):
         """Refuses folders of somebody else's."""
         super().check_output(output)
         check_own(output / "model", CARD_FILE, "model of spt-whisper")
-        check_others(output / "model", "model", MODEL_FILES)
+        folder = output / "model"
+        found = folder.iterdir() if folder.exists() else iter(())
+        others = (p for p in found if not any(fnmatchcase(p.name, own) for own in _WRITTEN))
+        check_nothing_lost(folder, "model", others)
 
     @property
     def stored_numbers(self) -> int:
