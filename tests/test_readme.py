@@ -69,11 +69,10 @@ def test_the_file_map_names_what_is_there() -> None:
         if "cli/" in block
     )
     inside = re.findall(r"^  ([a-z_]+(?:/|\.py))", block, flags=re.MULTILINE)
-    packages = {
-        path.name for path in (ROOT / "spt_whisper").iterdir() if (path / "__init__.py").exists()
-    }
-    assert {name.strip("/") for name in inside if name.endswith("/")} == packages
-    assert all((ROOT / "spt_whisper" / name).exists() for name in inside)
+    package = ROOT / "spt_whisper"
+    packages = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    modules = {path.name for path in package.glob("[a-z]*.py")}
+    assert set(inside) == packages | modules
     assert all(
         (ROOT / name).exists() for name in re.findall(r"^([a-z_]+/)", block, flags=re.MULTILINE)
     )
