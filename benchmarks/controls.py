@@ -42,8 +42,8 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import REMARKS, Interval, IntervalUnit
 from spt_whisper.evaluation.paired import compare_with_first
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.system_score import score_system
-from spt_whisper.evaluation.table import RATE_TITLES
 from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.text.units import RateName
 from spt_whisper.transcription.batching import batches, window_of
@@ -211,7 +211,7 @@ def report_table(
             f"{100 * c.rate:.1f}: {100 * c.difference:+.1f} [{100 * c.interval[0]:+.1f}, {100 * c.interval[1]:+.1f}]"
             for c in row.changes
         )
-        unit = f"{RATE_TITLES[row.unit]} %"
+        unit = f"{RATES[row.unit].title} %"
         table.add_row(row.recordings, str(row.clips), unit, f"{100 * row.bare:.1f}", *changes)
     table.add_section()
     cells = {(row.sound, row.guards, row.system): row for row in writing}

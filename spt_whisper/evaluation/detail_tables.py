@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.system_score import SystemScore
-from spt_whisper.evaluation.table import RATE_TITLES
 from spt_whisper.text.error_rates import ErrorCounts
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -73,7 +73,7 @@ def _group_rows(report: Report) -> list[Row]:
             system.name,
             f"{group.by}: {group.group}",
             str(group.utterances),
-            f"{100 * getattr(group.rates, system.main_rate):.1f} {RATE_TITLES[system.main_rate]}",
+            f"{100 * getattr(group.rates, system.main_rate):.1f} {RATES[system.main_rate].title}",
         )
         for system in report.systems
         for group in system.breakdown

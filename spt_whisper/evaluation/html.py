@@ -14,10 +14,10 @@ from spt_whisper.atomic import write_text
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.evaluation.bootstrap import REMARKS
 from spt_whisper.evaluation.players import audio_addresses
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.side_by_side import PartsTable, parts_tables
-from spt_whisper.evaluation.system_score import UNIT_OF_RATE, SystemScore
-from spt_whisper.evaluation.table import RATE_TITLES, SHOWN
+from spt_whisper.evaluation.system_score import SystemScore
 from spt_whisper.evaluation.worst import WorstUtterance, best_system, worst_utterances
 from spt_whisper.text.error_rates import ErrorCounts
 from spt_whisper.text.units import RateName
@@ -58,12 +58,12 @@ class _Page:
     @property
     def rates(self) -> tuple[RateName, ...]:
         """Rates of the table of systems, the main one first."""
-        return SHOWN[self.report.systems[0].main_rate if self.report.systems else "wer"]
+        return RATES[self.report.systems[0].main_rate if self.report.systems else "wer"].shown
 
     @property
     def rate_titles(self) -> dict[RateName, str]:
-        """How the rates are called."""
-        return RATE_TITLES
+        """What the rates are called."""
+        return {name: rate.title for name, rate in RATES.items()}
 
     @property
     def best(self) -> SystemScore | None:
@@ -78,7 +78,7 @@ class _Page:
 
     def errors(self, system: SystemScore) -> ErrorCounts:
         """Counts behind the main rate."""
-        return getattr(system.errors, UNIT_OF_RATE[self.rates[0]])
+        return getattr(system.errors, RATES[self.rates[0]].unit)
 
     @property
     def normalizations(self) -> list[tuple[str, ...]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import Interval, IntervalUnit, drawn_units, rate_difference
-from spt_whisper.evaluation.system_score import UNIT_OF_RATE, SystemScore
+from spt_whisper.evaluation.rates import RATES
+from spt_whisper.evaluation.system_score import SystemScore
 from spt_whisper.text.units import RateName
 
 
@@ -49,7 +50,7 @@ def compare(
             f"systems {first.name!r} and {second.name!r}: {len(ids[0])} and {len(ids[1])} "
             "utterances, not the same ones; score both on one corpus, in one order"
         )
-    field = UNIT_OF_RATE[first.main_rate]
+    field = RATES[first.main_rate].unit
     unit, before = drawn_units(first.details)
     _, after = drawn_units(second.details)
     interval, probability = rate_difference(

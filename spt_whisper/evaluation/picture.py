@@ -14,17 +14,11 @@ from spt_whisper.evaluation.figure import (
     name_rows,
     plain,
 )
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
-from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes
-
-RATE_NAMES: dict[RateName, str] = {
-    "wer": "Word error rate",
-    "cer": "Character error rate",
-    "mixed_error_rate": "Mixed error rate",
-}
 
 
 def draw_report(report: Report, path: str | Path) -> None:
@@ -32,7 +26,7 @@ def draw_report(report: Report, path: str | Path) -> None:
     systems = report.systems
     best = min((system.rate for system in systems), default=0.0)
     ends = [max(system.rate, system.interval[1]) for system in systems]
-    names = dict.fromkeys(RATE_NAMES[system.main_rate] for system in systems)
+    names = dict.fromkeys(RATES[system.main_rate].name for system in systems)
     rate = " or ".join(names) or "Error rate"
     with drawn_figure(path, 8.0, 1.5 + 0.5 * len(systems)) as figure:
         axes = figure.add_subplot()

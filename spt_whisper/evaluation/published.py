@@ -8,9 +8,9 @@ from pathlib import Path
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import REMARKS
 from spt_whisper.evaluation.learned import digests_of
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import REPORT_FILE, Report
 from spt_whisper.evaluation.system_score import SystemScore
-from spt_whisper.evaluation.table import RATE_TITLES, SHOWN
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.readme import Publication, Score, render_bank_readme, render_readme
@@ -59,14 +59,14 @@ def _read_scores(path: Path, learned: str, digests: Mapping[str, str]) -> list[S
 def _scores(report: Report, system: SystemScore) -> list[Score]:
     text = f"normalizer {report.normalizer}; intervals of 95 %: {REMARKS[system.interval_unit]}"
     scores = []
-    for rate in SHOWN[system.main_rate]:
+    for rate in RATES[system.main_rate].shown:
         low, high = getattr(system, f"{rate}_interval")
         value, low, high = (round(100 * each, 1) for each in (getattr(system, rate), low, high))
         scores.append(
             Score(
                 report.corpus,
                 system.name,
-                RATE_TITLES[rate],
+                RATES[rate].title,
                 value,
                 low,
                 high,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import Interval, IntervalUnit, drawn_units, rate_interval
 from spt_whisper.evaluation.breakdown import GroupScore, break_down
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.utterance_score import (
     Rates,
     Reference,
@@ -26,13 +27,6 @@ from spt_whisper.text.switching import (
     language_units,
 )
 from spt_whisper.text.units import RateName, default_rate
-
-UNIT_OF_RATE: dict[RateName, str] = {
-    "wer": "words",
-    "cer": "characters",
-    "mixed_error_rate": "mixed",
-}
-"""The field of `UnitErrors` that each rate is of."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ def score_system(
     unit, groups = drawn_units(details)
     wer, cer, mixed = (
         rate_interval([getattr(group, unit_name) for group in groups], resamples, seed)
-        for unit_name in UNIT_OF_RATE.values()
+        for unit_name in (rate.unit for rate in RATES.values())
     )
     return SystemScore(
         name=name,

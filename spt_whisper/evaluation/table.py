@@ -6,21 +6,13 @@ from typing import TYPE_CHECKING
 
 from spt_whisper.evaluation.bootstrap import REMARKS, Interval
 from spt_whisper.evaluation.paired import Comparison
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
-from spt_whisper.evaluation.system_score import UNIT_OF_RATE, SystemScore
+from spt_whisper.evaluation.system_score import SystemScore
 from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table
-
-RATE_TITLES: dict[RateName, str] = {"wer": "WER", "cer": "CER", "mixed_error_rate": "mixed"}
-
-SHOWN: dict[RateName, tuple[RateName, ...]] = {
-    "wer": ("wer", "cer"),
-    "cer": ("cer",),  # without blanks between words, there is no word error rate to speak of
-    "mixed_error_rate": ("mixed_error_rate", "cer"),
-}
-"""The rates of the table by the main one."""
 
 
 def report_table(report: Report) -> Table:
@@ -31,14 +23,14 @@ def report_table(report: Report) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    rates = SHOWN[report.systems[0].main_rate if report.systems else "wer"]
+    rates = RATES[report.systems[0].main_rate if report.systems else "wer"].shown
     table = Table(title=Text(f"{report.corpus} (text: {report.normalizer})"))
     table.add_column("system")
     counts = ("sub / ins / del", "hallucinated", "utterances")
-    for heading in (*(f"{RATE_TITLES[rate]} %" for rate in rates), "raw %", *counts):
+    for heading in (*(f"{RATES[rate].title} %" for rate in rates), "raw %", *counts):
         table.add_column(heading, justify="right")
     for system in report.systems:
-        errors = getattr(system.errors, UNIT_OF_RATE[rates[0]])
+        errors = getattr(system.errors, RATES[rates[0]].unit)
         table.add_row(
             Text(system.name),  # not a string, in which rich would read [...] as a style
             *(Text(_rate(system, rate)) for rate in rates),
@@ -75,7 +67,7 @@ def _remarks(report: Report) -> list[str]:
 def _comparison(comparison: Comparison) -> str:
     low, high = _per_cent(comparison.interval)
     return (
-        f"{comparison.second} against {comparison.first}: {RATE_TITLES[comparison.rate]} "
+        f"{comparison.second} against {comparison.first}: {RATES[comparison.rate].title} "
         f"{100 * comparison.difference:+.1f} points [{low}, {high}], "
         f"better with probability {comparison.probability:.3f}"
     )

@@ -15,8 +15,7 @@ from spt_whisper.evaluation.figure import (
     dress_rates,
     name_rows,
 )
-from spt_whisper.evaluation.picture import RATE_NAMES
-from spt_whisper.evaluation.table import SHOWN
+from spt_whisper.evaluation.rates import RATES
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
     from matplotlib.axes import Axes
@@ -24,11 +23,11 @@ if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
 
 def draw_comparison(rows: Sequence[RecipeSummary], path: str | Path) -> None:
     """Draws the recipes, at least one, as a PNG at `path`, whole or not at all; the best one stands out."""
-    shown = SHOWN[rows[0].main_rate]
+    shown = RATES[rows[0].main_rate].shown
     with drawn_figure(path, 10.0, 1.5 + 0.5 * len(rows)) as figure:
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, rate in zip(panels, shown, strict=True):
-            _draw_rates(axes, [row.rates[rate] for row in rows], f"{RATE_NAMES[rate]} (%)")
+            _draw_rates(axes, [row.rates[rate] for row in rows], f"{RATES[rate].name} (%)")
         name_rows(panels[0], [row.name for row in rows])
         figure.supxlabel(
             "Mean over seeds with 95 % interval of the test speech; a dot is a seed; lower is better",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spt_whisper.evaluation.bootstrap import Interval, rate_interval, relative_change
 from spt_whisper.evaluation.comparison.machine import Machine
 from spt_whisper.evaluation.comparison.run_store import Counts, FitNumbers, StoredRun
-from spt_whisper.evaluation.system_score import UNIT_OF_RATE
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.text.error_rates import ErrorCounts
 from spt_whisper.text.units import RateName
 
@@ -83,7 +83,7 @@ def summarize(
         name=name,
         seeds=tuple(run.seed for run in runs),
         main_rate=main_rate,
-        rates={rate: _seed_rates(_counts(runs, rate)) for rate in UNIT_OF_RATE},
+        rates={rate: _seed_rates(_counts(runs, rate)) for rate in RATES},
         change=_change(_counts(first, main_rate), _counts(runs, main_rate)) if first else None,
         last_loss=statistics.fmean(losses) if losses else None,
         seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
@@ -99,7 +99,7 @@ def summarize(
 
 def _counts(runs: Iterable[StoredRun], rate: RateName) -> list[list[Counts]]:
     """The errors of a rate, of each seed and unit."""
-    return [[getattr(unit, UNIT_OF_RATE[rate]) for unit in run.scores.units] for run in runs]
+    return [[getattr(unit, RATES[rate].unit) for unit in run.scores.units] for run in runs]
 
 
 def _seed_rates(seeds: Sequence[Sequence[Counts]]) -> SeedRates:

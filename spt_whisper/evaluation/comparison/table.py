@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from spt_whisper.atomic import write_text
 from spt_whisper.evaluation.comparison.summary import Change, RecipeSummary
-from spt_whisper.evaluation.picture import RATE_NAMES
-from spt_whisper.evaluation.table import RATE_TITLES, SHOWN
+from spt_whisper.evaluation.rates import RATES
 from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -34,15 +33,15 @@ def columns(rows: Sequence[RecipeSummary]) -> dict[str, Cell]:
         "recipe": lambda row: row.name,
         "seeds": lambda row: str(len(row.seeds)),
     }
-    main, *others = SHOWN[rows[0].main_rate]
+    main, *others = RATES[rows[0].main_rate].shown
     shown |= {
-        f"{RATE_TITLES[main]} % [95 %]": partial(_rate, main),
+        f"{RATES[main].title} % [95 %]": partial(_rate, main),
         "change % [95 %]": lambda row: _changed(row.change),
-        f"{RATE_TITLES[main]} spread (sd)": partial(_spread, main),
+        f"{RATES[main].title} spread (sd)": partial(_spread, main),
     }
     for rate in others:
-        shown[f"{RATE_TITLES[rate]} % [95 %]"] = partial(_rate, rate)
-        shown[f"{RATE_TITLES[rate]} spread (sd)"] = partial(_spread, rate)
+        shown[f"{RATES[rate].title} % [95 %]"] = partial(_rate, rate)
+        shown[f"{RATES[rate].title} spread (sd)"] = partial(_spread, rate)
     return shown | _COSTS
 
 
@@ -83,7 +82,7 @@ def _notes(rows: Sequence[RecipeSummary], failed: Sequence[str]) -> list[str]:
     return [
         "Rates are means over the seeds. The 95 % interval is a bootstrap over the test speech, all seeds together; "
         "the spread is lowest to highest seed, with the standard deviation.",
-        f"Change is that of the errors behind the {RATE_NAMES[rows[0].main_rate].lower()} against the first row, in percent of "
+        f"Change is that of the errors behind the {RATES[rows[0].main_rate].name.lower()} against the first row, in percent of "
         "its errors: a paired bootstrap over the test speech; below 0 is better.",
         f"Scored on {'; '.join(scored)}.",
         "Seconds are those of training, for each utterance and epoch; peak memory is that of training.",
