@@ -12,6 +12,7 @@ from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
 from spt_whisper.bulk.settings import BulkJob
 from spt_whisper.bulk.shards import claimed, open_folder
 from spt_whisper.bulk.worker import ShardReport, WorkerSettings
+from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 
@@ -43,14 +44,13 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
 
 
 def _transcribe(job: BulkJob, rows: Sequence[BulkRow], prompts: Mapping[str, Prompt]) -> BulkResult:
-    base = next(iter(prompts.values())).card.base if prompts else "base"
     finished = open_folder(job.output, job.of_the_folder)
     new = [row for row in rows if row.id not in finished.ids]
     reports: list[ShardReport] = []
     if new:
         settings = WorkerSettings(
             folder=str(Path(job.output).absolute()),
-            model=job.model or base,
+            model=base_for(job.model, prompts.values()),
             prompts=prompts,
             codes=frozenset(
                 code for row in new if row.language for code in row.language.split(MIX)

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.settings import check_precision, check_window
+from spt_whisper.transcription.settings import check_window
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.precision import Precision
 
 # Settings that every row of an output folder shares.
 _OF_THE_FOLDER = (
@@ -57,12 +58,11 @@ class BulkJob:
     """What counts as speech, which alone is decoded; None: all of the audio is."""
     window_seconds: float | None = None
     """The window; by default each prompt's, or 30 s for bare Whisper."""
-    precision: str = "float32"
+    precision: Precision = "float32"
     """Numbers that Whisper computes with: float32, bfloat16 or float16."""
     bulk: BulkConfig = field(default_factory=BulkConfig)
 
     def __post_init__(self) -> None:
-        check_precision(self.precision)
         check_window(self.window_seconds)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")

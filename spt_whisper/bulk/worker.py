@@ -24,6 +24,7 @@ from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.precision import Precision, dtype_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class WorkerSettings:
     cores: int
     voice_activity: VoiceActivityOptions | None
     window_seconds: float | None
-    precision: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,11 @@ class Worker:
         disable_progress_bar()  # of loading weights
         torch.set_num_threads(self.settings.cores)
         whisper = Whisper.from_pretrained(
-            self.settings.model, dtype=getattr(torch, self.settings.precision)
+            self.settings.model, dtype=dtype_of(self.settings.precision)
         )
         frozen = whisper.frozen
         for prompt in self.settings.prompts.values():
-            prompt.check_base(frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized)
+            prompt.check_base(frozen)
         for code in self.settings.codes:
             frozen.tokens.language(code)
         return whisper

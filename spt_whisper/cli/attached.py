@@ -9,9 +9,8 @@ from spt_whisper.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.prompts.bank import Bank
+    from spt_whisper.prompts.base import Base
     from spt_whisper.prompts.files import Prompt
-    from spt_whisper.whisper.loading import FrozenWhisper
-    from spt_whisper.whisper.onnx import OnnxWhisper
 
 AUTO = "auto"  # as a language: what it sounds like
 
@@ -24,25 +23,20 @@ class Attached:
     prompt: Prompt | None = None
     bank: Bank | None = None
 
-    @property
-    def base(self) -> str | None:
-        """Name of the Whisper that the prompts are for."""
-        return self.prompts[0].card.base if self.prompts else None
-
     def code(self, language: str | None) -> str | None:
         """Returns Whisper's code for the language that was asked for; None: the prompt's, or what is heard."""
         if language is None or language == AUTO:
             return None
         return self.prompt.card.code_of(language) if self.prompt else language
 
-    def check(self, whisper: FrozenWhisper | OnnxWhisper) -> None:
+    def check(self, whisper: Base) -> None:
         """Refuses another Whisper.
 
         Raises:
             InputError: a prompt is of another model.
         """
         for prompt in self.prompts:
-            prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+            prompt.check_base(whisper)
 
 
 def read_attached(prompt: str | None, bank: str | None, language: str | None) -> Attached:

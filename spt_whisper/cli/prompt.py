@@ -174,6 +174,7 @@ def _show_tokens(subject: Prompt | Bank, config: ShowConfig) -> int:
     """Prints vectors as words: a prompt's, or the soft language tokens of a bank; where no Whisper can, says why."""
     from spt_whisper.evaluation.inspection.lens import can_be_read, read_embeddings, read_slots
     from spt_whisper.evaluation.inspection.table import embedding_table, slot_table
+    from spt_whisper.prompts.base import base_for
     from spt_whisper.prompts.files import Prompt
     from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -183,10 +184,9 @@ def _show_tokens(subject: Prompt | Bank, config: ShowConfig) -> int:
         prompts, slots = [subject.prompt(language) for language in subject.languages], 0
     if not any(can_be_read(prompt, slots) for prompt in prompts):
         return DONE
-    card = prompts[0].card
     try:
-        whisper = FrozenWhisper.from_pretrained(config.model or card.base)
-        prompts[0].check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+        whisper = FrozenWhisper.from_pretrained(base_for(config.model, prompts))
+        prompts[0].check_base(whisper)
     except InputError as error:
         return _left_out("nearest tokens", error)
     embedded = [reading for prompt in prompts for reading in read_embeddings(prompt, whisper)]

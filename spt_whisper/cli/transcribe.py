@@ -101,14 +101,13 @@ def run(config: TranscribeConfig) -> int:
         for folder in (Path(config.output), Path(config.output) / RECORDS):
             folder.mkdir(parents=True, exist_ok=True)
 
-    import torch
-
     from spt_whisper.memory import naming_shortage
+    from spt_whisper.prompts.base import base_for
     from spt_whisper.transcription.transcriber import Whisper
+    from spt_whisper.whisper.precision import dtype_of
 
-    whisper = Whisper.from_pretrained(
-        config.model or attached.base or "base", config.device, getattr(torch, config.precision)
-    )
+    name = base_for(config.model, attached.prompts)
+    whisper = Whisper.from_pretrained(name, config.device, dtype_of(config.precision))
     attached.check(whisper.frozen)
     if code := _code(attached, config):
         whisper.frozen.tokens.language(code)

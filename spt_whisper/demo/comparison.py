@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from spt_whisper.audio import audio_duration
 from spt_whisper.demo.choices import Choice
 from spt_whisper.demo.settings import DemoConfig
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.base import base_for
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.precision import dtype_of
 
 _LANGUAGES_SHOWN = 3
 
@@ -74,9 +74,8 @@ def load_comparer(config: DemoConfig, choices: Sequence[Choice]) -> Comparer:
         InputError: there is no such model, or a prompt is of another.
     """
     prompts = [prompt for choice in choices for prompt in choice.prompts]
-    name = config.model or (prompts[0].card.base if prompts else "base")
-    whisper = Whisper.from_pretrained(name, config.device, getattr(torch, config.precision))
-    frozen = whisper.frozen
+    name = base_for(config.model, prompts)
+    whisper = Whisper.from_pretrained(name, config.device, dtype_of(config.precision))
     for prompt in prompts:
-        prompt.check_base(frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized)
+        prompt.check_base(whisper.frozen)
     return Comparer(whisper, config.decoding, config.voice_activity, 60 * config.max_minutes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.settings import check_precision
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class DemoConfig:
     """How to decode; the times of segments are always written."""
     voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
     """What counts as speech, which alone is decoded; null: all of the audio is."""
-    precision: str = "float32"
+    precision: Precision = "float32"
     """Numbers that Whisper computes with: float32, or the faster bfloat16 or, on a GPU, float16."""
     device: str | None = None
     """cpu, cuda or cuda:1; by default a GPU if there is one."""
@@ -38,7 +38,6 @@ class DemoConfig:
     """Largest file that is taken, in MB of 1,000,000 bytes."""
 
     def __post_init__(self) -> None:
-        check_precision(self.precision)
         if not 0 <= self.port <= 65535:
             raise InputError(f"port: found {self.port}, wanted 0 to 65535")
         for name in ("max_minutes", "max_megabytes"):

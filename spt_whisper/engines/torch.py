@@ -148,9 +148,8 @@ class TorchEngine:
         if prompt is None:
             return None
         if id(prompt) not in self._ready:
-            whisper = self.whisper
-            prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
-            self._ready[id(prompt)] = (prompt, prompt.vectors.to(whisper.device))
+            prompt.check_base(self.whisper)
+            self._ready[id(prompt)] = (prompt, prompt.vectors.to(self.whisper.device))
         return self._ready[id(prompt)][1]
 
     def _with_languages(self, rows: Sequence[Row], features: Tensor) -> list[Row]:

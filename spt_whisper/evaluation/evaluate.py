@@ -19,6 +19,7 @@ from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
+from spt_whisper.prompts.base import base_for
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
 
@@ -101,7 +102,7 @@ class _Scorer:
         self.config = config
         self.card = learned.card if learned else None
         self.normalizer = get_normalizer(config.normalizer)
-        self.name = bare_name(learned.model if learned else config.model or "base")
+        self.name = bare_name(learned.model if learned else base_for(config.model, ()))
         self._loaded: dict[str, Whisper] = {}
 
     def whisper(self, name: str) -> Whisper:
@@ -138,7 +139,7 @@ class _Scorer:
         """
         frozen = self.whisper(learned.model).frozen
         for prompt in {id(row.prompt): row.prompt for row in rows if row.prompt}.values():
-            prompt.check_base(frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized)
+            prompt.check_base(frozen)
 
     def _decode(
         self, rows: Sequence[Row], model: str, window: float | None, processes: int

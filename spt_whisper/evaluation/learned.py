@@ -9,6 +9,7 @@ from pathlib import Path
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
@@ -57,7 +58,7 @@ def bare_name(model: str) -> str:
 
 def _prompt(prompt: Prompt, model: str | None) -> Learned:
     return Learned(
-        "prompt", prompt.name, prompt.card, model or prompt.card.base,
+        "prompt", prompt.name, prompt.card, base_for(model, [prompt]),
         lambda row, _: replace(row, prompt=prompt), digests_of(prompt),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from spt_whisper.errors import InputError
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
 from spt_whisper.prompts.vectors import PromptVectors
@@ -60,8 +61,8 @@ def read_source(config: ExportConfig) -> Source:
     if _is_model(config.source):
         return Source(FrozenWhisper.from_pretrained(config.source))
     prompt = _read_prompt(config.source, config.language)
-    whisper = FrozenWhisper.from_pretrained(config.model or prompt.card.base)
-    prompt.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+    whisper = FrozenWhisper.from_pretrained(base_for(config.model, [prompt]))
+    prompt.check_base(whisper)
     return Source(whisper, prompt)
 
 

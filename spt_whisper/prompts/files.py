@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.base import Base
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.folders import FORMAT_VERSION, Versions, read_tensors, write_folder
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.readme import render_readme
@@ -99,22 +100,22 @@ class Prompt:
         """How many numbers the prompt holds."""
         return sum(tensor.numel() for tensor in self.vectors.named_tensors().values())
 
-    def check_base(
-        self, name: str, fingerprint: str, shape: ModelShape, quantized: bool = False
-    ) -> None:
+    def check_base(self, whisper: Base) -> None:
         """Refuses a model other than the one the prompt was trained with; a quantized one gets a warning.
 
         Raises:
             InputError: names both models.
         """
-        if quantized and shape == self.card.shape and fingerprint != self.card.fingerprint:
+        fits = whisper.shape == self.card.shape
+        if fits and whisper.fingerprint == self.card.fingerprint:
+            return
+        if fits and whisper.quantized:
             logger.warning(
                 "prompt %s was trained for %s; %s is quantized, so its weights are not quite the same",
-                self.name, self.card.base, name,
+                self.name, self.card.base, whisper.name,
             )  # fmt: skip
             return
-        if shape != self.card.shape or fingerprint != self.card.fingerprint:
-            raise InputError(
-                f"prompt {self.name}: trained for {self.card.base} (weights {self.card.fingerprint[:12]}), "
-                f"found {name} (weights {fingerprint[:12]}); load the prompt's own base model"
-            )
+        raise InputError(
+            f"prompt {self.name}: trained for {self.card.base} (weights {self.card.fingerprint[:12]}), "
+            f"found {whisper.name} (weights {whisper.fingerprint[:12]}); load the prompt's own base model"
+        )

@@ -17,6 +17,8 @@ import torch
 from litserve import LitServer
 
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.base import base_for
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.serving.app import Service, build_app
 from spt_whisper.serving.catalog import Catalog
 from spt_whisper.serving.keys import read_keys
@@ -43,8 +45,7 @@ def serve(config: ServeConfig) -> bool:
     if not keys.digests and config.host != "127.0.0.1":
         logger.warning("%s is open to the network, and no keys are set", config.host)
     named = fixed_sources(config)
-    base = _base(named, config.prompts_folder)
-    model = config.model or base
+    model = base_for(config.model, _prompts(named, config.prompts_folder))
     sources = (BareSource(_own_name(model)), *named)
     server, worker = _server(config, model, sources)
     workers_count = len(server.devices) * config.workers
@@ -147,17 +148,14 @@ def _own_name(model: str) -> str:
     return HUB_PREFIX + model if model in SHORT_NAMES else model
 
 
-def _base(named: list[Source], folder: str | None) -> str:
-    """The Whisper that the first prompt is for, else base; every source named is read once, so that faults show now."""
-    bases = [
-        own.prompt.card.base
-        for source in named
-        for own in source.read().values()
-        if own.prompt is not None
+def _prompts(named: list[Source], folder: str | None) -> list[Prompt]:
+    """The prompts of every source, each of which is read once, so that faults of those named show now."""
+    prompts = [
+        own.prompt for source in named for own in source.read().values() if own.prompt is not None
     ]
     for source in sources_in(folder):
         try:
-            bases += [own.prompt.card.base for own in source.read().values() if own.prompt]
+            prompts += [own.prompt for own in source.read().values() if own.prompt]
         except InputError:  # the catalog will say so
             continue
-    return bases[0] if bases else "base"
+    return prompts

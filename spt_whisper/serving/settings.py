@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.settings import check_precision
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
+from spt_whisper.whisper.precision import Precision
 
 HOSTS = ("127.0.0.1", "0.0.0.0", "::")  # what LitServe can bind to
 
@@ -64,7 +64,7 @@ class ServeConfig:
     """Processes with a Whisper of their own, for each device."""
     device: str = "auto"
     """cpu, cuda (all of its devices) or auto: cuda where there is one."""
-    precision: str = "float32"
+    precision: Precision = "float32"
     """Numbers that Whisper computes with: float32, bfloat16 or float16."""
     voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
     """What counts as speech, which alone is decoded; null: all of the audio is."""
@@ -74,7 +74,6 @@ class ServeConfig:
     """What a client may ask for."""
 
     def __post_init__(self) -> None:
-        check_precision(self.precision)
         for name in ("batch_size", "workers", "reload_seconds"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted more than 0")

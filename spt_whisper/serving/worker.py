@@ -38,6 +38,7 @@ from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.windows import SpeechWindow
+from spt_whisper.whisper.precision import Precision, dtype_of
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class WorkerSettings:
     """What all workers of a service share."""
 
     model: str
-    precision: str
+    precision: Precision
     sources: tuple[Source, ...]  # that must be there at the start
     batch_size: int  # windows
     batch_wait_seconds: float
@@ -104,7 +105,7 @@ class Worker(LitAPI):
         disable_progress_bar()  # of loading weights
         settings = self.settings
         self._whisper = Whisper.from_pretrained(
-            settings.model, device, getattr(torch, settings.precision)
+            settings.model, device, dtype_of(settings.precision)
         )
         self._editions: dict[Edition, Mapping[str, Offered]] = {}
         self._forget()
@@ -122,12 +123,10 @@ class Worker(LitAPI):
         """What a source puts on Whisper, by key; it is read when its files have changed."""
         if edition in self._editions:
             return self._editions[edition]
-        offered, frozen = edition.source.read(), self._whisper.frozen
+        offered = edition.source.read()
         for own in offered.values():
             if own.prompt is not None:
-                own.prompt.check_base(
-                    frozen.name, frozen.fingerprint, frozen.shape, frozen.quantized
-                )
+                own.prompt.check_base(self._whisper.frozen)
         older = [kept for kept in self._editions if kept.source == edition.source]
         gone = [kept for kept in self._editions if self._is_gone(kept.source)]
         for kept in {*older[: 1 - _EDITIONS], *gone}:

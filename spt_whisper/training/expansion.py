@@ -71,7 +71,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     checkpoint = _first_checkpoint(config, recipe, like, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
-    like.check_base(whisper.name, whisper.fingerprint, whisper.shape, whisper.quantized)
+    like.check_base(whisper)
     parts = prepare(recipe, whisper, config.language)
     probes = [load_example(e) for e in parts.train[: config.probes]]
     older = sorted(path for path in bank.folder.rglob("*") if path.is_file())

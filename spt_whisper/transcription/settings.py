@@ -11,9 +11,9 @@ from spt_whisper.errors import InputError
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.transcription.writers import WRITERS
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.precision import Precision
 
 ALL_FORMATS = "all"
-PRECISIONS = ("float32", "bfloat16", "float16")  # as PyTorch names them
 _TIMED_FORMATS = frozenset({"srt", "vtt", "tsv", "json"})
 # Where things lie and how fast they go; model, prompt and bank count by what is in them, formats and words by
 # what they ask of `options`.
@@ -66,14 +66,13 @@ class TranscribeConfig:
     """The window; by default the prompt's (of several the shortest that holds the speech), or 30 s for bare Whisper."""
     batch_size: int = 8
     """Windows decoded together."""
-    precision: str = "float32"
+    precision: Precision = "float32"
     """Numbers that Whisper computes with: float32, or the faster bfloat16 or, on a GPU, float16, which may change a word
     here and there."""
     device: str | None = None
     """cpu, cuda or cuda:1; by default a GPU if there is one."""
 
     def __post_init__(self) -> None:
-        check_precision(self.precision)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
         check_window(self.window_seconds)
@@ -126,13 +125,3 @@ def check_window(seconds: float | None) -> None:
     if not 1 <= seconds <= WINDOW_SECONDS:
         raise InputError(f"window_seconds: found {seconds:g}, wanted 1 to {WINDOW_SECONDS}")
     check_windows((seconds,))
-
-
-def check_precision(precision: str) -> None:
-    """Refuses an unknown one.
-
-    Raises:
-        InputError: names those that there are.
-    """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision: found {precision!r}, wanted {', '.join(PRECISIONS)}")

@@ -422,7 +422,7 @@ def test_precision_and_device_are_chosen(
     assert written()["a.wav.txt"][0] != first["a.wav.txt"][0]
     capsys.readouterr()
     for flags, said in (
-        (("--precision", "int8"), "precision: found 'int8', wanted float32, bfloat16, float16"),
+        (("--precision", "int8"), "['float32', 'bfloat16', 'float16']. Got value: int8"),
         (("--device", "abacus"), "device: found 'abacus', which this machine does not have"),
     ):
         assert transcribe(*talk, *flags) == 2

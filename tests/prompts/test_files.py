@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,22 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.config import ModelShape, PromptConfig
 from spt_whisper.prompts.files import Prompt, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
 
 SHAPE = ModelShape(8, 2, 2)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a prompt sees of a Whisper."""
+
+    name: str
+    fingerprint: str
+    shape: ModelShape = SHAPE
+    quantized: bool = False
 
 
 def make_prompt(seed: int = 0) -> Prompt:
@@ -190,15 +202,24 @@ def test_a_missing_prompt_is_named() -> None:
 
 def test_a_prompt_for_another_model_is_refused() -> None:
     prompt = make_prompt()
-    prompt.check_base("openai/whisper-tiny", "f" * 64, SHAPE)
+    prompt.check_base(Loaded("openai/whisper-tiny", "f" * 64))
     with pytest.raises(
         InputError, match=r"trained for openai/whisper-tiny .*found mine \(weights 000000000000\)"
     ):
-        prompt.check_base("mine", "0" * 64, SHAPE)
+        prompt.check_base(Loaded("mine", "0" * 64))
 
 
 def test_a_quantized_base_gets_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    make_prompt().check_base("int8 folder", "0" * 64, SHAPE, quantized=True)
+    make_prompt().check_base(Loaded("int8 folder", "0" * 64, quantized=True))
     assert "int8 folder is quantized" in caplog.text
     with pytest.raises(InputError, match="trained for"):
-        make_prompt().check_base("int8 folder", "0" * 64, ModelShape(16, 2, 2), quantized=True)
+        make_prompt().check_base(
+            Loaded("int8 folder", "0" * 64, ModelShape(16, 2, 2), quantized=True)
+        )
+
+
+def test_the_model_named_is_loaded_else_that_of_the_first_prompt() -> None:
+    prompt = make_prompt()
+    assert base_for("mine", [prompt]) == "mine"
+    assert base_for(None, [prompt]) == "openai/whisper-tiny"
+    assert base_for(None, ()) == "base"

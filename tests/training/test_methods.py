@@ -288,10 +288,10 @@ def test_the_prompt_of_full_with_prompts_belongs_to_the_new_model(
     run = runs("full_with_prompts")
     prompt = Prompt.from_pretrained(run / "prompt")
     adapted = FrozenWhisper.from_pretrained(run / "model")
-    prompt.check_base(adapted.name, adapted.fingerprint, adapted.shape)
+    prompt.check_base(adapted)
     base = FrozenWhisper.from_pretrained(home / "model")
     with pytest.raises(InputError, match="load the prompt's own base model"):
-        prompt.check_base(base.name, base.fingerprint, base.shape)
+        prompt.check_base(base)
 
 
 def test_wrong_pairs_of_method_and_settings_are_refused(home: Path, tmp_path: Path) -> None:

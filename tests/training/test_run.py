@@ -69,7 +69,7 @@ def test_every_kind_of_prompt_trains_is_saved_and_changes_the_output(
     assert main(["fit", *arguments(home, tmp_path / "still", *KINDS[kind], *unmoved)]) == 0
     prompt, still = (Prompt.from_pretrained(tmp_path / run / "prompt") for run in ("run", "still"))
     whisper = tiny_whisper()
-    prompt.check_base("tiny", whisper.fingerprint, whisper.shape)
+    prompt.check_base(whisper)
     assert prompt.card.training["utterances"] == 6
     assert prompt.card.training["stored_numbers"] == prompt.numbers
     assert prompt.card.training["last_loss"] != still.card.training["last_loss"]
