@@ -13,23 +13,11 @@ import yaml
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import CHECKPOINTS, LAST
+from spt_whisper.training.deciding import deciding_settings
 from spt_whisper.training.methods import Artifact
 from spt_whisper.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
-# settings of the trainer on which the learned numbers depend; a schedule is laid out over all steps
-_LEARNS = (
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.accumulate_grad_batches",
-    "trainer.gradient_clip_val",
-    "trainer.precision",
-    "trainer.limit_train_batches",
-    "trainer.devices",
-    "trainer.num_nodes",
-)
-# other settings on which they do not depend
-_MAY_CHANGE = ("checkpoint_minutes", "recompute", "data.workers")
 
 
 def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
@@ -112,22 +100,14 @@ def _changed(recipe: Recipe) -> list[str]:
     """The settings that decide what is learned and that differ from those of the run in the output folder."""
     saved = _saved(recipe)
     before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
-    ran, asked = _by_name(before), _by_name(plain(recipe))
-    return [
-        name
-        for name in {**asked, **ran}
-        if ran.get(name) != asked.get(name)
-        and name not in _MAY_CHANGE
-        and (name in _LEARNS or not name.startswith("trainer."))
-    ]
+    ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain(recipe)))
+    return [name for name in {**asked, **ran} if ran.get(name) != asked.get(name)]
 
 
-def _by_name(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's settings by the names of their flags, such as `data.workers`."""
+def _by_name(settings: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    """Nested settings by the names of their flags, such as `data.augment.speed`."""
     named: dict[str, Any] = {}
-    for name, value in plain.items():
-        if isinstance(value, dict):
-            named |= {f"{name}.{key}": own for key, own in value.items()}
-        else:
-            named[name] = value
+    for name, value in settings.items():
+        nested = isinstance(value, dict)
+        named |= _by_name(value, f"{section}{name}.") if nested else {f"{section}{name}": value}
     return named

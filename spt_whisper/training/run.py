@@ -49,8 +49,8 @@ from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
 _LESS_MEMORY = (
-    "set recompute to true, lower data.batch_size (and raise trainer.accumulate_grad_batches), window_seconds or data.encoder_cache_gigabytes; "
-    "the last good checkpoint is kept"
+    "set recompute to true or lower data.encoder_cache_gigabytes, and go on with --resume true; or start anew with a lower "
+    "data.batch_size (and a higher trainer.accumulate_grad_batches) or window_seconds"
 )
 _NEVER_WATCHED = (
     "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure

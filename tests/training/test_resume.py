@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+from lightning import Trainer
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.training.deciding import _LEARNS_NOTHING, deciding_settings
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
+from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
 from tests.tiny_corpus import write_corpus, write_home
@@ -75,8 +79,42 @@ def test_other_settings_are_named_and_those_that_teach_nothing_may_change(
         fit(recipe(home, tmp_path, data=DataConfig(batch_size=2)), resume=True)
     with pytest.raises(InputError, match=r"other settings of languages\.qug, languages; restore"):
         fit(recipe(home, tmp_path, languages={"qug": ["es"]}), resume=True)
-    data = DataConfig(batch_size=3, workers=1)
-    fit(recipe(home, tmp_path, data=data, recompute=True, checkpoint_minutes=1.0), resume=True)
+    renamed = tmp_path.rename(tmp_path.with_name("renamed"))
+    data = DataConfig(
+        batch_size=3, workers=1, encoder_cache_gigabytes=1.0, states_store=str(home / "states"),
+        states_store_gigabytes=1.0,
+    )  # fmt: skip
+    fit(recipe(home, renamed, data=data, recompute=True, checkpoint_minutes=1.0), resume=True)
+
+
+def test_every_name_in_the_table_is_a_setting(home: Path, tmp_path: Path) -> None:
+    settings = asdict(recipe(home, tmp_path))
+    settings["trainer"] = dict.fromkeys(signature(Trainer).parameters)
+    for name in _LEARNS_NOTHING:
+        *sections, last = name.split(".")
+        section = settings
+        for each in sections:
+            section = section[each]
+        del section[last]
+    assert deciding_settings(settings) == settings
+
+
+def test_too_little_memory_tells_what_a_run_may_go_on_with_and_what_is_another_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(PromptTuner, "training_step", short)
+    with pytest.raises(InputError, match="^training: out of memory") as refused:
+        fit(recipe(home, tmp_path))
+    going_on, anew = str(refused.value).split("; or start anew with ")
+    named = set(_LEARNS_NOTHING)
+    assert {name for name in named if name in going_on} == {
+        "recompute", "data.encoder_cache_gigabytes",
+    }  # fmt: skip
+    assert "--resume true" in going_on
+    assert not [name for name in named if name in anew]
 
 
 def test_a_language_does_not_go_on_over_another_bank(

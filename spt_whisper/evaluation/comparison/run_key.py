@@ -11,27 +11,14 @@ from typing import Any
 
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.fingerprint import fingerprint_folder, fingerprint_splits
+from spt_whisper.training.deciding import deciding_settings
 
-# Where things lie, what is shown, who computes: none of it changes what a run learns.
-_NOT_HASHED = frozenset(
-    {
-        "output",
-        "seed",  # beside the settings, since it is the run's
-        "model",  # by its fingerprint: a folder may be another one on another machine
-        "corpus.root",  # by its utterances
-        "checkpoint_minutes",
-        "recompute",
-        "data.workers",
-        "data.encoder_cache_gigabytes",
-        "data.states_store",
-        "data.states_store_gigabytes",
-        "data.augment.noise",  # by their recordings
-        "data.augment.rooms",
-        "trainer.accelerator",
-        "trainer.enable_model_summary",
-        "trainer.enable_progress_bar",
-        "trainer.log_every_n_steps",
-    }
+_HASHED_OTHERWISE = (
+    "seed",  # beside the settings, since it is the run's
+    "model",  # by its fingerprint: a folder may be another one on another machine
+    "corpus.root",  # by its utterances
+    "data.augment.noise",  # by their recordings
+    "data.augment.rooms",
 )
 
 
@@ -52,14 +39,9 @@ class RunParts:
         return _digest(dataclasses.asdict(self))
 
 
-def hashed_settings(settings: dict[str, Any], section: str = "") -> dict[str, Any]:
-    """Returns nested settings without those that no result depends on."""
-    kept = {}
-    for name, value in settings.items():
-        path = f"{section}{name}"
-        if path not in _NOT_HASHED:
-            kept[name] = hashed_settings(value, f"{path}.") if isinstance(value, dict) else value
-    return kept
+def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a recipe's settings as they are hashed: those that decide, but for what `RunParts` has beside them."""
+    return deciding_settings(settings, _HASHED_OTHERWISE)
 
 
 def hash_corpus(corpus: CorpusConfig) -> str:

@@ -49,7 +49,12 @@ def test_settings_of_the_place_and_the_screen_are_left_out() -> None:
         "model": "/models/base",
         "seed": 5,
         "corpus": {"root": "/data", "limit": 4, "seed": 3},
-        "data": {"batch_size": 4, "states_store": "/states", "augment": {"noise": "/noise"}},
+        "data": {
+            "batch_size": 4,
+            "encoder_cache_gigabytes": 1.0,
+            "states_store": "/states",
+            "augment": {"noise": "/noise"},
+        },
         "trainer": {"enable_progress_bar": False, "max_epochs": 5},
     }
     assert hashed_settings(settings) == {
