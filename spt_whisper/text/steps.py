@@ -22,6 +22,12 @@ _APOSTROPHES = "'\u2019\u2018\u02bc\u02bb`\u05f3"
 _ACUTE = re.compile(r"(?<=\w)\u00b4(?=\w)")  # typed for an apostrophe; NFKC makes a blank of it
 _IN_ARMENIAN_WORDS = "\u055b\u055c\u055e"  # marks of stress, exclamation and question, over a vowel
 _JOINERS = "\u200c\u200d"  # decide how letters join, in Persian or Sinhala
+_JOINERS_ASTRAY = re.compile(
+    rf"(?<!\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\S)|(?<=[{_JOINERS}])[{_JOINERS}]+"
+)
+_SELECTOR = re.compile(
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)  # of a sign's picture, as behind a heart
 _WORD_BREAK = "\u200b"  # between the words of Khmer
 _TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\(pp\w*\)|<pp\w*\)", re.IGNORECASE)
 
@@ -70,10 +76,16 @@ def remove_punctuation(text: str) -> str:
     """Punctuation and symbols (categories P and S) as blanks; marks, digits and joiners stay.
 
     An apostrophe between two letters, whatever its sign, belongs to the word (don't, l'acqua, p'unchaw) and is
-    written '. A hyphen becomes a blank, since writers disagree on it: well-known, well known.
-    What nobody sees (category Cf: direction marks, soft hyphens) vanishes, but for joiners.
+    written '; at a word's edge it is a blank, since a quotation mark looks the same. A hyphen becomes a blank, since writers
+    disagree on it: well-known, well known. What nobody sees vanishes (category Cf: direction marks, soft hyphens; variation
+    selectors; a mark without a letter below it), but for joiners between two letters.
     """
-    return "".join(_kept(text, position) for position in range(len(text)))
+    kept = ""
+    for position in range(len(text)):
+        written = _kept(text, position)
+        if not (_is_mark(written) and (not kept or kept[-1].isspace())):
+            kept += written
+    return _JOINERS_ASTRAY.sub("", kept)
 
 
 def collapse_whitespace(text: str) -> str:
@@ -85,18 +97,25 @@ def _kept(text: str, position: int) -> str:
     character = text[position]
     if character in _IN_ARMENIAN_WORDS:
         return ""
-    if character in _APOSTROPHES and 0 < position < len(text) - 1:
-        inside = _in_word(text[position - 1]) and _in_word(text[position + 1])
-        if inside:
-            return "'"
+    if character in _APOSTROPHES:
+        inside = _in_word(text[position - 1 : position]) and _in_word(
+            text[position + 1 : position + 2]
+        )
+        return "'" if inside else " "
     category = unicodedata.category(character)
     if category == "Cf" and character not in _JOINERS:
         return " " if character == _WORD_BREAK else ""
-    return " " if category[0] in "PS" else character
+    if _SELECTOR.match(character):
+        return ""
+    return " " if category[0] in "PS" or category == "Cc" else character
 
 
 def _in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+    return bool(character) and unicodedata.category(character)[0] in "LMN"
+
+
+def _is_mark(character: str) -> bool:
+    return bool(character) and unicodedata.category(character)[0] == "M"
 
 
 @functools.cache

@@ -35,6 +35,9 @@ def test_agrees_with_whisper(text: str) -> None:
         ("double o seven", "7"),
         ("it (really) is", "it really is"),
         ("the colour", "the colour"),
+        ("it rose point five percent", "it rose 0.5%"),
+        ("it rose .5 percent ...5 more", "it rose 0.5% 5 more"),
+        ("He said “3.5 percent” (50%) —$20", "he said 3.5% 50% $20"),
     ],
 )
 def test_differs_where_it_says_so(text: str, expected: str) -> None:
