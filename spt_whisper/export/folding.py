@@ -19,8 +19,8 @@ from tokenizers import AddedToken
 from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from spt_whisper.prompts.config import SIDES
-from spt_whisper.prompts.vectors import PromptVectors, Slots
+from spt_whisper.prompts.places import SIDES, Slots
+from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.tokens import PROMPT_TOKEN, TIMESTAMP_SECONDS, TIMESTAMPS
 
 _EMBEDDING = "model.decoder.embed_tokens.weight"

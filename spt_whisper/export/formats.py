@@ -13,7 +13,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import Source, read_source
-from spt_whisper.prompts.config import PLACES, SIDES
+from spt_whisper.prompts.places import PLACES, SIDES
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(

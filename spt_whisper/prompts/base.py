@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from spt_whisper.prompts.config import ModelShape
+from spt_whisper.prompts.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from spt_whisper.prompts.files import Prompt

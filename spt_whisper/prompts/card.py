@@ -9,7 +9,7 @@ from typing import Any
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.config import ModelShape
+from spt_whisper.prompts.model_shape import ModelShape
 
 MIX = "+"  # of languages in one utterance: zh+en
 

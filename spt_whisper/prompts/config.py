@@ -6,54 +6,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.model_shape import ModelShape
+from spt_whisper.prompts.places import (
+    ATTENTION_SITES,
+    DECODER_SITES,
+    LANGUAGE_VECTOR,
+    PLACES,
+    SIDES,
+    SITES,
+    Site,
+)
 
 Side = Literal["encoder", "decoder", "entire"]
-Site = Literal["input", "attention", "cross", "feed_forward", "language"]
 Parameterization = Literal["none", "residual_mlp", "low_rank", "key_value"]
-SIDES: tuple[str, ...] = ("encoder", "decoder")
-SITES: tuple[str, ...] = ("input", "attention", "cross", "feed_forward", "language")
-DECODER_SITES = ("cross", "language")  # the encoder has no such place
-SINGLE_SITES = ("input", "language")  # once a side, not once a layer
 DEFAULT_LENGTH = 48
-LANGUAGE_VECTOR = "decoder.language.vector"  # name of the tensor of a soft language token
 # names of A and B of a language's part, behind that of the tensor that they change
 LEFT, RIGHT = ".left", ".right"
-
-# Tensors of each place; a part with D has a vector at each of the N positions, one without has a number.
-PLACES: dict[str, dict[str, bool]] = {
-    "input": {"vector": True},
-    "attention": {"vector": True},
-    "attention_gated": {"vector": True, "gate": False},
-    "attention_pairs": {"key": True, "value": True},
-    "cross": {"vector": True},
-    "cross_gated": {"vector": True, "gate": False},
-    "cross_pairs": {"key": True, "value": True},
-    "feed_forward": {"key": True, "bias": False, "value": True},
-    "language": {"vector": True},
-}
-
-
-def site_of(place: str) -> str:
-    """Returns the site of a place: `attention_gated` stands at `attention`."""
-    return place.removesuffix("_gated").removesuffix("_pairs")
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """The sizes of a Whisper that a prompt must fit."""
-
-    width: int
-    """D, the width of the activations."""
-    encoder_layers: int
-    decoder_layers: int
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.encoder_layers, self.decoder_layers) < 1:
-            raise InputError(f"shape: found {self}, wanted sizes of at least 1")
-
-    def layers(self, side: str) -> int:
-        """Returns the number of layers of one side."""
-        return self.encoder_layers if side == "encoder" else self.decoder_layers
 
 
 @dataclass(frozen=True)
@@ -103,7 +71,8 @@ class PromptConfig:
                 f"found {', '.join(self.sites)}"
             )
         if self.gate and (
-            not _GATED & set(self.sites) or self.parameterization in ("key_value", "low_rank")
+            not set(ATTENTION_SITES) & set(self.sites)
+            or self.parameterization in ("key_value", "low_rank")
         ):
             raise InputError(
                 "prompt.gate: needs a site attention or cross, and parameterization none or residual_mlp"
@@ -145,9 +114,9 @@ class PromptConfig:
 
     def place_of(self, site: str) -> str:
         """Returns the place in `PLACES` at which the site's tensors stand."""
-        if site in _GATED and self.gate:
+        if site in ATTENTION_SITES and self.gate:
             return f"{site}_gated"
-        if site in _GATED and self.parameterization == "key_value":
+        if site in ATTENTION_SITES and self.parameterization == "key_value":
             return f"{site}_pairs"
         return site
 
@@ -172,20 +141,20 @@ class PromptConfig:
         shapes: dict[str, tuple[int, ...]] = {}
         for side in SIDES:
             for site in self.sites_on(side):
-                place = self.place_of(site)
-                layers = 1 if site in SINGLE_SITES else shape.layers(side)
-                for part, has_width in PLACES[place].items():
-                    width = (shape.width,) if has_width else ()
-                    shapes[f"{side}.{place}.{part}"] = (layers, self.length_at(site), *width)
+                name = self.place_of(site)
+                place = PLACES[name]
+                layers = shape.layers(side) if place.in_layers else 1
+                for part in place.kind.parts():
+                    width = () if part in place.kind.numbers else (shape.width,)
+                    shapes[f"{side}.{name}.{part}"] = (layers, self.length_at(site), *width)
         return shapes
 
 
-_GATED = {"attention", "cross"}
 _TAKERS: dict[str, set[str]] = {
     "none": set(SITES),
-    "residual_mlp": {"input", "attention", "cross"},
-    "low_rank": {"input", "attention", "cross", "feed_forward"},
-    "key_value": {"attention", "cross"},
+    "residual_mlp": {site for site in SITES if PLACES[site].captured},
+    "low_rank": set(SITES) - {"language"},
+    "key_value": set(ATTENTION_SITES),
 }
 
 

@@ -7,14 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.model_shape import ModelShape
+from spt_whisper.prompts.places import PLACES
 from spt_whisper.prompts.vectors import PromptVectors
-
-_AT_ZERO = {
-    "feed_forward": ("bias", "value"),
-    "attention_gated": ("gate",),
-    "cross_gated": ("gate",),
-}
 
 
 def start_vectors(
@@ -38,7 +34,7 @@ def start_vectors(
         _, place, part = name.split(".")
         if captured is not None and name in captured:
             named[name] = captured[name].detach().clone()
-        elif part in _AT_ZERO.get(place, ()):
+        elif part in PLACES[place].kind.at_zero:
             named[name] = torch.zeros(size)
         else:
             named[name] = torch.randn(size, generator=generator) * config.start_deviation

@@ -20,15 +20,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.prompts.config import (
-    LANGUAGE_VECTOR,
-    LEFT,
-    RIGHT,
-    LanguageAwareConfig,
-    ModelShape,
-    PromptConfig,
-)
+from spt_whisper.prompts.config import LEFT, RIGHT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
+from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 

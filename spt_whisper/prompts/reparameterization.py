@@ -10,7 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.prompts.config import PLACES, PromptConfig, site_of
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.places import PLACES
 
 
 class ResidualMLP(nn.Module):
@@ -68,7 +69,7 @@ def build_network(
 ) -> Network | None:
     """Returns the network for one part of a place, (L, N, D); None where the part is learned directly."""
     chosen = _NETWORKS.get(config.parameterization)
-    if chosen is None or site_of(place) == "language" or not PLACES[place][part]:
+    if chosen is None or place == "language" or part in PLACES[place].kind.numbers:
         return None
     return chosen(config, part, shape, generator)
 

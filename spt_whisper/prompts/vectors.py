@@ -1,7 +1,6 @@
 """Prompt vectors: the one type in which every kind of prompt reaches the model, one set per row of a batch.
 
-Shapes: R rows of the batch (or 1, which serves every row), L layers (1 at the input and language sites), N prompt length,
-D width.
+Shapes: R rows of the batch (or 1, which serves every row), L, N and D as in `places.py`.
 """
 
 from __future__ import annotations
@@ -13,47 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spt_whisper.prompts.config import PLACES, SIDES
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """Vectors in front of a side's input, of a layer's attention, or in place of the language tokens."""
-
-    vector: Tensor  # (R, L, N, D)
-    mask: Tensor | None = None  # (R, N), False where a row has fewer than N; None: no such row
-
-
-@dataclass(frozen=True)
-class GatedPrefix:
-    """Vectors with a softmax of their own: `sum_i softmax(q k)_i tanh(gate_i) v_i` is added to the attention."""
-
-    vector: Tensor  # (R, L, N, D)
-    gate: Tensor  # (R, L, N)
-    mask: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Keys and values in front of a layer's own, behind its projections."""
-
-    key: Tensor  # (R, L, N, D)
-    value: Tensor  # (R, L, N, D)
-    mask: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Slots:
-    """More slots of each feed-forward memory: `FFN(x) + gelu(x key^T + bias) value` (He et al., ICLR 2022)."""
-
-    key: Tensor  # (R, L, N, D)
-    bias: Tensor  # (R, L, N)
-    value: Tensor  # (R, L, N, D); a slot whose value is 0 is exactly no slot
+from spt_whisper.prompts.places import PLACES, SIDES, GatedPrefix, Pairs, Prefix, Slots
 
 
 @dataclass(frozen=True)
 class SideVectors:
-    """What one side of Whisper (encoder or decoder) is given; cross and language only the decoder."""
+    """What one side of Whisper (encoder or decoder) is given at each of `PLACES`; cross and language only the decoder."""
 
     input: Prefix | None = None
     attention: Prefix | None = None
@@ -64,19 +28,6 @@ class SideVectors:
     cross_pairs: Pairs | None = None
     feed_forward: Slots | None = None
     language: Prefix | None = None
-
-
-_KINDS: dict[str, type] = {
-    "input": Prefix,
-    "attention": Prefix,
-    "attention_gated": GatedPrefix,
-    "attention_pairs": Pairs,
-    "cross": Prefix,
-    "cross_gated": GatedPrefix,
-    "cross_pairs": Pairs,
-    "feed_forward": Slots,
-    "language": Prefix,
-}
 
 
 @dataclass(frozen=True)
@@ -91,7 +42,7 @@ class PromptVectors:
         return {
             f"{side}.{place}.{part}": getattr(given, part)
             for side, place, given in self._places()
-            for part in PLACES[place]
+            for part in given.parts()
         }
 
     @classmethod
@@ -101,13 +52,13 @@ class PromptVectors:
         """Builds vectors from what `named_tensors` returns (masks by `side.place`)."""
         sides: dict[str, SideVectors] = {}
         for side in SIDES:
-            places = {}
-            for place, parts in PLACES.items():
-                tensors = {part: named.get(f"{side}.{place}.{part}") for part in parts}
+            places: dict[str, Any] = {}
+            for name, place in PLACES.items():
+                tensors = {part: named.get(f"{side}.{name}.{part}") for part in place.kind.parts()}
                 if any(tensor is not None for tensor in tensors.values()):
-                    mask = (masks or {}).get(f"{side}.{place}")
+                    mask = (masks or {}).get(f"{side}.{name}")
                     given = tensors if mask is None else {**tensors, "mask": mask}
-                    places[place] = _KINDS[place](**given)
+                    places[name] = place.kind(**given)
             sides[side] = SideVectors(**places)
         return cls(**sides)
 
@@ -180,7 +131,7 @@ def stack(rows: Sequence[PromptVectors | None]) -> PromptVectors:
         parts = [table.get(name) for table in tables]
         named[name] = _stack_padded(parts)
         place = name.rpartition(".")[0]
-        if place not in masks and not place.endswith(".feed_forward"):
+        if place not in masks and PLACES[place.partition(".")[2]].kind.has_mask():
             lengths = [0 if part is None else part.shape[2] for part in parts]
             masks[place] = _length_mask(lengths, named[name].device)
     return PromptVectors.from_named_tensors(named, masks)

@@ -12,7 +12,8 @@ from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import LanguageKey
-from spt_whisper.prompts.config import LANGUAGE_VECTOR, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.places import LANGUAGE_VECTOR, PLACES
 from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.encoder_states import encode_audio, load_example
 from spt_whisper.whisper.capture import capture_start
@@ -106,7 +107,7 @@ def capture_examples(
     codes: Sequence[str],
 ) -> dict[str, Tensor]:
     """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D)."""
-    if not {"input", "attention", "cross"} & set(config.sites):
+    if not any(PLACES[site].captured for site in config.sites):
         return {}
     sample = examples[:CAPTURED]
     waveforms = [load_example(example) for example in sample]

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.prompts.config import SIDES, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.places import PLACES, SIDES
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
@@ -34,10 +35,7 @@ def capture_start(
         vectors from as many text positions, cross vectors over the encoder's states.
     """
     wanted = [
-        (side, site)
-        for side in SIDES
-        for site in config.sites_on(side)
-        if site in ("input", "attention", "cross")
+        (side, site) for side in SIDES for site in config.sites_on(side) if PLACES[site].captured
     ]
     if not wanted:
         return {}

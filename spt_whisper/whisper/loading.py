@@ -17,7 +17,7 @@ from spt_whisper.audio import STATES_PER_SECOND
 from spt_whisper.cache import cache_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.config import ModelShape
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.whisper import ctranslate2
 from spt_whisper.whisper.adapted import (
     ADAPTER_CONFIG,

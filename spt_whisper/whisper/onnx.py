@@ -16,8 +16,8 @@ from typing import Any
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.config import ModelShape
 from spt_whisper.prompts.folders import FORMAT_VERSION
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.strict_json import read_strict
 from spt_whisper.whisper.tokenizer import load_tokens
 from spt_whisper.whisper.tokens import Tokens

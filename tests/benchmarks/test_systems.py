@@ -7,7 +7,7 @@ import pytest
 from benchmarks.systems import Store, System, read_run, with_bare
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.config import ModelShape
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.whisper.adapted import CARD_FILE, write_card
 
 

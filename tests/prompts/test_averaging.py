@@ -12,9 +12,10 @@ import torch
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.averaging import average, start_digest
 from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
 
 SHAPE = ModelShape(8, 2, 2)
 CONFIG = PromptConfig(site=["attention", "feed_forward"], length=3)

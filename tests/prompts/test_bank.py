@@ -16,12 +16,13 @@ import torch
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank, check_replaceable, new_bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.prompts.config import LanguageAwareConfig, ModelShape, PromptConfig
+from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
+from spt_whisper.prompts.model_shape import ModelShape
 
 SHAPE = ModelShape(8, 2, 2)
 CONFIG = PromptConfig(site="feed_forward", length=3)

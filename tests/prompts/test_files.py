@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.base import base_for
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
 
 SHAPE = ModelShape(8, 2, 2)
 

@@ -10,15 +10,15 @@ import torch
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import (
-    LANGUAGE_VECTOR,
     LEFT,
     RIGHT,
     LanguageAwareConfig,
-    ModelShape,
     PromptConfig,
 )
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, combine, start_part
+from spt_whisper.prompts.model_shape import ModelShape
+from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.routing import BARE_SCORE, Route, Router
 
 SHAPE = ModelShape(8, 2, 2)

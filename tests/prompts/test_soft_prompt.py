@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 
 SHAPE = ModelShape(width=8, encoder_layers=2, decoder_layers=3)

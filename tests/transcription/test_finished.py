@@ -11,8 +11,9 @@ import pytest
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.config import ModelShape, PromptConfig
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.transcription import finished
 from spt_whisper.transcription.finished import Finished, State, audio_key, work_digest

@@ -13,8 +13,9 @@ from spt_whisper.evaluation.report import Report, report_of
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
 from spt_whisper.prompts.hub import find_folder
+from spt_whisper.prompts.places import PLACES
 
-_NUMBER_PARTS = (".bias", ".gate")  # a number at each position, where other parts have a vector
+_NUMBERS = tuple({f".{part}" for place in PLACES.values() for part in place.kind.numbers})
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def report_beside(source: str) -> Report | None:
 
 
 def _size(name: str, tensor: Tensor) -> TensorSize:
-    vectors = tensor.reshape(-1, 1 if name.endswith(_NUMBER_PARTS) else tensor.shape[-1])
+    vectors = tensor.reshape(-1, 1 if name.endswith(_NUMBERS) else tensor.shape[-1])
     norms = vectors.norm(dim=1)
     return TensorSize(
         name,

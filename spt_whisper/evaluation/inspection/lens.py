@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.prompts.vectors import Prefix
+from spt_whisper.prompts.places import Prefix
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.tokens import TIMESTAMP_SECONDS, Tokens
 

@@ -30,7 +30,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import WhisperForConditionalGeneration
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.config import DECODER_SITES, SIDES, SINGLE_SITES, site_of
+from spt_whisper.prompts.places import ATTENTION_SITES, PLACES, SIDES
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.injection.attention import cross_hooks, own_attention, self_hooks
 from spt_whisper.whisper.injection.embeddings import decoder_input_hooks, language_hooks
@@ -101,7 +101,7 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
     """
     _check(model, vectors)
     at_attention = any(
-        site_of(name.split(".")[1]) in _ATTENTION for name in vectors.named_tensors()
+        PLACES[name.split(".")[1]].site in ATTENTION_SITES for name in vectors.named_tensors()
     )
     with own_attention(model) if at_attention else contextlib.nullcontext():
         attachment = _attachments[model] = Attachment(model, vectors)
@@ -112,9 +112,6 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
             del _attachments[model]
 
 
-_ATTENTION = ("attention", "cross")
-
-
 def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> None:
     if model in _attachments:
         raise InputError(
@@ -122,12 +119,12 @@ def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> No
         )
     config = model.config
     for name, tensor in vectors.named_tensors().items():
-        side, place, _ = name.split(".")
-        site = site_of(place)
-        layers = 1 if site in SINGLE_SITES else getattr(config, f"{side}_layers")
+        side, at, _ = name.split(".")
+        place = PLACES[at]
+        layers = getattr(config, f"{side}_layers") if place.in_layers else 1
         width_fits = tensor.dim() == 3 or tensor.shape[3] == config.d_model
-        if side == "encoder" and site in DECODER_SITES:
-            raise InputError(f"prompts: {name}: the encoder has no site {site}")
+        if side == "encoder" and not place.in_encoder:
+            raise InputError(f"prompts: {name}: the encoder has no site {place.site}")
         if tensor.shape[1] != layers or not width_fits or tensor.shape[0] != vectors.rows:
             raise InputError(
                 f"prompts: {name} has shape {tuple(tensor.shape)}, this Whisper wants "

@@ -14,7 +14,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from spt_whisper.prompts.vectors import GatedPrefix, Pairs, Prefix, SideVectors
+from spt_whisper.prompts.places import GatedPrefix, Pairs, Prefix
+from spt_whisper.prompts.vectors import SideVectors
 from spt_whisper.whisper.injection.few_queries import attend, is_few
 from spt_whisper.whisper.injection.rows import check_rows, expand
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from spt_whisper.prompts.vectors import Prefix, SideVectors
+from spt_whisper.prompts.places import Prefix
+from spt_whisper.prompts.vectors import SideVectors
 from spt_whisper.whisper.injection.rows import check_rows, expand
 
 # (B, T) tokens, the first <|startoftranscript|> of each row (B,), vectors wanted (B,) -> the place in front of them
