@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import chain, groupby
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,9 @@ _OGG_HEADER = 27  # bytes; the last of them is the number of segments
 CLOCKED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "asf", "flv")
 # Seconds that a clock may be ahead of the sound: less is rounding, or what an encoder puts in front; more is a broken clock.
 _GAP_SECONDS = (0.1, 600.0)
+_RUN_UP = (
+    5.0  # seconds that are decoded before a cut: a codec's first frames lean on those before them
+)
 _HALF = Fraction(1, 2)
 _BEGINS = 2  # flag of the first page of a stream
 # What PyAV may open. Playlists (hls, concat, dash) are left out on purpose: they name other files
@@ -194,15 +197,33 @@ def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[D
 
 def _av_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:
     with open_av(path) as container:
-        blocks = _av_decoded(container)
-        yield from blocks if end is None and not begin else _part(blocks, begin, end)
+        first, frames = _av_frames_from(container, begin)
+        blocks = _av_decoded(container, first, frames)
+        yield from blocks if end is None and not begin else _part(blocks, first, begin, end)
+
+
+def _av_frames_from(
+    container: av.container.InputContainer, begin: float
+) -> tuple[Fraction, Iterator[av.AudioFrame]]:
+    """The frames from some time before `begin` on, and the second at which the first of them begins."""
+    import av
+
+    frames = _av_frames(container)
+    if container.format.name != CLOCKED[0] or begin <= 2 * _RUN_UP:
+        return Fraction(0), frames
+    origin = container.start_time or 0
+    container.seek(origin + int((begin - _RUN_UP) * av.time_base))
+    for frame in frames:
+        if frame.pts is not None and frame.time_base is not None:
+            at = frame.pts * frame.time_base - Fraction(origin, av.time_base)
+            return at, chain([frame], frames)
+    return Fraction(0), frames  # there is nothing
 
 
 def _part(
-    blocks: Iterable[DecodedBlock], begin: float, end: float | None
+    blocks: Iterable[DecodedBlock], position: Fraction, begin: float, end: float | None
 ) -> Iterator[DecodedBlock]:
-    """Yields what lies between two seconds."""
-    position = Fraction(0)  # seconds
+    """Yields what lies between two seconds of blocks that begin at `position`."""
     for block in blocks:
         first = _index(Fraction(begin) - position, block.rate)
         last = None if end is None else _index(Fraction(end) - position, block.rate)
@@ -219,8 +240,10 @@ def _index(seconds: Fraction, rate: int) -> int:
     return max(0, math.floor(seconds * rate + _HALF))
 
 
-def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock]:
-    """Yields the first audio stream, channels averaged; damaged packets are skipped and told at the end.
+def _av_decoded(
+    container: av.container.InputContainer, first: Fraction, frames: Iterator[av.AudioFrame]
+) -> Iterator[DecodedBlock]:
+    """Yields frames, the first of which begins at second `first`, as blocks, channels averaged.
 
     The format may change on the way, as in files that were put behind each other. Where the clock of a container that tells its
     length runs ahead of the sound (which begins late, or pauses), there is silence.
@@ -232,8 +255,7 @@ def _av_decoded(container: av.container.InputContainer) -> Iterator[DecodedBlock
     length = (container.duration or 0) / av.time_base if clocked else 0.0
     origin = (container.start_time or 0) / av.time_base
     shortest, longest = _GAP_SECONDS
-    position = 0.0
-    frames = _av_frames(container)
+    position = float(first)
     for (_, _, rate), run in groupby(
         frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)
     ):

@@ -103,6 +103,10 @@ class CorpusConfig:
         for name in ("subset", "text_column"):
             if getattr(self, name) is not None and name not in READERS[self.reader].settings:
                 raise InputError(f"{name}: reader {self.reader!r} does not take it; leave it out")
+        if self.language is not None and not split_languages(self.language):
+            raise InputError(
+                f"language: found {self.language!r}, wanted a code, or several joined by +"
+            )
         for name in ("max_seconds", "limit", "test_limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -170,7 +174,7 @@ def _with_language(utterance: Utterance, config: CorpusConfig) -> Utterance:
 
 
 def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utterance]:
-    timed = [with_duration(utterance) for utterance in utterances]
+    timed = [_timed(utterance) for utterance in utterances]
     kept = [utterance for utterance in timed if (utterance.duration or 0.0) <= max_seconds]
     dropped = [utterance.id for utterance in timed if (utterance.duration or 0.0) > max_seconds]
     if dropped:
@@ -181,6 +185,14 @@ def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utt
             len(dropped), len(timed), max_seconds, names, f" and {more} more" if more > 0 else "",
         )  # fmt: skip
     return kept
+
+
+def _timed(utterance: Utterance) -> Utterance:
+    """The utterance with its duration; without, where its audio cannot be read, which who needs the audio says by name."""
+    try:
+        return with_duration(utterance)
+    except InputError:
+        return utterance
 
 
 def with_duration(utterance: Utterance) -> Utterance:

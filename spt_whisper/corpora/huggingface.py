@@ -18,7 +18,7 @@ from typing import Any
 
 from spt_whisper.cache import files_key
 from spt_whisper.corpora.rows import check_id, row_error
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import MissingSplitError, Source
 from spt_whisper.corpora.unpacking import Clip, unpack_clips
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -101,6 +101,10 @@ def _open(source: Source) -> tuple[Any, str]:
             name, source.subset, split=source.split, revision=revision or None, streaming=True
         )
     except Exception as error:  # of files, formats, names and the hub: they share no base class
+        if _lacks_split(source, name, revision):
+            raise MissingSplitError(
+                f"{source.root}: no split {source.split!r}; name another split"
+            ) from error
         raise InputError(
             f"{source.root}: cannot be read ({_one_line(error)}); check root, subset and split"
         ) from error
@@ -115,6 +119,17 @@ def _open(source: Source) -> tuple[Any, str]:
         )
     undecoded = dataset.cast_column(columns[0], Audio(decode=False))
     return undecoded.with_format("arrow"), columns[0]
+
+
+def _lacks_split(source: Source, name: str, revision: str) -> bool:
+    """Whether the data set can be read and has no such split."""
+    from datasets import get_dataset_split_names
+
+    try:
+        splits = get_dataset_split_names(name, source.subset, revision=revision or None)
+    except Exception:  # as above; then the split is not what is missing
+        return False
+    return source.split not in splits
 
 
 def _text_column(source: Source, columns: list[str]) -> str:

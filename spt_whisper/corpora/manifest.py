@@ -16,6 +16,7 @@ import csv
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -39,6 +40,10 @@ def read_manifest_split(source: Source) -> list[Utterance]:
     """Utterances of `<root>/<subset>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
     text_column = source.text_column or "text"
     if source.path.is_file():
+        if source.subset is not None:
+            raise InputError(
+                f"subset: found {source.subset}, but {source.path} is one file without parts; leave it out"
+            )
         return read_manifest(source.path, text_column)
     root = source.path / (source.subset or ".")
     candidates = [root / f"{source.split}{suffix}" for suffix in PARSERS]
@@ -86,7 +91,7 @@ def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nests
             raise row_error(
                 path, number, f"broken JSON ({error}); give one object a line"
             ) from error
@@ -99,13 +104,17 @@ def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
     """Rows under the header, counted as a spreadsheet does: the header is row 1."""
-    number = 1
+    number, rows = 1, csv.reader(file, strict=True)
     try:
-        for number, row in enumerate(csv.DictReader(file, strict=True), start=2):
-            if None in row:
+        columns = next(rows, [])
+        twice = [column for column, count in Counter(columns).items() if count > 1]
+        if twice:
+            raise row_error(path, 1, f"column {twice[0]!r} is there twice; give each one name")
+        for number, values in enumerate(rows, start=2):
+            if len(values) > len(columns):
                 raise row_error(path, number, "more values than columns; quote values with commas")
-            # a value missing at the end of a short row is None, an empty optional one is ""
-            yield number, {key: value for key, value in row.items() if value is not None}
+            if values:
+                yield number, dict(zip(columns, values, strict=False))  # a short row lacks its last
     except csv.Error as error:
         raise row_error(
             path, number + 1, f"broken CSV ({error}); quote values with commas"
@@ -163,6 +172,8 @@ class Fields:
             return None
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise self._wrong(column, value, "a string")
+        if not is_writable(str(value)):
+            raise self._wrong(column, value, "Unicode text")
         return str(value)
 
     def part(self) -> tuple[float | None, float | None]:
@@ -197,7 +208,7 @@ class Fields:
         if isinstance(value, str):
             value = [name for name in re.split(separator, value) if name]
         if not isinstance(value, list | None) or not all(
-            isinstance(name, str) for name in value or []
+            isinstance(name, str) and is_writable(name) for name in value or []
         ):
             raise self._wrong(column, value, "a string or a list of strings")
         return tuple(value or ())

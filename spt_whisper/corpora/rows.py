@@ -71,7 +71,11 @@ def check_id(path: Path, number: int, identifier: str, seen: set[str]) -> None:
 
 def is_writable(text: str) -> bool:
     """Whether a text can be written as UTF-8; half of a surrogate pair, as JSON may hold it, cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unique(path: Path, numbered: Iterable[tuple[int, Utterance]]) -> list[Utterance]:

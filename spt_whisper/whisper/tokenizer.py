@@ -34,7 +34,10 @@ def _load_tokenizer(source: Path | str) -> Any:
         return ctranslate2.load_tokenizer(source)
     check_files(source, TOKENIZER)
     try:
-        return WhisperTokenizer.from_pretrained(source)
+        tokenizer = WhisperTokenizer.from_pretrained(source)
+        if len(tokenizer) == 1:  # what transformers makes of a hub that it cannot reach
+            raise OSError("its files are not in the cache, and the hub was not reached")
+        return tokenizer
     except Exception as error:  # JSON, tokenizer and hub errors share no base class
         message = " ".join(str(error).split())
         raise InputError(

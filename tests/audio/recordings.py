@@ -27,11 +27,16 @@ def strongest_frequency(waveform: torch.Tensor) -> float:
 
 
 def write_with_av(
-    path: Path, codec: str, rate: int, channels: int = 1, gaps: Sequence[tuple[float, float]] = ()
+    path: Path,
+    codec: str,
+    rate: int,
+    channels: int = 1,
+    gaps: Sequence[tuple[float, float]] = (),
+    seconds: float = SECONDS,
 ) -> None:
     """A sine by FFmpeg; `gaps` are (second, length): from there on the clock is so much later."""
     layout = {1: "mono", 2: "stereo"}[channels]
-    samples = np.tile(sine(rate), (channels, 1))
+    samples = np.tile(sine(rate, seconds), (channels, 1))
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)

@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from spt_whisper import audio
-from spt_whisper.audio import audio_duration, load_audio
+from spt_whisper.audio import audio_duration, decoding, load_audio
 from spt_whisper.errors import InputError
 from tests.audio.recordings import FREQUENCY, SECONDS, sine, strongest_frequency, write_with_av
 
@@ -270,3 +270,17 @@ def test_a_flac_that_does_not_tell_its_length(tmp_path: Path) -> None:
     assert soundfile.info(str(path)).frames > 2**40
     assert audio_duration(path) == pytest.approx(SECONDS)
     assert len(load_audio(path)) == 32_000
+
+
+@pytest.mark.parametrize("gaps", [(), ((15.0, 4.0),)], ids=["", "a pause of the clock"])
+def test_a_cut_far_into_an_m4a_is_what_the_whole_has_there(
+    gaps: tuple[tuple[float, float], ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.m4a"
+    write_with_av(path, "aac", 16_000, gaps=gaps, seconds=40.0)
+    whole = load_audio(path)
+    for first, last in ((25.0, 26.0), (30.1, 31.0), (39.5, 60.0)):
+        expected = whole[round(first * 16_000) : round(last * 16_000)]
+        assert torch.equal(load_audio(path, first, last), expected)
+    with decoding.open_av(path) as container:
+        assert 24 < decoding._av_frames_from(container, 30.0)[0] <= 25  # the rest is not decoded

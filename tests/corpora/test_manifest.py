@@ -155,6 +155,8 @@ def test_bad_rows_are_named(tmp_path: Path, row: object, message: str) -> None:
     ("name", "content", "message"),
     [
         ("x.jsonl", '{"id": "a"\n', r"x\.jsonl row 1: broken JSON"),
+        ("x.jsonl", f'{{"id": {"9" * 5000}}}', r"x\.jsonl row 1: broken JSON"),
+        ("x.jsonl", "[" * 100_000, r"x\.jsonl row 1: broken JSON"),
         ("x.jsonl", "", r"x\.jsonl: has no utterances"),
         ("x.jsonl", "\n\n", r"x\.jsonl: has no utterances"),
         ("x.csv", "", r"x\.csv: has no utterances"),
@@ -162,6 +164,12 @@ def test_bad_rows_are_named(tmp_path: Path, row: object, message: str) -> None:
         ("x.csv", "id,audio\n1,a.wav\n", r"x\.csv row 2: no column 'text'; found: id, audio"),
         ("x.csv", "id,audio,text\n1,a.wav\n", r"x\.csv row 2: no column 'text'"),
         ("x.csv", "id,audio,text\n1,a.wav,b,c\n", r"x\.csv row 2: more values than columns"),
+        ("x.csv", "id,audio,text\n1,a.wav,b\n\n\n2,a,b,c\n", r"x\.csv row 5: more values than"),
+        (
+            "x.csv",
+            "id,audio,text,text\n1,a.wav,b,c\n",
+            r"x\.csv row 1: column 'text' is there twice",
+        ),
         ("x.csv", 'id,audio,text\n1,a.wav,b\n2,a.wav,"b\n', r"x\.csv row 3: broken CSV"),
         ("x.csv", "id,audio,text\n1,a.wav,b\n1,c.wav,d\n", r"x\.csv row 3: id '1' is there twice"),
         ("x.txt", "", r"x\.txt: unknown kind of manifest; give \.jsonl or \.csv"),

@@ -44,7 +44,10 @@ def test_each_split_is_read_by_its_name(tmp_path: Path) -> None:
 
 def test_one_file_can_be_the_corpus(tmp_path: Path) -> None:
     write_corpus(tmp_path, "clips", 2)
-    assert ids(CorpusConfig(str(tmp_path / "clips.jsonl")), "test") == ["clips0", "clips1"]
+    corpus = str(tmp_path / "clips.jsonl")
+    assert ids(CorpusConfig(corpus), "test") == ["clips0", "clips1"]
+    with pytest.raises(InputError, match=r"subset: found ky, but .*clips\.jsonl is one file"):
+        read_split(CorpusConfig(corpus, subset=["ky", "sah"]), "train")
 
 
 def test_long_utterances_are_dropped_and_named(
@@ -63,6 +66,13 @@ def test_an_unknown_duration_is_read_from_the_audio(tmp_path: Path) -> None:
     assert read_split(config, "train")[0].duration == 3.0
     with pytest.raises(InputError, match=r"no utterances of at most 2.9 s"):
         read_split(dataclasses.replace(config, max_seconds=2.9), "train")
+
+
+def test_audio_that_cannot_be_read_is_left_to_who_needs_it(tmp_path: Path) -> None:
+    write_corpus(tmp_path, number=3, duration=None)
+    (tmp_path / "a.wav").write_text("no audio")
+    config = CorpusConfig(str(tmp_path), max_seconds=10)
+    assert [utterance.duration for utterance in read_split(config, "train")] == [None] * 3
 
 
 def test_draws_are_seeded_ordered_and_nested(tmp_path: Path) -> None:
@@ -118,6 +128,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         ({"reader": "kaldy"}, "reader 'kaldy' is unknown; give one of: manifest"),
         ({"reader": "kaldi", "subset": "ky"}, "subset: reader 'kaldi' does not take it"),
         ({"reader": "seame", "text_column": "x"}, "text_column: reader 'seame' does not take it"),
+        ({"language": " + "}, "language: found ' \\+ ', wanted a code"),
         ({"max_seconds": 0}, "max_seconds is 0; give a number above 0"),
         ({"limit": 0}, "limit is 0"),
         ({"test_limit": -1}, "test_limit is -1"),

@@ -117,6 +117,12 @@ def test_a_folder_without_tokens_is_refused_by_name(
             load(model_folder)
 
 
+def test_a_tokenizer_that_was_not_fetched_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="model a/b: its tokenizer cannot be loaded .*; restore"):
+        load_tokens("a/b")
+
+
 def change_json(path: Path, **fields: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 

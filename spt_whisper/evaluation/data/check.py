@@ -99,7 +99,7 @@ def check_corpus(config: CheckConfig) -> CorpusCheck:
     for split, rows in measured.items():
         findings += find_in(split, rows, config.window_seconds)
     findings += find_leaks(measured)
-    texts = [utterance.text for utterances in splits.values() for utterance in utterances]
+    texts = [row.utterance.text for rows in measured.values() for row in rows]
     return CorpusCheck(
         corpus=config.corpus.root,
         model=config.model,

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from spt_whisper.corpora import Split, Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.parallel import parallel_map
 from spt_whisper.evaluation.data.thresholds import FULL_SCALE
+from spt_whisper.text.normalization import TextProcessing
 from spt_whisper.whisper.tokens import Tokens
 
 
@@ -41,7 +42,7 @@ class UnreadableAudio:
 class MeasuredUtterance:
     """An utterance and what was measured of it."""
 
-    utterance: Utterance
+    utterance: Utterance  # its text as training writes it by default
     audio: AudioFacts | UnreadableAudio
     tokens: int  # of the text
     positions: int  # of the decoder that the text takes, first tokens and timestamps included
@@ -72,8 +73,9 @@ def measure(
 def _measured(
     utterance: Utterance, audio: AudioFacts | UnreadableAudio, tokens: Tokens, around: int
 ) -> MeasuredUtterance:
-    count = len(tokens.encode(utterance.text))
-    return MeasuredUtterance(utterance, audio, count, around + count)
+    target = replace(utterance, text=TextProcessing().apply(utterance.text))
+    count = len(tokens.encode(target.text))
+    return MeasuredUtterance(target, audio, count, around + count)
 
 
 def _listen(

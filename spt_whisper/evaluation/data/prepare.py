@@ -87,8 +87,7 @@ def _prepare(config: PrepareConfig, utterance: Utterance) -> _Row:
         if config.audio is None:
             return _Row(_timed(utterance))
         chosen = AUDIO_FORMATS[config.audio]
-        out = Path(config.output)
-        target = out.parent / "audio" / out.stem / f"{_name(utterance)}{chosen.suffix}"
+        target = config.audio_folder / f"{_name(utterance)}{chosen.suffix}"
         fresh = not target.exists()
         if fresh:
             _convert(utterance, target, chosen)

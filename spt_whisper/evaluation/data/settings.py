@@ -31,6 +31,8 @@ class CheckConfig:
                 f"window_seconds: found {self.window_seconds:g}, "
                 f"wanted more than 0 and at most {WINDOW_SECONDS}"
             )
+        if self.output is not None and Path(self.output).suffix != ".json":
+            raise InputError(f"output: found {self.output}, wanted a file that ends in .json")
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,26 @@ class PrepareConfig:
     """Files at a time; none: one a core."""
 
     def __post_init__(self) -> None:
-        output, root = Path(self.output), Path(self.corpus.root)
-        if output.suffix != ".jsonl":
+        if Path(self.output).suffix != ".jsonl":
             raise InputError(f"output: found {self.output}, wanted a manifest that ends in .jsonl")
-        if output.resolve().is_relative_to(root.resolve()):
-            raise InputError(
-                f"output: {self.output} lies in the corpus {root}, which must stay as it is; "
-                "give a file in another folder"
-            )
+        written = [Path(self.output), *([self.audio_folder] if self.audio else [])]
+        for path in written:
+            if _lies_in(self.corpus, path):
+                raise InputError(
+                    f"output: {path} lies in the corpus {self.corpus.root}, which must stay as it is; "
+                    "give a file in another folder"
+                )
+
+    @property
+    def audio_folder(self) -> Path:
+        """Where converted audio goes."""
+        output = Path(self.output)
+        return output.parent / "audio" / output.stem
+
+
+def _lies_in(corpus: CorpusConfig, path: Path) -> bool:
+    """Whether a path is within the corpus's folder, or beside the one manifest that it is."""
+    root = Path(corpus.root).resolve()
+    if corpus.is_one_file:
+        return path.resolve().parent == root.parent
+    return path.resolve().is_relative_to(root)

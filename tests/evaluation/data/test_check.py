@@ -114,6 +114,11 @@ def test_442_tokens_still_fit_the_decoder(corpus: Path, model: str) -> None:
     assert check(corpus, model).findings == ()
 
 
+def test_tokens_are_those_of_the_text_as_training_writes_it(corpus: Path, model: str) -> None:
+    change(corpus, "train", 1, text="e\u0302\u0301" * 120)  # 600 bytes, composed 360
+    assert check(corpus, model).findings == ()
+
+
 def test_the_reason_of_unreadable_audio_is_passed_on(corpus: Path, model: str) -> None:
     (corpus / "audio" / "dev1.wav").write_text("not audio")
     finding = only(check(corpus, model))
@@ -266,6 +271,10 @@ def test_the_tables_name_everything_at_100_columns(corpus: Path, model: str) -> 
     [
         ({"window_seconds": 31.0}, "window_seconds: found 31, wanted more than 0 and at most 30"),
         ({"workers": 0}, "workers: found 0, wanted at least 1"),
+        (
+            {"output": "train.jsonl"},
+            r"output: found train\.jsonl, wanted a file that ends in \.json",
+        ),
         ({"model": "no-such-model"}, "model 'no-such-model': no such folder"),
     ],
 )

@@ -138,3 +138,15 @@ def test_no_manifest_is_written_where_nothing_can_be_read(root: Path, tmp_path: 
 def test_a_wrong_out_is_refused(out: str, message: str, root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         prepare(root, tmp_path / out)
+
+
+def test_nothing_is_written_beside_one_manifest_nor_into_a_corpus_named_audio(
+    root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"test\.jsonl lies in the corpus .*train\.jsonl"):
+        prepare(root / "train.jsonl", root / "test.jsonl")
+    prepare(root / "train.jsonl", root / "prepared" / "test.jsonl")
+    corpus = root.rename(tmp_path / "audio")
+    with pytest.raises(InputError, match="audio/m lies in the corpus"):
+        prepare(corpus, tmp_path / "m.jsonl", "flac")
+    prepare(corpus, tmp_path / "m.jsonl")
