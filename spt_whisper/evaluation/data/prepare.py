@@ -11,8 +11,9 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from spt_whisper.atomic import replacing, write_text
@@ -67,7 +68,7 @@ def prepare_manifest(config: PrepareConfig) -> Prepared:
         InputError: the corpus cannot be read, or none of its audio can.
     """
     utterances = read_split(config.corpus, config.split)
-    one = partial(_prepare, config)
+    one = partial(_prepare, config, cache(audio_duration))  # many may be cut out of one file
     rows = list(parallel_map(one, utterances, config.workers, "preparing audio"))
     done = [row for row in rows if not row.problem]
     for row in rows:
@@ -81,26 +82,25 @@ def prepare_manifest(config: PrepareConfig) -> Prepared:
     return Prepared(len(done), converted, len(done) - converted, len(rows) - len(done))
 
 
-def _prepare(config: PrepareConfig, utterance: Utterance) -> _Row:
+def _prepare(config: PrepareConfig, seconds: Callable[[Path], float], utterance: Utterance) -> _Row:
     """Converts one utterance, if that is wanted and not yet done, and takes its duration."""
     try:
         if config.audio is None:
-            return _Row(_timed(utterance))
+            return _Row(_timed(utterance, seconds(utterance.audio)))
         chosen = AUDIO_FORMATS[config.audio]
         target = config.audio_folder / f"{_name(utterance)}{chosen.suffix}"
         fresh = not target.exists()
         if fresh:
             _convert(utterance, target, chosen)
         whole = dataclasses.replace(utterance, audio=target, start=None, end=None, duration=None)
-        return _Row(_timed(whole), converted=fresh)
+        return _Row(_timed(whole, audio_duration(target)), converted=fresh)
     except InputError as error:
         return _Row(utterance, problem=str(error))
 
 
-def _timed(utterance: Utterance) -> Utterance:
-    """The utterance with the duration that its audio has, or the cut out of it."""
+def _timed(utterance: Utterance, end: float) -> Utterance:
+    """The utterance with the duration that its audio of `end` seconds has, or the cut out of it."""
     start = utterance.start or 0.0
-    end = audio_duration(utterance.audio)
     end = end if utterance.end is None else min(end, utterance.end)
     if end <= start:
         raise InputError(f"{utterance.audio}: ends at {end:g} s, before the utterance starts")
