@@ -29,6 +29,6 @@ def script_of(text: str) -> str | None:
 
 @functools.cache
 def is_unspaced(character: str) -> bool:
-    """Whether the character is used only in scripts without blanks between words (as ー is)."""
+    """Whether the character is of a script without blanks between words, or used in no others (as ー is)."""
     used_in = {script_name(code) for code in script_extension(character)}
-    return used_in <= CHARACTERS_PER_WORD.keys()
+    return script_of(character) in CHARACTERS_PER_WORD or used_in <= CHARACTERS_PER_WORD.keys()

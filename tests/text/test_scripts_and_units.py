@@ -28,7 +28,7 @@ def test_script(text: str, script: str | None) -> None:
 
 
 def test_scripts_without_blanks() -> None:
-    assert all(map(is_unspaced, "我あアー々ไລកမ"))
+    assert all(map(is_unspaced, "我あアー々ไລកមမ၁១"))
     assert not any(map(is_unspaced, "aяह한ع3 -"))  # Hangul puts blanks between words
 
 

@@ -21,6 +21,8 @@ from spt_whisper.evaluation.data.thresholds import (
     SILENT_DECIBELS,
 )
 from spt_whisper.text.normalization import get_normalizer
+from spt_whisper.text.steps import remove_tags
+from spt_whisper.text.switching import language_units
 from spt_whisper.whisper.tokens import MAX_POSITIONS
 
 Level = Literal["error", "warning"]
@@ -153,6 +155,17 @@ def _is_mistimed(row: MeasuredUtterance) -> bool:
     return abs(stated - row.audio.seconds) > DURATION_SECONDS
 
 
+def _is_speechless(row: MeasuredUtterance) -> bool:
+    text = remove_tags(row.utterance.text)
+    return bool(row.utterance.text.strip()) and not any(each.isalnum() for each in text)
+
+
+def _is_mistagged(row: MeasuredUtterance) -> bool:
+    said = row.utterance
+    tags = said.word_languages
+    return bool(tags) and not language_units(said.text, "", _normalize, tags).tagged
+
+
 def _fits(row: MeasuredUtterance, window_seconds: float) -> bool:
     return row.positions <= MAX_POSITIONS and not _over_window([row], window_seconds)
 
@@ -191,7 +204,8 @@ _RULES = (
     _Rule("error", "audio missing or unreadable",
           _where(lambda row: isinstance(row.audio, UnreadableAudio)), _unreadable_reason),
     _Rule("error", "empty text", _where(lambda row: not row.utterance.text.strip())),
-    _Rule("error", "id of an earlier utterance", _repeats(_id)),
+    _Rule("warning", "no letter in the text", _where(_is_speechless)),
+    _Rule("warning", "word languages that do not fit the words", _where(_is_mistagged)),
     _Rule("warning", "longer than {window:g} s", _over_window),
     _Rule("warning", f"text over {MAX_POSITIONS} decoder positions",
           _where(lambda row: row.positions > MAX_POSITIONS)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig, Split
 from spt_whisper.errors import InputError
 
@@ -26,11 +27,7 @@ class CheckConfig:
     """Audio files read at a time; none: one a core."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.window_seconds <= WINDOW_SECONDS:
-            raise InputError(
-                f"window_seconds: found {self.window_seconds:g}, "
-                f"wanted more than 0 and at most {WINDOW_SECONDS}"
-            )
+        check_windows([self.window_seconds])
         if self.output is not None and Path(self.output).suffix != ".json":
             raise InputError(f"output: found {self.output}, wanted a file that ends in .json")
 

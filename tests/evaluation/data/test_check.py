@@ -94,6 +94,10 @@ FAULTS = {  # what is done to the second training row, the level and the words o
     "empty text": ({"text": "  "}, "error", "empty text"),
     "too much text": ({"text": "a" * 443}, "warning", "text over 448 decoder positions"),
     "repeated text": ({"text": "Ari, TRAIN0!"}, "warning", "text of an earlier utterance"),
+    "no word": ({"text": "... [noise] —"}, "warning", "no letter in the text"),
+    "a tag too few": (
+        {"word_languages": ["qug"]}, "warning", "word languages that do not fit the words",
+    ),
     "wrong duration": ({"duration": 1.6}, "warning", "duration off by over 0.25 s"),
 }  # fmt: skip
 
