@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.options import DecodingOptions
@@ -23,6 +24,11 @@ class Row:
     # Whisper codes; None: the prompt's, else what Whisper hears
     languages: tuple[str, ...] | None = None
     heard: Heard | None = None  # in the same window, where somebody has listened already
+
+    @property
+    def seconds(self) -> float:
+        """How long the audio is."""
+        return self.waveform.shape[0] / SAMPLE_RATE
 
 
 @dataclass(frozen=True)

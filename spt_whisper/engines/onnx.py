@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Heard, Row, RowResult
+from spt_whisper.engines.languages import (
+    check_soft_language,
+    first_tokens,
+    heard_in,
+    signs_of,
+    with_languages,
+)
 from spt_whisper.engines.onnx_decoder import OnnxDecoder
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
 from spt_whisper.whisper.decoding import CachedDecoder, decode_with
-from spt_whisper.whisper.language import pooled_state
 from spt_whisper.whisper.onnx import OnnxWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -63,24 +68,23 @@ class OnnxEngine:
             raise InputError(
                 f"words: {self.whisper.name} gives no cross-attention weights; take the prompt itself for times of words"
             )
-        tokens = self.whisper.tokens
+        whisper, card = self.whisper, self.whisper.card
         states, kept = self._encode(rows, window_seconds)
-        languages = self._languages(rows, states, kept)
-        previous = tokens.encode(options.previous_text) if options.previous_text else ()
-        starts = [
-            tokens.start(codes, text_prompt=previous, timestamps=options.timestamps)
-            for codes in languages
-        ]
+
+        def listen(deaf: list[int]) -> list[Heard]:
+            own = [tensor[deaf] for tensor in kept]
+            return self._heard([rows[index] for index in deaf], states[deaf], own)
+
+        named = with_languages(rows, card, listen)
+        starts = first_tokens(named, whisper.tokens, options)
 
         def decoder_of(wanted: Sequence[int]) -> CachedDecoder:
             own = [tensor[list(wanted)] for tensor in kept]
-            return OnnxDecoder(self.whisper, own, [starts[row] for row in wanted])
+            return OnnxDecoder(whisper, own, [starts[row] for row in wanted])
 
-        seconds = [_seconds(row) for row in rows]
-        card, vocabulary = self.whisper.card, self.whisper.vocabulary
-        signs = [card.signs if card else ()] * len(rows)
-        found = decode_with(decoder_of, vocabulary, starts, seconds, options, signs)
-        return [RowResult(own, codes) for own, codes in zip(found, languages, strict=True)]
+        seconds, signs = [row.seconds for row in named], [signs_of(row, card) for row in named]
+        found = decode_with(decoder_of, whisper.vocabulary, starts, seconds, options, signs)
+        return [RowResult(own, row.languages or ()) for own, row in zip(found, named, strict=True)]
 
     def _encode(self, rows: Sequence[Row], window_seconds: float) -> tuple[Tensor, list[Tensor]]:
         """Encoder states (B, S, D), and the keys and values with which the decoder begins."""
@@ -90,32 +94,12 @@ class OnnxEngine:
         states, *kept = (torch.from_numpy(tensor) for tensor in found)
         return states, kept
 
-    def _languages(
-        self, rows: Sequence[Row], states: Tensor, kept: Sequence[Tensor]
-    ) -> list[tuple[str, ...]]:
-        """Each row's codes: given, else the prompt's or adapted model's, else what Whisper hears."""
-        card = self.whisper.card
-        known = [row.languages or (card.language_tokens if card else ()) for row in rows]
-        deaf = [index for index, codes in enumerate(known) if not codes]
-        if deaf:
-            own = [tensor[deaf] for tensor in kept]
-            heard = self._heard([rows[index] for index in deaf], states[deaf], own)
-            for index, found in zip(deaf, heard, strict=True):
-                known[index] = (found.language,)
-        return known
-
     def _heard(self, rows: Sequence[Row], states: Tensor, kept: Sequence[Tensor]) -> list[Heard]:
         tokens = self.whisper.tokens
         start = [[tokens.start_of_transcript]] * len(rows)
         logits, _ = OnnxDecoder(self.whisper, kept, start).begin(1)
         posteriors = logits[:, list(tokens.languages.values())].log_softmax(dim=-1)
-        pooled = pooled_state(states, [_seconds(row) for row in rows])
-        codes = list(tokens.languages)
-        best = posteriors.argmax(dim=1).tolist()
-        return [
-            Heard(posterior, state, own, codes[index])
-            for posterior, state, own, index in zip(posteriors, pooled, states, best, strict=True)
-        ]
+        return heard_in(rows, states, posteriors, tokens)
 
     def _check(self, row: Row) -> None:
         own = self.whisper.settings
@@ -124,13 +108,5 @@ class OnnxEngine:
                 f"prompt {row.prompt.name}: {self.whisper.name} is an exported model, which takes none; leave it out, or "
                 "take the prompt's base model"
             )
-        trained = own.card.language_tokens if own.card else ()
-        if own.soft_language and row.languages and row.languages != trained:
-            raise InputError(
-                f"language {'+'.join(row.languages)}: {self.whisper.name} has a language token of its own, which would "
-                "stand in its place; leave the language out"
-            )
-
-
-def _seconds(row: Row) -> float:
-    return row.waveform.shape[0] / SAMPLE_RATE
+        if own.soft_language:
+            check_soft_language(row, self.whisper.name, own.card)

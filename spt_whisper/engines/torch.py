@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from threading import RLock
 
 import torch
 from torch import Tensor
 
-from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Heard, Row, RowResult
-from spt_whisper.errors import InputError
+from spt_whisper.engines.languages import (
+    check_soft_language,
+    first_tokens,
+    heard_in,
+    signs_of,
+    with_languages,
+)
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import PromptVectors, stack
 from spt_whisper.whisper.alignment import align_words
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.injection import attachment_of, prompted
-from spt_whisper.whisper.language import language_posterior, pooled_state
+from spt_whisper.whisper.language import language_posterior
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -64,39 +68,29 @@ class TorchEngine:
     def _decoded(
         self, rows: Sequence[Row], window_seconds: float, options: DecodingOptions
     ) -> list[RowResult]:
-        whisper, tokens = self.whisper, self.whisper.tokens
+        whisper, card = self.whisper, self.whisper.card
+        for row in rows:
+            if row.prompt is not None and "language" in row.prompt.config.sites:
+                check_soft_language(row, f"prompt {row.prompt.name}", row.prompt.card)
         features = self._features(rows, window_seconds)
-        rows = self._with_languages(rows, features)
-        previous = tokens.encode(options.previous_text) if options.previous_text else ()
-        languages = [row.languages or () for row in rows]
-        starts = [
-            tokens.start(
-                codes,
-                placeholders=row.prompt.config.decoder_positions if row.prompt else 0,
-                text_prompt=previous,
-                timestamps=options.timestamps,
-            )
-            for row, codes in zip(rows, languages, strict=True)
-        ]
-        seconds = [_seconds(row) for row in rows]
-        with prompted(whisper.model, stack([self._vectors(row.prompt) for row in rows])):
-            states = self._states(rows, features)
-            found = decode(
-                whisper, states, starts, seconds, options, [self._signs(row) for row in rows]
-            )
-            words: list[list] = [[] for _ in rows]
+
+        def listen(deaf: list[int]) -> list[Heard]:
+            return self._heard([rows[index] for index in deaf], features[deaf])
+
+        named = with_languages(rows, card, listen)
+        starts = first_tokens(named, whisper.tokens, options)
+        seconds, signs = [row.seconds for row in named], [signs_of(row, card) for row in named]
+        with prompted(whisper.model, stack([self._vectors(row.prompt) for row in named])):
+            states = self._states(named, features)
+            found = decode(whisper, states, starts, seconds, options, signs)
+            words: list[list] = [[] for _ in named]
             if options.word_timestamps:
                 written = [hypothesis.tokens for hypothesis in found]
                 words = align_words(whisper, states, starts, written, seconds)
         return [
-            RowResult(hypothesis, codes, tuple(own))
-            for hypothesis, codes, own in zip(found, languages, words, strict=True)
+            RowResult(hypothesis, row.languages or (), tuple(own))
+            for hypothesis, row, own in zip(found, named, words, strict=True)
         ]
-
-    def _signs(self, row: Row) -> tuple[int, ...]:
-        """What the row's prompt, or the adapted model, was taught to write though bare Whisper never does."""
-        card = row.prompt.card if row.prompt else self.whisper.card
-        return card.signs if card else ()
 
     def _features(self, rows: Sequence[Row], window_seconds: float) -> Tensor:
         """(B, mels, frames)."""
@@ -104,16 +98,9 @@ class TorchEngine:
         return log_mel([row.waveform for row in rows], window_seconds, mels, device)
 
     def _heard(self, rows: Sequence[Row], features: Tensor) -> list[Heard]:
-        whisper = self.whisper
         states = self._encoded(features, range(len(rows)))
-        posteriors = language_posterior(whisper, states).log()
-        pooled = pooled_state(states, [_seconds(row) for row in rows])
-        codes = list(whisper.tokens.languages)
-        best = posteriors.argmax(dim=1).tolist()
-        return [
-            Heard(posterior, state, own, codes[index])
-            for posterior, state, own, index in zip(posteriors, pooled, states, best, strict=True)
-        ]
+        posteriors = language_posterior(self.whisper, states).log()
+        return heard_in(rows, states, posteriors, self.whisper.tokens)
 
     def _states(self, rows: Sequence[Row], features: Tensor) -> Tensor:
         """Encoder states (B, S, D): those heard, where a row has no prompt in the encoder; prompts are on for the rest."""
@@ -151,39 +138,3 @@ class TorchEngine:
             prompt.check_base(self.whisper)
             self._ready[id(prompt)] = (prompt, prompt.vectors.to(self.whisper.device))
         return self._ready[id(prompt)][1]
-
-    def _with_languages(self, rows: Sequence[Row], features: Tensor) -> list[Row]:
-        """Each row with its languages: given, else its prompt's (or the adapted model's), else what Whisper hears."""
-        for row in rows:
-            _check_language(row)
-        named = [replace(row, languages=row.languages or self._codes_of(row)) for row in rows]
-        deaf = [i for i, row in enumerate(named) if not row.languages and row.heard is None]
-        if deaf:
-            heard = self._heard([rows[index] for index in deaf], features[deaf])
-            for index, own in zip(deaf, heard, strict=True):
-                named[index] = replace(named[index], heard=own)
-        return [
-            row
-            if row.languages or row.heard is None
-            else replace(row, languages=(row.heard.language,))
-            for row in named
-        ]
-
-    def _codes_of(self, row: Row) -> tuple[str, ...] | None:
-        card = row.prompt.card if row.prompt else self.whisper.card
-        return (card.language_tokens or None) if card else None
-
-
-def _seconds(row: Row) -> float:
-    return row.waveform.shape[0] / SAMPLE_RATE
-
-
-def _check_language(row: Row) -> None:
-    """Refuses to name a language where the prompt has learned the token that stands for it."""
-    if row.prompt is None or "language" not in row.prompt.config.sites or not row.languages:
-        return
-    if row.languages != row.prompt.card.language_tokens:
-        raise InputError(
-            f"language {'+'.join(row.languages)}: prompt {row.prompt.name} has a language token of its own, "
-            "which would stand in its place; leave the language out"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.engines.engine import Engine, Row, RowResult
 from spt_whisper.whisper.options import DecodingOptions
@@ -17,7 +17,7 @@ def window_of(row: Row, preferred: Sequence[float] = ()) -> float:
     audio is longer than all of them, Whisper's 30 s.
     """
     wanted = preferred or (row.prompt.card.windows if row.prompt else ())
-    return shortest_window(row.waveform.shape[0] / SAMPLE_RATE, (*wanted, float(WINDOW_SECONDS)))
+    return shortest_window(row.seconds, (*wanted, float(WINDOW_SECONDS)))
 
 
 def batches(
