@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.card import AUTO
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.prompts.bank import Bank
     from spt_whisper.prompts.base import Base
     from spt_whisper.prompts.files import Prompt
-
-AUTO = "auto"  # as a language: what it sounds like
 
 
 @dataclass(frozen=True)

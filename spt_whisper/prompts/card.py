@@ -11,6 +11,7 @@ from spt_whisper.audio.window import check_windows
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.model_shape import ModelShape
 
+AUTO = "auto"  # as a language: what it sounds like
 MIX = "+"  # of languages in one utterance: zh+en
 
 

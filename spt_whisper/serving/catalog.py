@@ -10,11 +10,10 @@ from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
+from spt_whisper.prompts.card import AUTO
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import Source, sources_in
 from spt_whisper.serving.tasks import Answer, Edition, Found, Look, Refused, ServedModel
-
-AUTO = "auto"  # as a language: what it sounds like
 
 logger = logging.getLogger(__name__)
 

@@ -133,10 +133,12 @@ def fixed_sources(config: ServeConfig) -> list[Source]:
 
 def sources_in(folder: str | None) -> Iterator[Source]:
     """Yields the prompts of a folder of prompts, in order of their names."""
+    from spt_whisper.prompts.files import SETTINGS_FILE
+
     if folder is None:
         return
     for member in sorted(Path(folder).iterdir()):
-        if (member / "prompt.json").is_file() and not member.name.startswith("."):
+        if (member / SETTINGS_FILE).is_file() and not member.name.startswith("."):
             yield PromptSource(member.name, str(member))
 
 

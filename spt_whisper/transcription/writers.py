@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from spt_whisper.atomic import write_text
-from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Segment, Transcript
 
 Writer = Callable[[Transcript], str]
@@ -65,19 +62,6 @@ WRITERS: dict[str, Writer] = {
     "vtt": to_vtt,
     "tsv": to_tsv,
 }
-
-
-def write_transcript(transcript: Transcript, path: str | Path) -> None:
-    """Writes `transcript` to `path`, whole or not at all, in the format that its ending names.
-
-    Raises:
-        InputError: the ending names no format.
-    """
-    name = Path(path).suffix.lower().removeprefix(".")
-    if name not in WRITERS:
-        endings = ", ".join(f".{format_name}" for format_name in WRITERS)
-        raise InputError(f"{path}: unknown transcript format; end the name in one of: {endings}")
-    write_text(path, WRITERS[name](transcript))
 
 
 def _segment_fields(segment: Segment) -> dict[str, Any]:

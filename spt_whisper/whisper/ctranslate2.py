@@ -7,7 +7,6 @@ A folder holds `model.bin` (its layout: `ctranslate2_file.py`; its names: `ctran
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,13 @@ import numpy as np
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.ctranslate2_file import DAMAGED, read_model, refuse
 from spt_whisper.whisper.ctranslate2_names import drop_projection, pop_settings, to_transformers
+from spt_whisper.whisper.requirements import is_english_only
+from spt_whisper.whisper.tokens import LANGUAGE_TOKEN, TIMESTAMP_TOKEN
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, WhisperConfig, WhisperTokenizer
 
 HEAD_WIDTH = 64  # of every Whisper that OpenAI released
-ENGLISH_ONLY_VOCABULARY = 51864  # the .en models; every multilingual one has more tokens
-LANGUAGE_TOKEN = re.compile(r"<\|[a-z]{2,3}\|>")
-TIMESTAMP_TOKEN = re.compile(r"<\|\d+\.\d+\|>")
 END_TOKEN = "<|endoftext|>"
 START_TOKEN = "<|startoftranscript|>"
 MAX_INITIAL_TIMESTAMP = 50  # in steps of 0.02 s, as OpenAI decodes
@@ -52,15 +50,6 @@ class CTranslate2Whisper:
     """The language tokens."""
     quantized: bool
     """Whether weights were stored as integers: these are close to the original, not equal."""
-
-
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Reads a `model.bin`: CTranslate2's names -> tensors, integer weights as float32.
-
-    Raises:
-        InputError: the file is missing, truncated, altered, or of a kind that is not known here.
-    """
-    return read_model(Path(path))[0]
 
 
 def read_whisper(folder: Path) -> CTranslate2Whisper:
@@ -148,7 +137,7 @@ def build_generation_config(tokenizer: Any, source: CTranslate2Whisper) -> Gener
     ids = tokenizer.get_vocab()
     start = _token(source, ids, START_TOKEN)
     end = _token(source, ids, END_TOKEN)
-    multilingual = source.config["vocab_size"] != ENGLISH_ONLY_VOCABULARY
+    multilingual = not is_english_only(end)
     fields: dict[str, Any] = {
         "alignment_heads": source.alignment_heads
         and [list(pair) for pair in source.alignment_heads],

@@ -33,12 +33,6 @@ def language_posterior(whisper: FrozenWhisper, states: Tensor) -> Tensor:
     return logits[:, codes].float().softmax(dim=-1)
 
 
-def detect_languages(whisper: FrozenWhisper, states: Tensor) -> list[str]:
-    """Returns the most probable language of each row of encoder states (B, S, D)."""
-    codes = list(whisper.tokens.languages)
-    return [codes[index] for index in language_posterior(whisper, states).argmax(dim=1).tolist()]
-
-
 def pooled_state(states: Tensor, seconds: Sequence[float]) -> Tensor:
     """Returns the mean of the encoder states that hold audio, (B, D).
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
+from spt_whisper.whisper.tokens import MAX_POSITIONS, TIMESTAMP_TOKEN, Tokens
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _OTHER_FORMS = {WEIGHTS: "model.safetensors.index.json", TOKENIZER: "vocab.json"}
 _ENGLISH_ONLY_END = (
     50256  # the number of <|endoftext|> in the .en models; many languages have one token more
 )
-_TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
 
 
 def check_files(source: Path | str, *needed: str) -> None:
@@ -35,13 +33,18 @@ def check_files(source: Path | str, *needed: str) -> None:
             )
 
 
+def is_english_only(end: int) -> bool:
+    """Returns whether a Whisper is English only, by the number of its token `<|endoftext|>`."""
+    return end == _ENGLISH_ONLY_END
+
+
 def check_tokens(name: object, tokens: Tokens) -> None:
     """Refuses a tokenizer of an English-only Whisper, or one with words behind its control tokens.
 
     Raises:
         InputError: names the model.
     """
-    if tokens.end == _ENGLISH_ONLY_END:
+    if is_english_only(tokens.end):
         raise _english_only(name)
     added = tokens.tokenizer.added_tokens_decoder
     special = {number for number, token in added.items() if token.special}
@@ -50,7 +53,7 @@ def check_tokens(name: object, tokens: Tokens) -> None:
         for token, number in tokens.tokenizer.get_vocab().items()
         if number >= tokens.first_timestamp and number not in special
     )
-    own = [token for _, token in behind if not _TIMESTAMP.fullmatch(token)]
+    own = [token for _, token in behind if not TIMESTAMP_TOKEN.fullmatch(token)]
     if own:
         raise InputError(
             f"model {name}: its tokenizer has {len(own)} tokens of its own behind the control tokens, such as {own[0]!r}, "

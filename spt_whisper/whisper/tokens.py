@@ -21,7 +21,8 @@ MAX_PREVIOUS = MAX_POSITIONS // 2 - 1  # what Whisper's own training left for th
 TIMESTAMP_SECONDS = 0.02
 TIMESTAMPS = 1501  # tokens, from <|0.00|> to <|30.00|>
 PROMPT_TOKEN = "<|prompt{}|>"  # a vector of a prompt that is a row of the vocabulary
-_LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
+LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
+TIMESTAMP_TOKEN = re.compile(r"<\|\d+\.\d+\|>")
 
 
 class Tokens:
@@ -61,7 +62,7 @@ class Tokens:
     @cached_property
     def languages(self) -> dict[str, int]:
         """Language code -> token, in the order of the tokens."""
-        found = ((_LANGUAGE_TOKEN.fullmatch(token), number) for token, number in self._ids.items())
+        found = ((LANGUAGE_TOKEN.fullmatch(token), number) for token, number in self._ids.items())
         codes = {
             match[1]: number
             for match, number in found

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Segment, Transcript
-from spt_whisper.transcription.writers import WRITERS, write_transcript
+from spt_whisper.transcription.writers import WRITERS
 from spt_whisper.whisper.words import AlignedWord
 
 TRANSCRIPT = Transcript(
@@ -116,20 +114,3 @@ def test_json_holds_the_words_of_a_segment_that_has_them() -> None:
 def test_text_of_a_transcript() -> None:
     assert TRANSCRIPT.text == "Ñuka --> 你好 tab\there\nnew line A & B"
     assert EMPTY.text == ""
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_files_are_utf_8_and_leave_nothing_beside_them(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "new" / f"a.{name.upper()}"
-    write_transcript(TRANSCRIPT, path)
-    assert path.read_bytes().decode("utf-8") == WRITERS[name](TRANSCRIPT)
-    write_transcript(EMPTY, path)  # over a file that is there
-    assert path.read_bytes().decode("utf-8") == WRITERS[name](EMPTY)
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("name", ["a.doc", "a"])
-def test_unknown_formats_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"end the name in one of: \.txt, \.json, \.srt"):
-        write_transcript(TRANSCRIPT, tmp_path / name)
-    assert not list(tmp_path.iterdir())

@@ -15,9 +15,9 @@ from transformers import WhisperForConditionalGeneration
 
 from spt_whisper.errors import InputError
 from spt_whisper.whisper import ctranslate2, requirements
+from spt_whisper.whisper.ctranslate2_file import read_model
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests import tiny_ctranslate2 as tiny
-from tests.tiny_model import tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_float_tensors_come_back_to_the_bit(tmp_path, model, kind):
 def test_integer_tensors_come_back_within_half_a_step(tmp_path, model, kind, steps):
     plain = tiny.tensors_of(model)
     tiny.write_folder(tmp_path, tiny.quantize(plain, kind))
-    read = ctranslate2.read_tensors(tmp_path / "model.bin")
+    read = read_model(tmp_path / "model.bin")[0]
     assert ctranslate2.read_whisper(tmp_path).quantized
     assert not [name for name in read if name.endswith("_scale")]
     for name, array in plain.items():
@@ -81,7 +81,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
     part = tiny.text("x") + struct.pack("<B2I", 2, 2, 2) + struct.pack("<BI", 5, 8)
     path = tmp_path / "model.bin"
     path.write_bytes(tiny.file_bytes([part + wanted.astype("<u2").tobytes()]))
-    read = ctranslate2.read_tensors(path)["x"]
+    read = read_model(path)[0]["x"]
     np.testing.assert_array_equal(read, (wanted << 16).astype(np.uint32).view(np.float32))
     assert read[0].tolist() == [1.5, -2.0]
 
@@ -89,7 +89,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
 def test_an_alias_is_a_tensor_of_its_own(tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes(tiny.file_bytes([tiny.tensor("a", np.ones(3, "f4"))], (("b", "a"),)))
-    read = ctranslate2.read_tensors(path)
+    read, _ = read_model(path)
     read["b"][:] = 5
     assert read["a"].tolist() == [1, 1, 1]
 
@@ -148,9 +148,9 @@ def test_special_tokens_are_found_by_name(folder):
     assert tokenizer.all_special_ids[-1] == 267  # no timestamp: transformers counts from here
 
 
-def test_an_english_only_model_has_no_languages(folder):
+def test_an_english_only_model_has_no_languages(folder, monkeypatch):
+    monkeypatch.setattr(requirements, "_ENGLISH_ONLY_END", 256)
     source = ctranslate2.read_whisper(folder)
-    source.config["vocab_size"] = ctranslate2.ENGLISH_ONLY_VOCABULARY
     tokenizer = ctranslate2.load_tokenizer(folder)
     generation = ctranslate2.build_generation_config(tokenizer, source).to_dict()
     assert generation["is_multilingual"] is False
@@ -207,7 +207,7 @@ def test_a_bad_scale_is_refused(tmp_path, scale):
     parts = [tiny.tensor("x", np.ones((32, 4), "i1")), tiny.tensor("x_scale", scale)]
     path.write_bytes(tiny.file_bytes(parts))
     with pytest.raises(InputError, match=r"model.bin: x"):
-        ctranslate2.read_tensors(path)
+        read_model(path)
 
 
 # ---- damaged files
@@ -220,11 +220,11 @@ def test_every_truncation_is_refused(tmp_path):
     path = tmp_path / "model.bin"
     whole = tiny.file_bytes(SMALL, (("three", "one"),))
     path.write_bytes(whole)
-    assert set(ctranslate2.read_tensors(path)) == {"one", "two", "three"}
+    assert set(read_model(path)[0]) == {"one", "two", "three"}
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"model\.bin: .*truncated or altered"):
-            ctranslate2.read_tensors(path)
+            read_model(path)
 
 
 def altered_head(version: int = 6, spec: str = "WhisperSpec", revision: int = 3) -> bytes:
@@ -271,7 +271,7 @@ def test_altered_files_are_refused_without_a_large_allocation(tmp_path, content,
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match=f"model.bin: .*{message}"):
-            ctranslate2.read_tensors(path)
+            read_model(path)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -327,7 +327,7 @@ def test_lists_that_config_does_not_give_are_none(folder):
 
 
 def test_an_english_only_folder_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(ctranslate2, "ENGLISH_ONLY_VOCABULARY", len(tiny_tokenizer()))
+    monkeypatch.setattr(requirements, "_ENGLISH_ONLY_END", 256)
     with pytest.raises(InputError, match=f"model {folder}: English only; take a multilingual"):
         FrozenWhisper.from_pretrained(folder)
 

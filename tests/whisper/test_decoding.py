@@ -8,7 +8,7 @@ import torch
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.decoding import Hypothesis, decode
 from spt_whisper.whisper.decoding.guards import is_looping, stop_reason
-from spt_whisper.whisper.language import detect_languages, language_posterior
+from spt_whisper.whisper.language import language_posterior
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
 
@@ -176,8 +176,6 @@ def test_a_posterior_sums_to_one_over_the_languages() -> None:
     posterior = language_posterior(whisper, states)
     assert posterior.shape == (3, 4)
     torch.testing.assert_close(posterior.sum(dim=1), torch.ones(3))
-    codes = list(whisper.tokens.languages)
-    assert detect_languages(whisper, states) == [codes[int(row.argmax())] for row in posterior]
 
 
 @pytest.mark.parametrize(
