@@ -30,7 +30,6 @@ from expansion import GROUPS, WINDOWS, Place, add_arguments, end, place_of
 from finished_runs import (
     BEST_LORA,
     FinishedRun,
-    numbers_of,
     once,
     print_markdown,
     read_run,
@@ -39,6 +38,7 @@ from finished_runs import (
 )
 
 from spt_whisper.evaluation.figure import INK, drawn_figure, plain
+from spt_whisper.training.run_numbers import RunNumbers
 from spt_whisper.whisper.adapted import read_model_card
 
 if TYPE_CHECKING:  # matplotlib is loaded only where a picture is drawn
@@ -119,7 +119,7 @@ def scored_lora(
         "model", model, model.parent / f"{run.speech}.report.json", *place.corpus(run.speech)
     )
     return FinishedRun(
-        row, run.speech, place.settings, numbers_of(card), card.training["hours"], scores, run.tokens
+        row, run.speech, place.settings, RunNumbers.among(card.training), card.training["hours"], scores, run.tokens
     )  # fmt: skip
 
 

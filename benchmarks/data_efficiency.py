@@ -37,7 +37,6 @@ from finished_runs import (
     FinishedRun,
     Settings,
     folder_name,
-    numbers_of,
     once,
     percent,
     print_markdown,
@@ -54,6 +53,7 @@ from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
+from spt_whisper.training.run_numbers import RunNumbers
 from spt_whisper.whisper.adapted import read_model_card
 
 MINUTES = (5, 15, 30, 60, 180)
@@ -140,8 +140,8 @@ def run(name: str, minutes: int, task: Task) -> FinishedRun:
         raise SystemExit(f"{folder}: has no card; remove it to train it again")
     shared = Prompt.from_pretrained(folder / SHARED_FOLDER).card if row.makes == "bank" else None
     return FinishedRun(
-        name, str(minutes), task.settings, numbers_of(card), card.training["hours"], scores,
-        (task.arguments.language,), numbers_of(shared) if shared else None,
+        name, str(minutes), task.settings, RunNumbers.among(card.training), card.training["hours"], scores,
+        (task.arguments.language,), RunNumbers.among(shared.training) if shared else None,
     )  # fmt: skip
 
 

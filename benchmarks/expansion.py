@@ -36,7 +36,6 @@ from finished_runs import (
     FinishedRun,
     Settings,
     folder_name,
-    numbers_of,
     once,
     read_run,
     score,
@@ -46,6 +45,7 @@ from finished_runs import (
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
+from spt_whisper.training.run_numbers import RunNumbers
 
 GROUPS = (
     ("ky", "rm-sursilv", "cnh", "eo", "hsb"),
@@ -125,7 +125,7 @@ def own_prompt(row: str, side: str, language: str, place: Place) -> FinishedRun:
     prompt = Prompt.from_pretrained(output / "prompt")
     digests = {language: digest_tensors(prompt.vectors.named_tensors())}
     return FinishedRun(
-        row, language, place.settings, numbers_of(prompt.card), prompt.card.training["hours"], scores,
+        row, language, place.settings, RunNumbers.among(prompt.card.training), prompt.card.training["hours"], scores,
         prompt.card.language_tokens, None, digests,
     )  # fmt: skip
 
@@ -158,8 +158,8 @@ def added_part(row: str, side: str, language: str, place: Place) -> FinishedRun:
     order = [*(other for other in bank.languages if other != language), language]
     digests = {each: digest_tensors(bank.prompt(each).vectors.named_tensors()) for each in order}
     return FinishedRun(
-        row, language, place.settings, numbers_of(card), card.training["hours"], scores, card.language_tokens,
-        numbers_of(shared), digests,
+        row, language, place.settings, RunNumbers.among(card.training), card.training["hours"], scores, card.language_tokens,
+        RunNumbers.among(shared.training), digests,
     )  # fmt: skip
 
 

@@ -7,17 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from spt_whisper.atomic import write_text
-from spt_whisper.evaluation.comparison.run_store import FitNumbers, RunScores, run_scores
+from spt_whisper.evaluation.comparison.run_store import RunScores, run_scores
 from spt_whisper.evaluation.report import Report
-from spt_whisper.prompts.card import PromptCard
 from spt_whisper.text.error_rates import ErrorCounts
+from spt_whisper.training.run_numbers import RunNumbers
 
 ROOT = Path(__file__).resolve().parent.parent
 Settings = dict[str, Any]  # of a benchmark, as JSON values
@@ -32,11 +32,11 @@ class FinishedRun:
     row: str
     speech: str  # what is trained on and scored: a language, or minutes of one
     settings: Settings  # what else decides the figures
-    training: FitNumbers
+    training: RunNumbers
     hours: float  # of training speech
     scores: RunScores
     tokens: tuple[str, ...] = ()  # Whisper language tokens that stand for the language
-    shared: FitNumbers | None = None  # training of the bank that it was added to
+    shared: RunNumbers | None = None  # training of the bank that it was added to
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the numbers of every prompt that could be used after the training, the newest last."""
 
@@ -66,11 +66,6 @@ def score(kind: str, folder: Path, report: Path, *corpus: str) -> RunScores:
     )  # fmt: skip
     found = Report.read(report)
     return run_scores(found.systems[0], found.normalizer)
-
-
-def numbers_of(card: PromptCard) -> FitNumbers:
-    """Returns what training took, as the card has it."""
-    return FitNumbers(**{each.name: card.training[each.name] for each in fields(FitNumbers)})
 
 
 def once(path: Path, settings: Settings, make: Callable[[], FinishedRun]) -> FinishedRun:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
@@ -13,24 +12,12 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from spt_whisper.training.keeper import Keeper
 from spt_whisper.training.methods.learner import Learner
+from spt_whisper.training.run_numbers import RunNumbers
 
 CHECKPOINTS = "checkpoints"  # folder in the output
 LAST = "last"
 BEST = "best"
 _MONITORED = "dev_token_error"
-
-
-@dataclass(frozen=True)
-class RunNumbers:
-    """What a training run cost and where it ended."""
-
-    seconds: float  # of training, dev passes and what came before a resume included
-    epochs: int
-    last_loss: float | None  # mean training loss of the last epoch; None: no step was left to run
-    peak_memory_gigabytes: float
-    utterances: int
-    trained_numbers: int
-    stored_numbers: int
 
 
 class RunWatch(Callback):

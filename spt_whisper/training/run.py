@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lightning
@@ -21,7 +21,7 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.batch import AudioKey, windows_of
-from spt_whisper.training.callbacks import BEST, CHECKPOINTS, RunNumbers
+from spt_whisper.training.callbacks import BEST, CHECKPOINTS
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
@@ -42,6 +42,7 @@ from spt_whisper.training.resuming import (
     plain,
     write_recipe,
 )
+from spt_whisper.training.run_numbers import RunNumbers
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer, keep_losses
 from spt_whisper.whisper.adapted import read_model_card
@@ -108,8 +109,7 @@ def finished_fit(recipe: Recipe) -> FitResult | None:
     card = _READ_CARD[artifact](folder)
     if card is None:
         return None
-    numbers = {name: card.training[name] for name in (field.name for field in fields(RunNumbers))}
-    return FitResult(artifact, folder, RunNumbers(**numbers))
+    return FitResult(artifact, folder, RunNumbers.among(card.training))
 
 
 _READ_CARD: dict[Artifact, Callable[[Path], PromptCard | None]] = {
@@ -171,7 +171,9 @@ def train(
         recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
-    tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
+    tuner = PromptTuner(
+        whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute, recipe.seed
+    )
     trainer, watch = build_trainer(recipe, output, len(parts.train))
     _ = whisper.fingerprint  # taken before the weights lose digits
     with (

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from finished_runs import FinishedRun
 
-from spt_whisper.evaluation.comparison.run_store import FitNumbers, RunScores, UnitCounts
+from spt_whisper.evaluation.comparison.run_store import RunScores, UnitCounts
 from spt_whisper.text.error_rates import ErrorCounts
+from spt_whisper.training.run_numbers import RunNumbers
 
 
 def finished(row: str, speech: str, wrong: Sequence[int], **more: object) -> FinishedRun:
@@ -19,5 +20,5 @@ def finished(row: str, speech: str, wrong: Sequence[int], **more: object) -> Fin
         "basic", rate, rate, (rate, rate), (rate, rate), sum(wrong), 0, 0, len(wrong), "speaker", units,
         "wer",
     )  # fmt: skip
-    training = FitNumbers(10.0, 2, 0.5, 1.0, 60, 100, 1000)
+    training = RunNumbers(10.0, 2, 0.5, 1.0, 60, 100, 1000)
     return FinishedRun(row, speech, {"seed": 0}, training, 0.1, scores, **more)  # type: ignore[arg-type]

@@ -25,7 +25,6 @@ from spt_whisper.evaluation.comparison.run_key import (
     hashed_settings,
 )
 from spt_whisper.evaluation.comparison.run_store import (
-    FitNumbers,
     RunScores,
     RunStore,
     StoredRun,
@@ -197,7 +196,7 @@ def _fit_and_score(run: _Run) -> StoredRun:
         recipe={**run.parts.recipe, "model": Path(run.recipe.model).name},
         machine=this_machine(),
         scores=_score(run, fitted),
-        numbers=FitNumbers(**asdict(fitted.numbers)) if fitted else None,
+        numbers=fitted.numbers if fitted else None,
         file_size=_size(fitted.folder) if fitted else 0,
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
     )

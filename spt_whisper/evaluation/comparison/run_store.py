@@ -25,6 +25,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import Machine
 from spt_whisper.text.units import RateName
+from spt_whisper.training.run_numbers import RunNumbers
 
 if TYPE_CHECKING:
     from spt_whisper.evaluation.system_score import SystemScore
@@ -85,19 +86,6 @@ def run_scores(system: SystemScore, normalizer: str) -> RunScores:
 
 
 @dataclass(frozen=True)
-class FitNumbers:
-    """What fitting took, and where it ended."""
-
-    seconds: float
-    epochs: int
-    last_loss: float | None  # mean training loss of the last epoch; None: resumed at its end
-    peak_memory_gigabytes: float  # GiB
-    utterances: int  # trained on in each epoch
-    trained_numbers: int
-    stored_numbers: int
-
-
-@dataclass(frozen=True)
 class StoredRun:
     """One recipe, fitted with one seed and scored."""
 
@@ -107,7 +95,7 @@ class StoredRun:
     recipe: dict[str, Any]
     machine: Machine
     scores: RunScores
-    numbers: FitNumbers | None  # none: nothing is fitted
+    numbers: RunNumbers | None  # none: nothing is fitted
     file_size: int  # bytes of the fitted folder
     timestamp: str
 

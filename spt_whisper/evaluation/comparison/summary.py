@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from spt_whisper.evaluation.bootstrap import Interval, rate_interval, relative_change
 from spt_whisper.evaluation.comparison.machine import Machine
-from spt_whisper.evaluation.comparison.run_store import Counts, FitNumbers, StoredRun
+from spt_whisper.evaluation.comparison.run_store import Counts, StoredRun
 from spt_whisper.evaluation.rates import RATES
 from spt_whisper.text.error_rates import ErrorCounts
 from spt_whisper.text.units import RateName
+from spt_whisper.training.run_numbers import RunNumbers
 
 _RESAMPLES, _SEED = 1000, 0  # of the bootstrap
 
@@ -126,5 +127,5 @@ def _change(first: list[list[Counts]], second: list[list[Counts]]) -> Change | N
     return Change(*relative_change(before, after, _RESAMPLES, _SEED))
 
 
-def _seconds_per_utterance(fit: FitNumbers) -> float:
+def _seconds_per_utterance(fit: RunNumbers) -> float:
     return fit.seconds / max(1, fit.utterances * fit.epochs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from spt_whisper.evaluation.comparison.machine import Machine
-from spt_whisper.evaluation.comparison.run_store import FitNumbers, RunScores, StoredRun, UnitCounts
+from spt_whisper.evaluation.comparison.run_store import RunScores, StoredRun, UnitCounts
+from spt_whisper.training.run_numbers import RunNumbers
 
 
 def stored_run(name: str, seed: int, wrong: int, fitted: bool = True) -> StoredRun:
@@ -15,7 +16,7 @@ def stored_run(name: str, seed: int, wrong: int, fitted: bool = True) -> StoredR
         "basic", wrong / 100, wrong / 500, (0.0, 0.1), (0.0, 0.02), wrong, 0, 0, 10, "utterance",
         tuple(units), "wer",
     )  # fmt: skip
-    numbers = FitNumbers(20.0, 5, 0.5 + 0.1 * seed, 1.5 + seed, 8, 1200, 600) if fitted else None
+    numbers = RunNumbers(20.0, 5, 0.5 + 0.1 * seed, 1.5 + seed, 8, 1200, 600) if fitted else None
     return StoredRun(
         key=f"{seed}" * 64, name=name, seed=seed, recipe={"prompt": {"length": 4}, "limit": None},
         machine=Machine("Test CPU", 2, "2.11.0", None), scores=scores, numbers=numbers,
