@@ -23,6 +23,7 @@ from spt_whisper.training.processes import leave_to_first
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, OptimizerConfig
 from spt_whisper.training.recomputation import recomputed
 from spt_whisper.training.schedules import SCHEDULES
+from spt_whisper.training.slot_dropout import thin_out
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -37,8 +38,18 @@ class PromptTuner(lightning.LightningModule):
         optimizer: OptimizerConfig,
         augment: AugmentConfig = NO_AUGMENTATION,
         recompute: bool = False,
+        seed: int = 0,
     ) -> None:
-        """Takes the model, what is learned, at its start, and whether activations are computed twice in place of being kept."""
+        """Takes the model, what is learned, at its start, and how.
+
+        Args:
+            whisper: the frozen model.
+            learner: what trains.
+            optimizer: how.
+            augment: what is done to the speech.
+            recompute: compute activations twice in place of keeping them.
+            seed: of what is drawn at each step.
+        """
         super().__init__()
         self.whisper = whisper
         self.model = whisper.model
@@ -46,6 +57,7 @@ class PromptTuner(lightning.LightningModule):
         self.optimizer = optimizer
         self.augment = augment
         self.recompute = recompute
+        self.seed = seed
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
@@ -113,7 +125,10 @@ class PromptTuner(lightning.LightningModule):
 
     def _sums(self, batch: Batch) -> LossSums:
         """Cross entropy and wrong tokens of this process's batch."""
-        prompts = partial(prompted, self.model, self.learner.vectors(batch.languages))
+        vectors = self.learner.vectors(batch.languages)
+        if self.training and self.optimizer.slot_dropout:
+            vectors = thin_out(vectors, self.optimizer.slot_dropout, self.seed, self.global_step)
+        prompts = partial(prompted, self.model, vectors)
         recomputing = self.recompute and torch.is_grad_enabled()
         with prompts(), recomputed(self.model, prompts) if recomputing else nullcontext():
             states = self._states(batch)
