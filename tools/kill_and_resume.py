@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spt_whisper.errors import InputError
+
 PATIENCE = 3600  # seconds for one run
 TRIES = 5  # to kill a run before it ends
 
@@ -39,14 +41,15 @@ def kill_and_resume(fit: Sequence[str], output: Path, kills: int, seed: int = 0)
 
     Args:
         fit: what `spt-whisper fit` takes, but for the output.
-        output: the folder of the runs, which is emptied.
+        output: the folder of the runs; those of an earlier call are removed.
         kills: how many runs are killed.
         seed: seed of the moments.
 
     Raises:
+        InputError: the folder holds other things.
         CalledProcessError: a run ends with another status than 0.
     """
-    shutil.rmtree(output, ignore_errors=True)
+    _remove_older(output)
     process = _start(fit, output / "whole")
     started = time.monotonic()
     _check(process.wait(PATIENCE), process)
@@ -66,6 +69,19 @@ def kill_and_resume(fit: Sequence[str], output: Path, kills: int, seed: int = 0)
         subprocess.run(resume, check=True, timeout=PATIENCE)
         done.append(Kill(seconds, ended, _digest(run) == wanted))
     return done
+
+
+def _remove_older(output: Path) -> None:
+    """Removes the runs of an earlier call, and nothing else."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output}: is a file, wanted a folder; name another")
+    own = [output / "whole", *output.glob("killed*")]
+    if any(output.iterdir()) and not any(run.exists() for run in own):
+        raise InputError(f"{output}: holds files that are not of this tool; name another folder")
+    for run in own:
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def _command(fit: Sequence[str], output: Path) -> list[str]:
@@ -111,9 +127,13 @@ def main() -> int:
     """Prints one line a kill."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20, help="how many runs are killed")
-    parser.add_argument("--output", type=Path, default=Path("runs/kills"), help="emptied first")
+    parser.add_argument("--output", type=Path, default=Path("runs/kills"), help="of all runs")
     known, fit = parser.parse_known_args()
-    kills = kill_and_resume(fit, known.output, known.kills)
+    try:
+        kills = kill_and_resume(fit, known.output, known.kills)
+    except InputError as error:
+        print(f"kill_and_resume: {error}", file=sys.stderr)
+        return 2
     for kill in kills:
         state = "was at its end" if kill.ended else "killed and resumed"
         same = "the same prompt" if kill.same else "ANOTHER PROMPT"
