@@ -50,12 +50,12 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         made, older = Path(temporary) / "new", Path(temporary) / "older"
         made.mkdir()
         yield made
-        if target.exists():
-            target.rename(older)
         try:
+            if target.exists():
+                target.rename(older)
             made.rename(target)
-        except OSError:
-            if older.exists():
+        except BaseException:  # an interrupt between the two, too
+            if older.exists() and not target.exists():
                 older.rename(target)
             raise
 

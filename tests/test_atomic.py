@@ -62,3 +62,26 @@ def test_a_new_folder_takes_the_place_of_an_older_one_whole_or_not_at_all(tmp_pa
         (made / "c").write_text("3")
     assert [path.name for path in target.iterdir()] == ["c"]
     assert [path.name for path in target.parent.iterdir()] == ["bank"]
+
+
+@pytest.mark.parametrize("renamed", [1, 2])
+def test_an_interrupt_between_two_renames_loses_nothing(
+    renamed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").touch()
+    rename, calls = Path.rename, []
+
+    def interrupted(self: Path, to: Path) -> Path:
+        result = rename(self, to) if len(calls) + 1 != renamed or renamed == 1 else self
+        calls.append(to)
+        if len(calls) == renamed:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(target) as made:
+        (made / "new").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in target.iterdir()] == ["old"]

@@ -114,19 +114,27 @@ class Bank:
         """Returns the whole prompt of a language, the same object each time.
 
         Args:
-            languages: the language, or those of mixed speech (`zh+en`): whole prompts stand one behind the other, and
-                of parts over one shared prompt the main language's is taken, as in training.
+            languages: the language, or those of mixed speech (`zh+en`): the prompt of just this mix; else whole prompts, one
+                after the other; else, of parts over one shared prompt, the main language's, as in training. A mix in one
+                string wants all of its languages in the bank; an utterance's may name others beside its main one.
 
         Raises:
-            InputError: the bank has no such language.
+            InputError: the bank has no such language, or one has a part and another a whole prompt.
         """
         names = languages.split(MIX) if isinstance(languages, str) else list(languages)
         if not names:
             raise InputError(f"bank {self.folder}: no language named; wanted at least one")
-        names = names[:1] if self.parts else names
         key = MIX.join(names)
+        if key not in self.languages and any(name in self.parts for name in names):
+            if isinstance(languages, str) or names[0] not in self.parts:
+                self._check_parts(names)
+            key, names = names[0], names[:1]
         if key not in self._made:
-            self._made[key] = self._whole(key) if len(names) == 1 else self._mixed(key, names)
+            self._made[key] = (
+                self._whole(key)
+                if key in self.languages or len(names) == 1
+                else self._mixed(key, names)
+            )
         return self._made[key]
 
     def add(self, member: LanguagePart | Prompt) -> Path:
@@ -179,9 +187,16 @@ class Bank:
             f"{self.folder}/{language}",
         )
 
+    def _check_parts(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._check_language(name)
+        for name in names:
+            if name in self.prompts:
+                raise InputError(
+                    f"bank {self.folder}: {name} is a whole prompt, but not all of {MIX.join(names)}; name one language"
+                )
+
     def _mixed(self, key: str, names: Sequence[str]) -> Prompt:
-        if key in self.prompts:
-            return self.prompts[key]
         return join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
 
 

@@ -315,6 +315,28 @@ def test_two_learned_tokens_of_one_name_do_not_join() -> None:
         join_prompts([Prompt(config, vectors, named)] * 2, "mix")
 
 
+def test_a_bank_of_parts_may_have_whole_prompts_as_well(folder: Path) -> None:
+    for seed, languages in enumerate((("es",), ("en",), ("ky", "es"))):
+        own = prompt("es", "prompt", seed)
+        replace(own, card=replace(own.card, languages=languages)).save_pretrained(
+            folder / "+".join(languages)
+        )
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("en", "es", "ky", "ky+es", "sah")
+    both = bank.prompt("es+en").vectors.named_tensors()
+    assert {tensor.shape[2] for tensor in both.values()} == {6}  # one after the other
+    assert bank.prompt("ky+es").card.languages == ("ky", "es")
+    assert bank.prompt(("ky", "zz")) is bank.prompt("ky")  # an utterance that names another, too
+    assert bank.prompt("ky+sah") is bank.prompt("ky")
+    with pytest.raises(InputError, match="no language 'zz'; wanted one of en, es"):
+        bank.prompt("ky+zz")
+    for mix in ("sah+es", "es+sah", ("es", "sah")):
+        with pytest.raises(
+            InputError, match=r"es is a whole prompt, but not all of \w+\+\w+; name"
+        ):
+            bank.prompt(mix)
+
+
 def test_languages_that_are_not_there_are_one_line(folder: Path) -> None:
     bank = Bank.from_pretrained(folder)
     with pytest.raises(InputError, match="no language 'xx'; wanted one of ky, sah"):
