@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,12 @@ class BulkResult:
     )
 
 
-def transcribe_manifest(job: BulkJob) -> BulkResult:
+def transcribe_manifest(job: BulkJob, ready: Callable[[], None] = lambda: None) -> BulkResult:
     """Transcribes the rows of a manifest that its output folder does not hold yet, with a progress bar.
+
+    Args:
+        job: what is asked for.
+        ready: called once Ray runs, which takes the handler of SIGTERM.
 
     Raises:
         InputError: manifest, prompts, model, settings or folder are not what they should be, Ray is missing, or a
@@ -40,10 +44,15 @@ def transcribe_manifest(job: BulkJob) -> BulkResult:
     """
     rows, prompts = read_prompts(read_rows(job), job.bank)
     with claimed(job.output):
-        return _transcribe(job, rows, prompts)
+        return _transcribe(job, rows, prompts, ready)
 
 
-def _transcribe(job: BulkJob, rows: Sequence[BulkRow], prompts: Mapping[str, Prompt]) -> BulkResult:
+def _transcribe(
+    job: BulkJob,
+    rows: Sequence[BulkRow],
+    prompts: Mapping[str, Prompt],
+    ready: Callable[[], None],
+) -> BulkResult:
     finished = open_folder(job.output, job.of_the_folder)
     new = [row for row in rows if row.id not in finished.ids]
     reports: list[ShardReport] = []
@@ -63,6 +72,7 @@ def _transcribe(job: BulkJob, rows: Sequence[BulkRow], prompts: Mapping[str, Pro
             precision=job.precision,
         )
         with cluster():
+            ready()
             shards = run_shards(new, finished.last_shard + 1, settings, job.bulk)
             reports = _with_progress(shards, len(new))
     failed = sum(report.failed for report in reports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -64,6 +64,38 @@ def ending_signals() -> Iterator[EndingSignals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ending_as_interrupt() -> Iterator[Callable[[], None]]:
+    """Has SIGTERM raise KeyboardInterrupt in the block, the one exception that Ray lets through, and TerminatedError at its end.
+
+    Yields what hears the signal again where another has taken it, as `ray.init` does. Of several signals the first counts.
+    """
+    ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if not heard:
+            heard.append(number)
+            raise KeyboardInterrupt
+
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, hear)
+
+    before = signal.getsignal(signal.SIGTERM)
+    listen()
+    try:
+        yield listen
+    except KeyboardInterrupt:
+        if heard:
+            _end(heard[0])
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(number: int) -> NoReturn:

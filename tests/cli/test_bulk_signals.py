@@ -1,0 +1,61 @@
+"""Signals that end `transcribe --engine ray`: one line, their own status, and Ray is gone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.bulk.manifests import write_rows
+from tests.tiny_corpus import write_home
+
+
+def children(pid: int) -> list[psutil.Process]:
+    """All that a process has started, so that their ends can be seen."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGTERM, 143, "ended by SIGTERM"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_a_signal_ends_a_bulk_run_and_ray(
+    number: signal.Signals, status: int, said: str, tmp_path: Path
+) -> None:
+    home = write_home(tmp_path / "home")
+    audio = str(home / "corpus" / "audio" / "train0.wav")
+    manifest = write_rows(
+        tmp_path / "m.jsonl", [{"id": f"{row}", "audio": audio} for row in range(2000)]
+    )
+    command = [
+        sys.executable, "-m", "spt_whisper", "transcribe", "--engine", "ray", "--manifest", str(manifest),
+        "--output", str(tmp_path / "out"), "--model", str(home / "model"), "--voice_activity", "null",
+        "--bulk.workers", "1", "--bulk.shard_rows", "2",
+    ]  # fmt: skip
+    with (tmp_path / "log").open("w") as log:
+        run = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 300
+        while not (tmp_path / "out" / "part-000002.jsonl").exists():
+            assert run.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        started = children(run.pid)
+        run.send_signal(number)
+        assert run.wait(60) == status, (tmp_path / "log").read_text()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line for line in lines if line.startswith("spt-whisper")] == [
+        f"spt-whisper transcribe: {said}"
+    ]
+    assert not any("Traceback" in line for line in lines)
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    for path in sorted((tmp_path / "out").glob("part-*.jsonl")):
+        assert len([json.loads(line) for line in path.read_text().splitlines()]) == 2
