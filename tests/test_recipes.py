@@ -185,3 +185,11 @@ def commands(recipe: str, name: str) -> list[list[str]]:
     found = re.findall(r"^#   spt-whisper (.*(?:\n#     .*)*)", text, flags=re.MULTILINE)
     lines = [re.sub(r"\n#\s+", " ", command) for command in found]
     return [shlex.split(line) for line in lines if line.startswith(f"{name} ")]
+
+
+def test_a_method_laid_over_a_recipe_leaves_the_rest_of_its_trainer(tmp_path: Path) -> None:
+    base, method = tmp_path / "base.yaml", tmp_path / "method.yaml"
+    base.write_text("corpus: {root: x}\ntrainer: {max_epochs: 1, gradient_clip_val: 0.25}\n")
+    method.write_text("method: slct\ntrainer: {max_epochs: 2}\n")
+    laid = parse("--config", str(base), "--config", str(method), "--trainer.max_steps", "5")
+    assert laid.trainer == {"max_epochs": 2, "gradient_clip_val": 0.25, "max_steps": 5}

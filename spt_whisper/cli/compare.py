@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
@@ -62,21 +62,12 @@ def _split(flags: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _recipe(path: str, base: str | None, flags: Sequence[str]) -> Recipe:
     """The recipe at `path`, over the base where there is one, under the flags."""
-    if base is None:
-        return Recipe(**_values(path, [path], flags))
-    values = _values(path, [base, path], flags)
-    # to the parser `trainer` is one value, which a later file replaces whole; here it is laid over, too
-    trainer = {**_values(base, [base], flags)["trainer"], **values["trainer"]}
-    return Recipe(**{**values, "trainer": trainer})
-
-
-def _values(named: str, files: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
-    """Settings from YAML files, the later over the earlier, and flags; what is wrong is said with `named`."""
-    parser = command_parser(f"compare {named}", _USAGE)
+    parser = command_parser(f"compare {path}", _USAGE)
     parser.add_class_arguments(Recipe, None)
+    files = [path] if base is None else [base, path]
     configs = itertools.chain.from_iterable(("--config", file) for file in files)
     settings = vars(instantiate(parser, [*configs, *flags]))
-    return {setting.name: settings[setting.name] for setting in fields(Recipe)}
+    return Recipe(**{setting.name: settings[setting.name] for setting in fields(Recipe)})
 
 
 def _report(comparison: Comparison, store: Path) -> int:

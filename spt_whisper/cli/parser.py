@@ -10,7 +10,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentParser,
+    Namespace,
+    set_parsing_settings,
+)
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -51,12 +56,25 @@ class CommandParser(ArgumentParser):
         sys.exit(2)
 
 
+class _LaidOver(ActionConfigFile):
+    """Reads a file of settings over those so far; one under `trainer`, which are free, replaces only its like."""
+
+    @staticmethod
+    def apply_config(parser: ArgumentParser, cfg: Namespace, dest: str, value: str) -> None:
+        """Changes `cfg`."""
+        before = cfg.get("trainer")
+        ActionConfigFile.apply_config(parser, cfg, dest, value)
+        after = cfg.get("trainer")
+        if isinstance(before, dict) and isinstance(after, dict):
+            cfg["trainer"] = {**before, **after}
+
+
 def command_parser(name: str, description: str) -> CommandParser:
     """Returns a parser for one command, which reads `--config FILE` too."""
     parser = CommandParser(prog=f"spt-whisper {name}", description=description)
     parser.add_argument(
         "--config",
-        action="config",
+        action=_LaidOver,
         help="settings of this command in YAML (of fit and compare: a recipe); flags after it win",
     )
     return parser
