@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from spt_whisper.training.methods.learner import Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_prompt
 from spt_whisper.training.preparation import Parts
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.recipe import LoopConfig, Recipe
 from spt_whisper.training.start import Heard, expected_embedding
 from spt_whisper.training.window_batches import by_window
 
@@ -88,12 +88,7 @@ def recipe_of(config: ExpansionConfig, bank: Bank, form: Form) -> Recipe:
         # those that its recipe allowed: the new language may need one that the others did not
         window_seconds=like.card.recipe.get("window_seconds", list(like.card.windows)),
         text=TextProcessing.of_card(like.card.text),
-        optimizer=config.optimizer,
-        data=config.data,
-        early_stopping=config.early_stopping,
-        recompute=config.recompute,
-        seed=config.seed,
-        trainer=config.trainer,
+        **{setting.name: getattr(config, setting.name) for setting in fields(LoopConfig)},
         **form.settings(bank),
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig
-from spt_whisper.training.recipe import DataConfig, OptimizerConfig
+from spt_whisper.training.recipe import LoopConfig
 
 
 @dataclass(frozen=True)
-class ExpansionConfig:
+class ExpansionConfig(LoopConfig):
     """A language to add, the bank to which it is added, and how it is learned."""
 
     language: str
@@ -32,17 +32,5 @@ class ExpansionConfig:
     tokens: list[str] = field(default_factory=list)
     """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or where
     Whisper has none the one that it hears most in the training audio."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    early_stopping: int | None = None
-    """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
     probes: int = 4
     """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""
-    recompute: bool = False
-    """Keep only the input of each of Whisper's layers for the gradient, and run the layer again there (activation
-    checkpointing): less memory, more time, the same part."""
-    seed: int = 0
-    """Seed of the start and of the order of utterances."""
-    trainer: dict[str, Any] = field(default_factory=dict)
-    """Settings of `lightning.Trainer`, passed through. Without max_epochs and max_steps a run has 5 epochs, and up to 40
-    where 5 would make fewer than 500 updates."""

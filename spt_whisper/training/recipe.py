@@ -34,6 +34,8 @@ class OptimizerConfig:
     """Decay of AdamW."""
     label_smoothing: float = 0.0
     """Share of each token's probability that is spread over all tokens."""
+    slot_dropout: float = 0.0
+    """Share of each layer's feed-forward slots that is left out of a step, drawn anew for each."""
 
     def __post_init__(self) -> None:
         rates = (
@@ -44,9 +46,10 @@ class OptimizerConfig:
             raise InputError(
                 "optimizer: wanted learning rates above 0 and warmup from 0 to below 1"
             )
-        if self.weight_decay < 0 or not 0 <= self.label_smoothing < 1:
+        shares = (self.label_smoothing, self.slot_dropout)
+        if self.weight_decay < 0 or not all(0 <= share < 1 for share in shares):
             raise InputError(
-                "optimizer: wanted weight_decay of 0 or more and label_smoothing from 0 to below 1"
+                "optimizer: wanted weight_decay of 0 or more, label_smoothing and slot_dropout from 0 to below 1"
             )
 
 
@@ -143,6 +146,38 @@ class DataConfig:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """The training loop, whatever it trains: what recipes and additions to a bank have in common."""
+
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    early_stopping: int | None = None
+    """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
+    checkpoint_minutes: float = 10.0
+    """Between the ends of epochs, too, keep a checkpoint every so many minutes; 0: after every step."""
+    recompute: bool = False
+    """Keep only the input of each of Whisper's layers for the gradient, and run the layer again there (activation
+    checkpointing): less memory, more time, the same result."""
+    seed: int = 0
+    """Seed of the start and of the order of utterances."""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Settings of `lightning.Trainer`, passed through. Without max_epochs and max_steps a run has 5 epochs, and up to 40
+    where 5 would make fewer than 500 updates."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed: found {self.seed}, wanted 0 to {2**32 - 1}")
+        if not self.checkpoint_minutes >= 0:
+            raise InputError(
+                f"checkpoint_minutes: found {self.checkpoint_minutes:g}, wanted 0 (after every step) or more"
+            )
+        if self.early_stopping is not None and self.early_stopping < 1:
+            raise InputError(
+                f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"
+            )
+
+
 @dataclass(frozen=True)
 class LoraConfig:
     """Low-rank updates of Whisper's linear layers (method lora)."""
@@ -162,7 +197,7 @@ class LoraConfig:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(LoopConfig):
     """A training run: which Whisper, which corpus, which method."""
 
     corpus: CorpusConfig
@@ -185,32 +220,9 @@ class Recipe:
     lapt: LanguageAwareConfig = field(default_factory=LanguageAwareConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     text: TextProcessing = field(default_factory=TextProcessing)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    early_stopping: int | None = None
-    """Stop after so many epochs without a lower token error on dev, and keep the best epoch. Off by default."""
-    checkpoint_minutes: float = 10.0
-    """Between the ends of epochs, too, keep a checkpoint every so many minutes; 0: after every step."""
-    recompute: bool = False
-    """Keep only the input of each of Whisper's layers for the gradient, and run the layer again there (activation
-    checkpointing): less memory, more time, the same prompt."""
-    seed: int = 0
-    """Seed of the start and of the order of utterances."""
-    trainer: dict[str, Any] = field(default_factory=dict)
-    """Settings of `lightning.Trainer`, passed through. Without max_epochs and max_steps a run has 5 epochs, and up to 40
-    where 5 would make fewer than 500 updates."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed: found {self.seed}, wanted 0 to {2**32 - 1}")
-        if not self.checkpoint_minutes >= 0:
-            raise InputError(
-                f"checkpoint_minutes: found {self.checkpoint_minutes:g}, wanted 0 (after every step) or more"
-            )
-        if self.early_stopping is not None and self.early_stopping < 1:
-            raise InputError(
-                f"early_stopping: found {self.early_stopping}, wanted 1 epoch or more, or null for none"
-            )
+        super().__post_init__()
         check_windows(self.windows)
 
     @property

@@ -23,8 +23,16 @@ class Inner:
     """Highest rate."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What all have."""
+
+    seed: int = 0
+    """Seed of all draws."""
+
+
 @dataclass(frozen=True)
-class Settings:
+class Settings(Common):
     """What is done."""
 
     name: str  # of the run
@@ -41,7 +49,10 @@ def test_settings_are_tables_named_as_the_flags() -> None:
     assert "| `name` | string | required | of the run |" in made
     assert '| `mode` | `fast`, `good` | `"good"` | Which way, in two lines. |' in made
     assert "| `windows` | number, or list of numbers | `30.0` |  |" in made
-    assert "| `limit` | integer, or null | `null` |  |" in made
+    assert (
+        "| `limit` | integer, or null | `null` |  |\n| `seed` | integer | `0` | Seed of all draws. |"
+        in made
+    )
     assert "## `inner`\n\nHow it is done." in made
     assert "| `inner.rate` | number | `0.002` | Highest rate. |" in made
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,10 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.config import LEFT, PromptConfig
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.training.additions import nearest_language
+from spt_whisper.training.additions import form_of, nearest_language, recipe_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
-from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
+from spt_whisper.training.recipe import DataConfig, LoopConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
 from spt_whisper.training.start import Heard
 from spt_whisper.transcription.transcriber import Whisper
@@ -92,6 +92,18 @@ def test_only_the_new_part_trains_and_everything_older_stays(home: Path) -> None
     assert len(left) == 4
     assert all(tensor.abs().max() > 0 for tensor in left)
     assert bank.parts["cv"].card.key is not None
+
+
+def test_every_setting_of_the_training_loop_is_taken_over(home: Path) -> None:
+    settings = {
+        "optimizer": OptimizerConfig(weight_decay=0.1), "data": DataConfig(batch_size=3), "early_stopping": 2,
+        "checkpoint_minutes": 3.0, "recompute": True, "seed": 7, "trainer": {"max_epochs": 1},
+    }  # fmt: skip
+    assert settings.keys() == {setting.name for setting in fields(LoopConfig)}
+    own = config(home, **settings)
+    bank = Bank.from_pretrained(own.bank)
+    recipe = recipe_of(own, bank, form_of(own, bank))
+    assert {name: getattr(recipe, name) for name in settings} == settings
 
 
 @pytest.mark.parametrize("init", ["zero", "nearest", "sah", "auto"])

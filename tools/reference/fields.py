@@ -43,7 +43,8 @@ def settings_tables(path: str) -> str:
 
 def _sections(kind: type, prefix: str) -> Iterator[str]:
     notes, hints = _notes(kind), get_type_hints(kind)
-    fields = dataclasses.fields(kind)
+    # in the order of the help: what a base class gives (keyword-only) comes last
+    fields = sorted(dataclasses.fields(kind), key=lambda field: field.kw_only is True)
     inner = [field for field in fields if dataclasses.is_dataclass(hints[field.name])]
     rows = [
         (f"`{prefix}{field.name}`", _type_text(hints[field.name]), _default_text(field), notes.get(field.name, ""))
