@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,13 @@ from spt_whisper.prompts.model_shape import ModelShape
 
 AUTO = "auto"  # as a language: what it sounds like
 MIX = "+"  # of languages in one utterance: zh+en
+# of `PromptCard.training` what is read again, and of which type it is
+_READ_AGAIN: dict[str, tuple[tuple[type, ...], str]] = {
+    "hours": ((int, float), "a number"),
+    "utterances": ((int,), "a whole number"),
+    "start": ((str,), "a digest"),
+}
+_MOST = 1e15  # hours or utterances
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class PromptCard:
         check_windows(self.windows)
         if self.key is not None:
             _check_key(self.key, self.shape.width)
+        _check_training(self.training)
 
     def code_of(self, language: str) -> str | None:
         """Returns Whisper's code for a language that a user names; None: the tokens that it was trained with.
@@ -107,3 +116,12 @@ def _check_key(key: LanguageKey, width: int) -> None:
         )
     if not all(map(math.isfinite, (*key.log_posterior, *key.state, *key.spread))):
         raise InputError("key: holds NaN or infinity, wanted finite numbers")
+
+
+def _check_training(training: Mapping[str, Any]) -> None:
+    for name, (kinds, wanted) in _READ_AGAIN.items():
+        value = training.get(name, kinds[0]())
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits or (isinstance(value, int | float) and not 0 <= value <= _MOST):
+            limits = "" if kinds == (str,) else f" from 0 to {_MOST:g}"
+            raise InputError(f"training.{name}: found {value!r:.80}, wanted {wanted}{limits}")

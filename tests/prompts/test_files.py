@@ -159,6 +159,23 @@ KEY = "decoder.feed_forward.key"
             _settings(lambda s: s["config"].update(site="output")),
             r"prompt\.json: config\.site.*: found 'output'",
         ),
+        *(
+            (
+                _settings(
+                    lambda s, name=name, value=value: s["card"]["training"].update({name: value})
+                ),
+                rf"prompt\.json: card: training\.{name}: found {found}, wanted {wanted}",
+            )
+            for name, value, found, wanted in [
+                ("hours", "abc", "'abc'", "a number from 0 to 1e\\+15; restore the file"),
+                ("hours", None, "None", "a number"),
+                ("hours", -1, "-1", "a number"),
+                ("utterances", True, "True", "a whole number"),
+                ("utterances", 1.5, "1.5", "a whole number"),
+                ("utterances", 10**400, "10+", "a whole number"),
+                ("start", ["x"], r"\['x'\]", "a digest"),
+            ]
+        ),
         (lambda f: (f / "prompt.json").write_text("{"), r"prompt\.json: is not JSON"),
         (lambda f: (f / "prompt.json").write_bytes(b"\xff\xfe"), r"prompt\.json: is not JSON"),
         (lambda f: (f / "prompt.json").write_text("[]"), r"prompt\.json: format version None"),
