@@ -137,13 +137,15 @@ def _read_finished(folder: Path) -> Finished:
 
 
 def _read_shard(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                row = json.loads(line)
-                row["id"]
-            except (ValueError, TypeError, KeyError) as error:
+                row = json.loads(line.decode("utf-8"))
+                found = row["id"]
+            except (ValueError, TypeError, KeyError, RecursionError):
+                found = None
+            if not isinstance(found, str):
                 raise InputError(
                     f"{path} row {number}: is no finished row; remove the file, and its rows are made again"
-                ) from error
+                )
             yield row

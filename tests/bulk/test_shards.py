@@ -46,9 +46,14 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
         open_folder(tmp_path, {**SETTINGS, "model": "small"})
 
 
-def test_a_broken_shard_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [b'{"id": "b', b'{"id": "\xff"}', b'{"id": ["b"]}', b'{"id": 1}', b'"id"', b"[" * 100_000],
+    ids=["cut", "not UTF-8", "a list", "a number", "no object", "deep"],
+)
+def test_a_broken_shard_is_named(line: bytes, tmp_path: Path) -> None:
     open_folder(tmp_path, SETTINGS)
-    (tmp_path / "part-000001.jsonl").write_text('{"id": "a"}\n{"id": "b', encoding="utf-8")
+    (tmp_path / "part-000001.jsonl").write_bytes(b'{"id": "a"}\n' + line)
     with pytest.raises(InputError, match=r"part-000001\.jsonl row 2: is no finished row"):
         open_folder(tmp_path, SETTINGS)
 
