@@ -116,8 +116,8 @@ class InFolder:
         state = self.finished.state(transcript, key)
         if state is State.EDITED:
             say(
-                f"{self.finished.folder / transcript}: is not as this command left it, so it stays; "
-                "--overwrite true makes it anew"
+                f"{self.finished.folder / transcript}: was changed since it was written, so it is kept; "
+                "--overwrite true replaces it"
             )
         return state in (State.MISSING, State.STALE)
 

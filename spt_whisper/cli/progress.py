@@ -14,7 +14,7 @@ from spt_whisper.errors import InputError
 
 @contextmanager
 def audio_progress(paths: Sequence[Path]) -> Iterator[Callable[[float], None]]:
-    """Yields what is to be called with seconds of audio that are done; without a terminal on standard error it shows nothing.
+    """Yields a function to call with the seconds of audio just processed; without a terminal on standard error it shows nothing.
 
     Args:
         paths: all files of the run; how long they are is read from their headers.

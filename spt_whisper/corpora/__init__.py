@@ -57,8 +57,8 @@ class CorpusConfig:
     """Which utterances to read."""
 
     root: str
-    """Folder of the corpus; for the reader `manifest` also one manifest file, which then is every split, so that
-    another one must be scored; for `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
+    """Folder of the corpus; for the reader `manifest` also a single manifest file, used as train, dev and test
+    (score on another corpus then); for `huggingface` also a hub id, `owner/name` or `owner/name@revision`."""
     reader: str = "manifest"
     """How the corpus is laid out on disk: manifest, kaldi, fleurs, common_voice, huggingface, seame or asru2019."""
     subset: str | list[str] | None = None

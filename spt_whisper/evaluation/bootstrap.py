@@ -22,8 +22,8 @@ Interval = tuple[float, float]
 IntervalUnit = Literal["speaker", "utterance"]
 
 REMARKS: dict[IntervalUnit, str] = {
-    "speaker": "speakers drawn",
-    "utterance": "utterances drawn as if each had a speaker of its own: too narrow where not",
+    "speaker": "resampled by speaker",
+    "utterance": "resampled by utterance, as if each had its own speaker; too narrow if speakers repeat",
 }
 """What a reader of an interval has to know, by what was drawn."""
 

@@ -51,7 +51,7 @@ def _read_scores(path: Path, learned: str, digests: Mapping[str, str]) -> list[S
     scored = report.settings.get("digests") or {"prompt": "not told"}
     if not scored.items() <= digests.items():
         raise InputError(
-            f"{path}: is of other numbers than this {learned} has; score it anew with `evaluate --{learned}`"
+            f"{path}: is of another {learned} than this one; score this one with `evaluate --{learned}`"
         )
     return [score for system in report.systems for score in _scores(report, system)]
 

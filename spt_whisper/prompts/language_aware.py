@@ -128,5 +128,5 @@ class LanguageAwarePrompt(nn.Module):
 
 
 def _module(language: str) -> str:
-    # of modules neither, nor a name that torch's modules have as an attribute (`to` is Tongan)
+    # torch allows no dots in names of modules, nor names of a module's own attributes (`to` is Tongan)
     return "language " + language.replace(".", "/")

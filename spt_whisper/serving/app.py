@@ -38,7 +38,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "No such model",
         408: "The request came too slowly",
         413: "The request is too large",
-        429: "Too many transcriptions are in hand; see Retry-After",
+        429: "Too many transcriptions are running; see Retry-After",
         500: "A fault of the service",
         504: "The transcript took too long",
     }.items()

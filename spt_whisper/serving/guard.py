@@ -80,7 +80,7 @@ class Guard:
         if self._in_hand >= self.limits.requests:
             raise Fault(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self._in_hand} transcriptions are in hand, as many as may be; try again later",
+                f"the limit of {self.limits.requests} concurrent transcriptions is reached; try again later",
                 "rate_limit_exceeded",
                 headers={"Retry-After": str(self.limits.retry_seconds)},
             )

@@ -44,7 +44,7 @@ class DecodingOptions:
     suppress_tokens: list[int] = field(default_factory=lambda: [OWN_SUPPRESSED])
     """Tokens that are never written; -1 stands for the model's own list of symbols."""
     suppress_blank: bool = True
-    """Whether a text may not be empty."""
+    """Forbid empty texts."""
     tokens_per_second: float = 50.0
     """Budget: a row stops after this many tokens for each second of its audio, and `extra_tokens` more. Scripts that Whisper
     hardly met, such as Tibetan, take three tokens a character."""

@@ -149,7 +149,7 @@ def test_a_folder_that_does_not_load_is_not_pushed(
     write_report(tmp_path, make_prompt(), "bank")
     assert "wanted a report of `evaluate --prompt`" in refused(NAME, "--report", str(tmp_path))
     write_report(tmp_path, bank_prompt("qug", "prompt"))
-    assert "is of other numbers than this prompt has" in refused(NAME, "--report", str(tmp_path))
+    assert "is of another prompt than this one" in refused(NAME, "--report", str(tmp_path))
     (folder / "old.pkl").write_bytes(pickle.dumps("harm"))
     assert "old.pkl: is or may hold a pickle" in refused()
     (folder / "old.pkl").unlink()

@@ -138,8 +138,8 @@ def test_what_the_user_edited_stays(
     run = ("talks/a.wav", "--output", "out", "--format", "txt,srt")
     assert transcribe(*run) == 0
     assert one_line(capsys.readouterr().err) == (
-        "spt-whisper transcribe: out/a.wav.srt: is not as this command left it, so it stays; "
-        "--overwrite true makes it anew"
+        "spt-whisper transcribe: out/a.wav.srt: was changed since it was written, so it is kept; "
+        "--overwrite true replaces it"
     )
     Path("out/a.wav.txt").write_text("better")
     assert transcribe(*run, "--language", "es") == 0
