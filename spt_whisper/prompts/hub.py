@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 from pathlib import Path
@@ -38,6 +39,7 @@ def find_folder(source: str, what: str) -> Path:
 
     Raises:
         InputError: there is neither, or the repository holds what no prompt needs.
+        OSError: the hub's cache cannot be written.
     """
     folder = Path(source)
     if folder.is_dir():
@@ -72,6 +74,7 @@ _STATUS_FAULTS = {
     401: "does not know you; log in: `hf auth login`, or set HF_TOKEN",
     403: "does not let you write there; take a token with write access, or a name of your own",
 }
+_DISK_FAULTS = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
 _FINAL = (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError)  # gated ones too
 
 
@@ -91,7 +94,15 @@ def _fetch(name: str, revision: str | None, source: str) -> Path:
             f"{source}: no such folder, and the hub ({constants.ENDPOINT}) {hub_fault(error)}"
         ) from error
     except Exception as error:  # network errors share no base class
+        if isinstance(error, OSError) and _of_the_disk(error):
+            error.filename = error.filename or constants.HF_HUB_CACHE
+            raise
         return _cached(api, name, revision, source, error)
+
+
+def _of_the_disk(error: OSError) -> bool:
+    """Whether it is this machine's disk that failed: such errors name a file, or a fault that the network has not."""
+    return error.filename is not None or error.errno in _DISK_FAULTS
 
 
 def _cached(api: HfApi, name: str, revision: str | None, source: str, failure: Exception) -> Path:

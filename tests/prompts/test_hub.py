@@ -5,6 +5,7 @@ The hub is a stand-in on loopback, the client is the real one.
 
 from __future__ import annotations
 
+import errno
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import HfApi
 
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.inspection.contents import read_prompt_or_bank
@@ -169,3 +171,21 @@ def test_the_caches_own_links_are_let_through_and_no_others(hub: Hub, tmp_path: 
     (snapshot / "prompt.json").symlink_to(secret)
     with pytest.raises(InputError, match=r"prompt\.json: is a link"):
         Prompt.from_pretrained(snapshot)
+
+
+def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_hub(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add(NAME, prompt_files(tmp_path))
+    (tmp_path / "file").write_text("")
+    connect(monkeypatch, hub.url, tmp_path / "file" / "cache")
+    with pytest.raises(OSError, match=f"Not a directory: '{tmp_path}/file/cache"):
+        Prompt.from_pretrained(NAME)
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    connect(monkeypatch, hub.url, tmp_path / "cache")
+    monkeypatch.setattr(HfApi, "snapshot_download", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/cache'"):
+        Prompt.from_pretrained(NAME)
