@@ -56,15 +56,15 @@ def check_offered(source: str, sizes: Mapping[str, int]) -> None:
             )
 
 
-def check_file(path: Path) -> None:
-    """Refuses what is no file, or larger than a file of its ending may be.
+def check_file(path: Path, largest: int | None = None) -> None:
+    """Refuses what is no file, or larger than so many bytes, by default those that a file of its ending may have.
 
     Raises:
         InputError: says which.
     """
     if not path.is_file():
         raise InputError(f"{path}: missing, or no file; restore it")
-    size, largest = path.stat().st_size, LARGEST[path.suffix]
+    size, largest = path.stat().st_size, largest or LARGEST[path.suffix]
     if size > largest:
         raise InputError(f"{path}: {size} bytes; wanted at most {largest}; restore the file")
 

@@ -17,20 +17,23 @@ if TYPE_CHECKING:  # a third of a second to import
 Kind = TypeVar("Kind")
 
 
-def read_strict(path: Path, kind: type[Kind], version: int | None = None) -> Kind:
+def read_strict(
+    path: Path, kind: type[Kind], version: int | None = None, largest: int | None = None
+) -> Kind:
     """Returns what a JSON file holds.
 
     Args:
         path: the file.
         kind: a dataclass whose annotations say what must be there, to the type: 1 is no "1" and no true.
         version: the `format_version` that the file must have; None for a file without one.
+        largest: bytes that the file may have; None: what a prompt's may.
 
     Raises:
         InputError: the file is missing, too large, no JSON, of another version, or holds something else.
     """
     from pydantic import ValidationError
 
-    check_file(path)
+    check_file(path, largest)
     text = _text(path)
     values = _parse(path, text)
     found = values.get("format_version") if isinstance(values, dict) else None

@@ -24,6 +24,7 @@ from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import drawn_units
 from spt_whisper.evaluation.comparison.machine import Machine
+from spt_whisper.prompts.strict_json import read_strict
 from spt_whisper.text.units import RateName
 from spt_whisper.training.run_numbers import RunNumbers
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 _DIGITS = 12  # of the key, in a file's name
+_LARGEST = 2**28  # bytes of a file; a unit has about 100
 
 Counts = tuple[int, int, int, int]  # hits, substitutions, insertions, deletions
 
@@ -98,6 +100,7 @@ class StoredRun:
     numbers: RunNumbers | None  # none: nothing is fitted
     file_size: int  # bytes of the fitted folder
     timestamp: str
+    format_version: int = FORMAT_VERSION
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class RunStore:
         """Writes a run, whole or not at all, in place of an older one with the same key."""
         paths = self._paths(run.key)
         path = paths[0] if paths else self._path(f"{run.name}-{run.seed}", run.key)
-        fields = {"format_version": FORMAT_VERSION, **asdict(run)}
+        fields = {"format_version": run.format_version, **asdict(run)}
         lines = [f"{json.dumps(name)}: {_to_json(value)}" for name, value in fields.items()]
         write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
         return path
@@ -136,28 +139,12 @@ def _to_json(value: object) -> str:
 
 
 def _read(path: Path, key: str) -> StoredRun:
-    from pydantic import TypeAdapter, ValidationError
-
     try:
-        text = path.read_text(encoding="utf-8")
-        fields = json.loads(text, parse_constant=_refuse)
-        if not isinstance(fields, dict) or fields.pop("format_version", None) != FORMAT_VERSION:
-            raise InputError(f"no run of format version {FORMAT_VERSION}")
-        run = TypeAdapter(StoredRun).validate_json(json.dumps(fields), strict=True, extra="forbid")
+        run = read_strict(path, StoredRun, FORMAT_VERSION, _LARGEST)
         if run.key != key:
-            raise InputError(f"its key is {run.key!r}, not the one that its name says")
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(name) for name in first["loc"])
-        raise _broken(path, f"{field}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
+            raise InputError(
+                f"{path}: its key is {run.key!r}, not the one that its name says; restore the file"
+            )
+    except InputError as error:
+        raise InputError(f"{error}, or delete it to fit again") from error
     return run
-
-
-def _broken(path: Path, problem: str) -> InputError:
-    return InputError(f"{path}: broken run ({problem}); restore it, or delete it to fit again")
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"found {constant}, wanted a finite number")

@@ -157,7 +157,7 @@ def test_a_broken_run_is_refused_by_name_before_anything_is_fitted(home: Path) -
     slots, deep = recipes(home)
     broken = next((home / "store").glob("slots-1-*.json"))
     broken.write_text("{")
-    with pytest.raises(InputError, match=f"{broken}: broken run"):
+    with pytest.raises(InputError, match=f"{broken}: is not JSON .*delete it to fit again"):
         compare([deep, slots], config(home, seeds=2, scoring=Scoring()))
     assert not (home / "runs").exists()
 
