@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LONGEST_CYCLE = 8
-CYCLE_REPEATS = 6
+LONGEST_CYCLE = 8  # tokens; `text/hallucination.py` counts words
+CYCLE_REPEATS = 6  # in a row
 
 
 def is_looping(tokens: Sequence[int]) -> bool:
