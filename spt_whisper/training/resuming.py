@@ -77,9 +77,10 @@ def write_recipe(recipe: Recipe) -> None:
 
 def plain(recipe: Recipe) -> dict[str, Any]:
     """Returns the recipe as YAML can hold it."""
-    plain: dict[str, Any] = yaml.safe_load(
-        yaml.safe_dump(asdict(recipe), allow_unicode=True, sort_keys=False)
-    )
+    values = asdict(recipe)
+    own = {name: values[name] for name in Recipe.__annotations__}  # before those of the loop
+    text = yaml.safe_dump({**own, **values}, allow_unicode=True, sort_keys=False)
+    plain: dict[str, Any] = yaml.safe_load(text)
     return plain
 
 

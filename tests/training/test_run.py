@@ -90,6 +90,7 @@ def test_a_run_leaves_prompt_recipe_checkpoint_and_logs(home: Path, tmp_path: Pa
     ]
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    assert list(recipe)[:2] == ["corpus", "method"]  # what a reader looks for
     assert (recipe["prompt"]["length"], recipe["trainer"]["max_epochs"]) == (4, 2)
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert sorted(checkpoint["state_dict"]) == [
