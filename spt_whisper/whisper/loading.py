@@ -205,8 +205,9 @@ class FrozenWhisper:
 
 def _check_device(device: str | torch.device) -> None:
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # an unknown name; a device that is not there
+        torch.zeros(1, device=device).item()
+    # an unknown name; a device, or what drives it, that is not there; meta, which holds no numbers
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(
             f"device: found {str(device)!r}, which this machine does not have; wanted such as cpu or cuda"
         ) from error

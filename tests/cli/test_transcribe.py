@@ -424,6 +424,7 @@ def test_precision_and_device_are_chosen(
     for flags, said in (
         (("--precision", "int8"), "['float32', 'bfloat16', 'float16']. Got value: int8"),
         (("--device", "abacus"), "device: found 'abacus', which this machine does not have"),
+        (("--device", "meta"), "device: found 'meta', which this machine does not have"),
     ):
         assert transcribe(*talk, *flags) == 2
         (line,) = capsys.readouterr().err.splitlines()
