@@ -104,6 +104,7 @@ def read_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str,
         InputError: the file is damaged, or a tensor is missing, unknown, of another shape or not finite.
     """
     check_file(path)
+    _check_path(path)
     try:
         _check_header(path)
         with safe_open(path, framework="pt") as file:
@@ -126,6 +127,15 @@ def blaming(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _check_path(path: Path) -> None:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:  # safetensors opens no such file
+        raise InputError(
+            f"{path}: the path is not UTF-8; give the folder, or one above it, another name"
+        ) from error
 
 
 def _check_header(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +213,14 @@ def test_a_damaged_folder_is_refused_by_name(
     damage(folder)
     with pytest.raises(InputError, match=message):
         Prompt.from_pretrained(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_path_that_is_not_utf8_is_not_taken_for_damage(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    odd = folder.rename(tmp_path / os.fsdecode(b"m\xff"))
+    with pytest.raises(InputError, match="the path is not UTF-8; give the folder"):
+        Prompt.from_pretrained(odd)
 
 
 def test_a_missing_prompt_is_named() -> None:
