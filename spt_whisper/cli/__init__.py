@@ -65,11 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # as all files are; transcripts are of any script
+        # UTF-8, as all files are, since transcripts are of any script; paths may have other bytes
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         command = importlib.import_module(f"spt_whisper.cli.{chosen.command.replace('-', '_')}")
         status = int(command.main(chosen.rest))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by `>&-`
+            sys.stdout.flush()
         return status
     except InputError as error:
         print(f"spt-whisper {chosen.command}: {error}", file=sys.stderr)
@@ -103,6 +105,8 @@ def _fault(error: OSError | UnicodeDecodeError, arguments: Sequence[str]) -> str
 
 def _drop_output() -> None:
     """Drops what standard output no longer takes; else Python would try again, and complain, at its end."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

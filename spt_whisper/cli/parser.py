@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import (  # type: ignore[attr-defined]
@@ -19,6 +20,7 @@ from jsonargparse import (  # type: ignore[attr-defined]
 from rich.console import Console
 from rich.logging import RichHandler
 
+from spt_whisper.cli.config_file import check_config
 from spt_whisper.errors import InputError
 
 # What Lightning tells the author of a training loop; here it would only hide what the user must see.
@@ -62,11 +64,20 @@ class _LaidOver(ActionConfigFile):
     @staticmethod
     def apply_config(parser: ArgumentParser, cfg: Namespace, dest: str, value: str) -> None:
         """Changes `cfg`."""
+        if _is_file(value):  # not settings themselves, as JSON
+            check_config(Path(value))
         before = cfg.get("trainer")
         ActionConfigFile.apply_config(parser, cfg, dest, value)
         after = cfg.get("trainer")
         if isinstance(before, dict) and isinstance(after, dict):
             cfg["trainer"] = {**before, **after}
+
+
+def _is_file(value: str) -> bool:
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def command_parser(name: str, description: str) -> CommandParser:

@@ -91,3 +91,59 @@ def test_a_truncated_weight_file_is_refused_by_name(
     line = one_line(capsys.readouterr().err)
     assert str(tmp_path / "model") in line
     assert "restore the damaged file" in line
+
+
+def test_a_closed_standard_output_is_no_fault() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m spt_whisper recipes list >&-"],
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_path_that_is_not_utf8_is_printed_all_the_same(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/m\xff"
+    done = subprocess.run(
+        [sys.executable, "-m", "spt_whisper", "recipes", "copy", "kichwa", folder],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"m\udcff" in done.stdout
+
+
+CONFIG_FAULTS = {
+    "": "is empty; wanted settings",
+    "# nothing yet\n": "is empty; wanted settings",
+    "- a\n- b\n": "found no names; wanted settings",
+    "a: &a [*a]\n": "line 1 holds itself, by an alias (*)",
+    "[" * 5000: "is nested too deep",
+    "a: [1\nb: 2\n": "is not YAML (line 2, column 2: ",
+    "a: \a\n": "is not YAML (special characters are not allowed)",
+    "prompt:\n  length: 4\nseed: 1\nprompt:\n  side: decoder\n": "'prompt' stands twice, in lines 1 and 4",
+    "data: {batch_size: 1, batch_size: 2}\n": "'batch_size' stands twice",
+}
+
+
+@pytest.mark.parametrize("content", CONFIG_FAULTS)
+def test_a_faulty_file_of_settings_is_named(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(content)
+    for arguments in (
+        ["fit", str(path)],
+        ["compare", str(path)],
+        ["data", "check", "--config", str(path)],
+    ):
+        assert call(*arguments) == 2
+        assert f": {path}: {CONFIG_FAULTS[content]}" in one_line(capsys.readouterr().err)
+
+
+def test_settings_may_share_a_value_by_an_alias(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("corpus: {root: x}\nlanguages: &spoken [es]\noutput: y\nmodel: *spoken\n")
+    assert call("fit", str(path)) == 2
+    assert "model" in one_line(capsys.readouterr().err)  # a list is no name of a model
