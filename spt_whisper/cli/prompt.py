@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.prompts.files import Prompt
 
 
+_WIDE = 10_000  # letters; a narrower terminal breaks a table's lines, but no digit is lost
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs a sub-command and returns its exit status."""
     return run_action(
@@ -150,7 +153,7 @@ def _show_languages(bank: Bank, picture: str | None) -> None:
         )
     _print(bank_table(bank, bank_rows(bank)))
     for similarity in found:
-        _print(similarity_table(similarity))
+        _print(similarity_table(similarity), _WIDE)
     if picture:
         draw_similarities(found, picture)
         print(f"picture: {picture}")
@@ -203,7 +206,7 @@ def _left_out(what: str, error: InputError) -> int:
     return SOME_FAILED
 
 
-def _print(table: Table) -> None:
+def _print(table: Table, width: int | None = None) -> None:
     from rich.console import Console
 
-    Console(markup=False).print(table)
+    Console(markup=False, width=width).print(table)

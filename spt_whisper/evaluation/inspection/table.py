@@ -15,6 +15,7 @@ from spt_whisper.prompts.files import Prompt
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.console import JustifyMethod
     from rich.table import Table
+    from rich.text import Text
 
 _TENSOR_COLUMNS: dict[str, Callable[[TensorSize], str]] = {
     "tensor": lambda size: size.name,
@@ -56,7 +57,6 @@ _TEXT_COLUMNS = ("tensor", "site", "tokens", "language", "method")
 def card_table(prompt: Prompt) -> Table:
     """What a prompt was made for and from."""
     from rich.table import Table
-    from rich.text import Text
 
     card, config = prompt.card, prompt.config
     rows: dict[str, object] = {
@@ -70,9 +70,9 @@ def card_table(prompt: Prompt) -> Table:
         **{f"training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
         **_made_with(card.provenance),
     }
-    table = Table(title=Text(prompt.name), show_header=False)
+    table = Table(title=_plain(prompt.name), show_header=False)
     for name, value in rows.items():
-        table.add_row(name, Text(str(value)))
+        table.add_row(_plain(name), _plain(value))
     return table
 
 
@@ -116,13 +116,12 @@ def bank_table(bank: Bank, rows: Sequence[BankRow]) -> Table:
 def similarity_table(similarity: Similarity) -> Table:
     """Cosines between languages, one row and one column each."""
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table("", title=Text(f"{similarity.what}: cosine"))
+    table = Table("", title=_plain(f"{similarity.what}: cosine"))
     for language in similarity.languages:
-        table.add_column(Text(language), justify="right")
+        table.add_column(_plain(language), justify="right")
     for language, row in zip(similarity.languages, similarity.cosines, strict=True):
-        table.add_row(Text(language), *(f"{cosine:z.2f}" for cosine in row))
+        table.add_row(_plain(language), *(f"{cosine:z.2f}" for cosine in row))
     return table
 
 
@@ -132,13 +131,18 @@ def _token(token: NearToken) -> str:
 
 def _table(title: str, columns: dict[str, Callable[..., str]], rows: Sequence[object]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(title=Text(title))
+    table = Table(title=_plain(title))
     for heading in columns:
         justify: JustifyMethod = "left" if heading in _TEXT_COLUMNS else "right"
         table.add_column(heading, justify=justify, overflow="fold")
     for row in rows:
-        # Text, not a string, in which rich would read [...] as a style
-        table.add_row(*(Text(cell(row)) for cell in columns.values()))
+        table.add_row(*(_plain(cell(row)) for cell in columns.values()))
     return table
+
+
+def _plain(value: object) -> Text:
+    """A text as it stands, in which nothing acts: neither [...] as a style nor, of a stranger's card, control characters."""
+    from rich.text import Text
+
+    return Text("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from spt_whisper.cli import main
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.inspection.contents import (
     bank_rows,
@@ -29,7 +31,13 @@ from spt_whisper.evaluation.inspection.similarity import (
     key_similarity,
     similarities,
 )
-from spt_whisper.evaluation.inspection.table import embedding_table, slot_table
+from spt_whisper.evaluation.inspection.table import (
+    bank_table,
+    card_table,
+    embedding_table,
+    similarity_table,
+    slot_table,
+)
 from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
@@ -210,6 +218,35 @@ def test_effects_are_what_parts_change(
     assert effect.cosines[ky][anti] == pytest.approx(-1.0, abs=1e-4)
     assert abs(effect.cosines[ky][kk]) < 0.9
     assert [effect.cosines[i][i] for i in range(4)] == pytest.approx([1.0] * 4)
+
+
+def test_no_digit_of_a_large_banks_similarities_is_cut(
+    whisper: FrozenWhisper, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    languages = [f"language{number}" for number in range(30)]
+    bank = bank_of(whisper, tmp_path / "bank", LanguageAwareConfig(), languages)
+    main(["prompt", "show", str(bank.folder)])
+    shown = capsys.readouterr().out
+    rows = [line for line in shown.splitlines() if re.match("│ language[0-9]+ +│ +-?[01][.]", line)]
+    effect = effect_similarity(bank)
+    assert effect is not None
+    assert [re.findall(r"-?\d\.\d\d\b", row) for row in rows[-30:]] == [
+        [f"{cosine:z.2f}" for cosine in row] for row in effect.cosines
+    ]
+
+
+def test_control_characters_of_a_card_are_shown_and_not_obeyed(
+    whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    evil = "x\x1b[2J\x9b\u202e[bold]"
+    bank = bank_of(whisper, tmp_path / "bank", LanguageAwareConfig(), ["ky", "kk"])
+    prompt = bank.prompt("ky")
+    odd = replace(prompt.card, method=evil, base=evil, languages=(evil,), training={evil: evil})
+    shown = printed(card_table(replace(prompt, card=odd)))
+    shown += printed(bank_table(bank, [replace(row, method=evil) for row in bank_rows(bank)]))
+    shown += printed(similarity_table(Similarity(evil, (evil,), ((1.0,),))))
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+    assert r"x\x1b[2J\x9b\u202e[bold]" in shown
 
 
 def test_one_language_is_like_nothing(whisper: FrozenWhisper, tmp_path: Path) -> None:
