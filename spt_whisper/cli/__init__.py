@@ -63,13 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "rest", nargs=argparse.REMAINDER, metavar="...", help="what the command takes"
     )
-    chosen = parser.parse_args(arguments)
+    call, rest = split_call(sys.argv[1:] if arguments is None else arguments)
+    chosen = parser.parse_args(call)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # UTF-8, as all files are, since transcripts are of any script; paths may have other bytes
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         command = importlib.import_module(f"spt_whisper.cli.{chosen.command.replace('-', '_')}")
-        status = int(command.main(chosen.rest))
+        status = int(command.main(rest))
         if sys.stdout is not None:  # closed by `>&-`
             sys.stdout.flush()
         return status
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SOME_FAILED
     except (OSError, UnicodeDecodeError) as error:
         _drop_output()
-        print(f"spt-whisper {chosen.command}: {_fault(error, chosen.rest)}", file=sys.stderr)
+        print(f"spt-whisper {chosen.command}: {_fault(error, rest)}", file=sys.stderr)
         return WRONG_CALL
     except KeyboardInterrupt:
         print(f"spt-whisper {chosen.command}: interrupted", file=sys.stderr)
@@ -89,6 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TerminatedError as end:
         print(f"spt-whisper {chosen.command}: {end}", file=sys.stderr)
         return TERMINATED
+
+
+def split_call(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns what stands up to the first name, and all behind it, of which argparse would swallow a `--`."""
+    words = [place for place, word in enumerate(arguments) if not word.startswith("-")]
+    behind = words[0] + 1 if words else len(arguments)
+    return list(arguments[:behind]), list(arguments[behind:])
 
 
 def _fault(error: OSError | UnicodeDecodeError, arguments: Sequence[str]) -> str:

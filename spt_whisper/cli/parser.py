@@ -20,6 +20,7 @@ from jsonargparse import (  # type: ignore[attr-defined]
 from rich.console import Console
 from rich.logging import RichHandler
 
+from spt_whisper.cli import split_call
 from spt_whisper.cli.config_file import check_config
 from spt_whisper.errors import InputError
 
@@ -114,8 +115,8 @@ def run_action(
     )
     parser.add_argument("action", choices=actions, metavar="ACTION", help="one of those below")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what it takes")
-    chosen = parser.parse_args(arguments)
-    return actions[chosen.action](chosen.rest)
+    call, rest = split_call(arguments)
+    return actions[parser.parse_args(call).action](rest)
 
 
 def recipe_first(arguments: Sequence[str]) -> list[str]:

@@ -215,6 +215,12 @@ def test_a_faulty_corpus_is_one_clear_line_and_overwrites_nothing(
             "no such folder; wanted a folder, a hub id",
         ),
         (["transcribe", __file__, "--prompt", "/no/prompt"], "no such folder"),
+        (["transcribe", "--", "-odd.wav"], "transcribe: -odd.wav: no such file or folder"),
+        (
+            ["transcribe", __file__, "--", "-odd.wav"],
+            "transcribe: -odd.wav: no such file or folder",
+        ),
+        (["prompt", "show", "--", "-p"], "prompt or bank -p: no such folder"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_status_2(
