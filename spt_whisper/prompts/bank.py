@@ -21,7 +21,13 @@ from spt_whisper.prompts.folders import check_target
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
-from spt_whisper.prompts.language_part import PART_KIND, LanguagePart, read_part, write_part
+from spt_whisper.prompts.language_part import (
+    PART_KIND,
+    LanguagePart,
+    SharedPart,
+    read_part,
+    write_part,
+)
 from spt_whisper.prompts.safe_files import check_entries
 
 SHARED_FOLDER = "shared"
@@ -62,31 +68,25 @@ class Bank:
                 f"bank {root}: no such folder; wanted one that `spt-whisper fit` wrote"
             )
         check_entries(root, root.iterdir())
+        members = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+        of_parts = [member for member in members if (member / f"{PART_KIND}.json").is_file()]
+        known, parts = _read_parts(root, of_parts)
         shared: dict[str, Prompt] = {}
         whole: dict[str, Prompt] = {}
-        parts: dict[str, LanguagePart] = {}
-        for member in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
-            if (member / f"{PART_KIND}.json").is_file():
-                shared_folder = root / SHARED_FOLDER
-                if not (shared_folder / SETTINGS_FILE).is_file():
-                    raise InputError(
-                        f"bank {root}: the shared part {shared_folder} is missing; restore it"
-                    )
-                part = read_part(member, Prompt.from_folder(shared_folder))
-                _add_once(root, {**parts, **whole}, part.language, member)
-                parts[part.language] = part
-            elif (member / SETTINGS_FILE).is_file():
-                prompt = Prompt.from_folder(member)
-                if prompt.card.method == SHARED_METHOD:
-                    shared[member.name] = prompt
-                else:
-                    language = MIX.join(prompt.card.languages)
-                    _add_once(root, {**parts, **whole}, language, member)
-                    whole[language] = prompt
-            elif member.is_dir():
+        for member in members:
+            if member in of_parts or not member.is_dir():
+                continue
+            if not (member / SETTINGS_FILE).is_file():
                 raise InputError(
                     f"bank {root}: {member} has neither {PART_KIND}.json nor {SETTINGS_FILE}; restore or remove it"
                 )
+            prompt = known.get(member) or Prompt.from_folder(member)
+            if prompt.card.method == SHARED_METHOD:
+                shared[member.name] = prompt
+            else:
+                language = MIX.join(prompt.card.languages)
+                _add_once(root, {**parts, **whole}, language, member)
+                whole[language] = prompt
         bank = cls(root, next(iter(shared.values()), None), parts, whole)
         _check(bank, list(shared))
         return bank
@@ -239,6 +239,24 @@ def language_folder(bank: Path, language: str) -> Path:
     if Path(language).name != language or language.startswith(".") or language == SHARED_FOLDER:
         raise InputError(f"language {language!r}: cannot name a folder of bank {bank}")
     return bank / language
+
+
+def _read_parts(
+    root: Path, folders: Sequence[Path]
+) -> tuple[dict[Path, Prompt], dict[str, LanguagePart]]:
+    """The shared prompt by its folder, read once for all, and the parts over it by their languages."""
+    if not folders:
+        return {}, {}
+    folder = root / SHARED_FOLDER
+    if not (folder / SETTINGS_FILE).is_file():
+        raise InputError(f"bank {root}: the shared part {folder} is missing; restore it")
+    shared = SharedPart.read(folder)
+    parts: dict[str, LanguagePart] = {}
+    for member in folders:
+        part = read_part(member, shared)
+        _add_once(root, parts, part.language, member)
+        parts[part.language] = part
+    return {folder: shared.prompt}, parts
 
 
 def _add_once(root: Path, known: Mapping[str, object], language: str, member: Path) -> None:

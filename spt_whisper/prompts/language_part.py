@@ -55,6 +55,24 @@ class LanguagePart:
 
 
 @dataclass(frozen=True)
+class SharedPart:
+    """The shared prompt of a bank, as it lies on disk."""
+
+    folder: Path
+    prompt: Prompt
+    digest: str  # SHA-256 of its prompt.safetensors
+
+    @classmethod
+    def read(cls, folder: Path) -> SharedPart:
+        """Reads it.
+
+        Raises:
+            InputError: a file is not what it should be.
+        """
+        return cls(folder, Prompt.from_folder(folder), _digest(folder / TENSOR_FILE))
+
+
+@dataclass(frozen=True)
 class PartSettings(Versions):
     """What `part.json` holds."""
 
@@ -77,7 +95,7 @@ def write_part(target: Path, part: LanguagePart, shared: Path, config: PromptCon
     return write_folder(target, PART_KIND, part.tensors, settings, readme)
 
 
-def read_part(folder: Path, shared: Prompt) -> LanguagePart:
+def read_part(folder: Path, shared: SharedPart) -> LanguagePart:
     """Reads what a language adds to the shared prompt beside it.
 
     Raises:
@@ -89,13 +107,13 @@ def read_part(folder: Path, shared: Prompt) -> LanguagePart:
     aware, card = settings.aware, settings.card
     if len(card.languages) != 1:
         raise InputError(f"{path}: languages are {list(card.languages)}, wanted one; restore it")
-    if settings.shared != _digest(Path(shared.name) / TENSOR_FILE):
+    if settings.shared != shared.digest:
         raise InputError(
-            f"{path}: belongs to another shared part than {shared.name}; restore that one"
+            f"{path}: belongs to another shared part than {shared.folder}; restore that one"
         )
     with blaming(path):
-        aware.check(shared.config)
-        wanted = aware.part_shapes(shared.config, card.shape)
+        aware.check(shared.prompt.config)
+        wanted = aware.part_shapes(shared.prompt.config, card.shape)
     tensors = read_tensors(folder / f"{PART_KIND}.safetensors", wanted)
     if settings.own != digest_tensors(tensors):
         raise InputError(

@@ -83,6 +83,21 @@ def test_a_bank_gives_whole_prompts_by_language(folder: Path) -> None:
         bank.prompt("cv")
 
 
+def test_each_folder_of_a_bank_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt("cv", "language_prompts").save_pretrained(folder / "cv")
+    read: list[str] = []
+    from_folder = Prompt.from_folder
+
+    def counting(path: Path, name: str | None = None) -> Prompt:
+        read.append(path.name)
+        return from_folder(path, name)
+
+    monkeypatch.setattr(Prompt, "from_folder", counting)
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("cv", "ky", "sah")
+    assert sorted(read) == ["cv", "shared"]
+
+
 def test_a_languages_prompt_can_be_taken_out_as_a_plain_one(folder: Path, tmp_path: Path) -> None:
     whole = Bank.from_pretrained(folder).prompt("ky")
     read = Prompt.from_pretrained(whole.save_pretrained(tmp_path / "ky"))
