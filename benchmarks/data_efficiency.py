@@ -175,13 +175,13 @@ def print_table(runs: Sequence[FinishedRun]) -> None:
     print_markdown(
         [
             "system", "minutes", "utterances", "epochs", "WER % (95 %)", "change to lora, % (95 %, paired)", "CER %", "last loss",
-            "numbers trained", "peak GiB", "training s",
+            "parameters trained", "peak GiB", "training s",
         ],
         [
             [
                 run.row, f"{60 * run.hours:.1f}", str(run.training.utterances), str(run.training.epochs),
                 percent(run.scores.wer, run.scores.wer_interval), change_to(lora.get(run.speech), run),
-                f"{100 * run.scores.cer:.1f}", f"{run.training.last_loss:.2f}", f"{run.training.trained_numbers:,}",
+                f"{100 * run.scores.cer:.1f}", f"{run.training.last_loss:.2f}", f"{run.training.trained_parameters:,}",
                 f"{run.training.peak_memory_gigabytes:.1f}", f"{run.training.seconds:.0f}",
             ]
             for run in runs

@@ -28,8 +28,8 @@ def cost(runs: Sequence[FinishedRun]) -> Cost:
     """Returns what a row took."""
     numbers, banks = runs[0].training, {run.shared for run in runs if run.shared}
     return Cost(
-        numbers.trained_numbers,
-        numbers.stored_numbers - numbers.trained_numbers if banks else 0,
+        numbers.trained_parameters,
+        numbers.stored_parameters - numbers.trained_parameters if banks else 0,
         fmean(run.training.seconds for run in runs),
         fmean(bank.seconds for bank in banks) if banks else 0.0,
     )
@@ -77,8 +77,8 @@ def print_table(runs: Sequence[FinishedRun], baseline: str) -> None:
     )
     print(f"\n{clips} clips of {len(languages)} languages; {settings}\n")
     heading = [
-        "system", "WER % (95 %)", f"change to {baseline}, % (95 %)", *languages, "numbers of a language",
-        "numbers that they share", "s to train a language", "s to train a bank",
+        "system", "WER % (95 %)", f"change to {baseline}, % (95 %)", *languages, "parameters of a language",
+        "parameters they share", "s to train a language", "s to train a bank",
     ]  # fmt: skip
     print_markdown(
         heading, [table_row([own[each] for each in languages], compared) for own in rows.values()]

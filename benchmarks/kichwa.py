@@ -100,7 +100,7 @@ def main() -> None:
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Prints the rows as Markdown."""
     print(
-        "| system | WER % (95 %) | CER % | greedy WER % | last training loss | numbers |\n"
+        "| system | WER % (95 %) | CER % | greedy WER % | last training loss | parameters |\n"
         "| --- | --- | --- | --- | --- | --- |"
     )
     for row in rows:
@@ -108,7 +108,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         low, high = beam["wer_interval"]
         print(
             f"| {row['name']} | {100 * beam['wer']:.1f} ({100 * low:.1f}-{100 * high:.1f}) | {100 * beam['cer']:.1f} "
-            f"| {100 * greedy['wer']:.1f} | {training.get('last_loss', '')} | {training.get('stored_numbers', 0):,} |"
+            f"| {100 * greedy['wer']:.1f} | {training.get('last_loss', '')} | {training.get('stored_parameters', 0):,} |"
         )
 
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(markup=False)
     console.print(table)
     console.print(
-        f"language: {result.folder}, {result.trained_numbers:,} numbers trained (start: {result.init})",
+        f"language: {result.folder}, {result.trained_parameters:,} parameters trained (start: {result.init})",
         soft_wrap=True,
     )
     return 0

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     result = fit(Recipe(**values), settings.resume)
     numbers = result.numbers
     Console(markup=False).print(
-        f"{result.artifact}: {result.folder} ({numbers.stored_numbers:,} numbers), {numbers.epochs} epochs in "
+        f"{result.artifact}: {result.folder} ({numbers.stored_parameters:,} parameters), {numbers.epochs} epochs in "
         f"{numbers.seconds:.0f} s, last loss {numbers.last_loss}, peak memory {numbers.peak_memory_gigabytes} GiB",
         soft_wrap=True,
     )

@@ -101,7 +101,9 @@ def average_prompts(arguments: Sequence[str]) -> int:
     prompts = [Prompt.from_pretrained(source) for source in settings.sources]
     mean = average(prompts, settings.weights)
     folder = mean.save_pretrained(output)
-    print(f"prompt: {folder} ({mean.numbers:,} numbers), weights {mean.card.training['weights']}")
+    print(
+        f"prompt: {folder} ({mean.parameter_count:,} parameters), weights {mean.card.training['weights']}"
+    )
     return DONE
 
 

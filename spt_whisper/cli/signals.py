@@ -94,6 +94,8 @@ def ending_as_interrupt() -> Iterator[Callable[[], None]]:
         if heard:
             _end(heard[0])
         raise
+    except SystemExit:  # what Ray makes of the signal before `listen` is called
+        _end(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -96,8 +96,8 @@ class Prompt:
         )
 
     @property
-    def numbers(self) -> int:
-        """How many numbers the prompt holds."""
+    def parameter_count(self) -> int:
+        """How many parameters the prompt holds."""
         return sum(tensor.numel() for tensor in self.vectors.named_tensors().values())
 
     def check_base(self, whisper: Base) -> None:

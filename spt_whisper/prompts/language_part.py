@@ -49,8 +49,8 @@ class LanguagePart:
         return self.card.languages[0]
 
     @property
-    def numbers(self) -> int:
-        """How many numbers the part holds."""
+    def parameter_count(self) -> int:
+        """How many parameters the part holds."""
         return sum(tensor.numel() for tensor in self.tensors.values())
 
 

@@ -56,7 +56,7 @@ class RunWatch(Callback):
         last = None if loss is None else round(float(loss), 4)
         return RunNumbers(
             round(self.seconds, 1), trainer.current_epoch, last, round(memory, 2),
-            utterances, learner.trained_numbers, learner.stored_numbers,
+            utterances, learner.trained_parameters, learner.stored_parameters,
         )  # fmt: skip
 
 

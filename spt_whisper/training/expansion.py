@@ -45,7 +45,7 @@ class Expansion:
     """What the addition of a language made."""
 
     folder: Path
-    trained_numbers: int
+    trained_parameters: int
     init: str  # where it started
     older_files: int
     before: Evidence
@@ -91,7 +91,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
         raise RuntimeError(f"bank {bank.folder}: {before} became {after}; {folder} is taken out")
     # what is in the bank is finished: taken out again, it is to be learned anew
     shutil.rmtree(Path(recipe.output) / CHECKPOINTS, ignore_errors=True)
-    return Expansion(folder, learner.trained_numbers, addition.init, len(older), before, after)
+    return Expansion(folder, learner.trained_parameters, addition.init, len(older), before, after)
 
 
 def _first_checkpoint(

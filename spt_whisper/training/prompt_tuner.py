@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -23,7 +24,7 @@ from spt_whisper.training.processes import leave_to_first
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, OptimizerConfig
 from spt_whisper.training.recomputation import recomputed
 from spt_whisper.training.schedules import SCHEDULES
-from spt_whisper.training.slot_dropout import thin_out
+from spt_whisper.training.slot_dropout import MANY_EPOCHS, thin_out
 from spt_whisper.whisper.injection import prompted
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -58,6 +59,7 @@ class PromptTuner(lightning.LightningModule):
         self.augment = augment
         self.recompute = recompute
         self.seed = seed
+        self.slot_dropout = optimizer.slot_dropout or 0.0
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
@@ -78,10 +80,20 @@ class PromptTuner(lightning.LightningModule):
         return {name: t for name, t in self.learner.state_dict().items() if name in trained}
 
     def train(self, mode: bool = True) -> PromptTuner:
-        """Whisper stays in evaluation mode: no dropout, no layer drop."""
+        """Whisper stays in evaluation mode: no dropout, no layer drop, but for what the learner put into it."""
         super().train(mode)
         self.model.eval()
+        self.learner.train(mode)
         return self
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Makes what torch draws in a step a function of the seed and the step, so that a resumed run draws the same."""
+        torch.manual_seed(random.Random(f"step/{self.seed}/{self.global_step}").getrandbits(63))
+
+    def on_train_start(self) -> None:
+        """Takes the learner's own dropout where the recipe names none and the run has many epochs."""
+        if self.optimizer.slot_dropout is None and _epochs(self.trainer) >= MANY_EPOCHS:
+            self.slot_dropout = self.learner.slot_dropout
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses numbers that are not finite, before a good checkpoint is overwritten by them."""
@@ -126,8 +138,8 @@ class PromptTuner(lightning.LightningModule):
     def _sums(self, batch: Batch) -> LossSums:
         """Cross entropy and wrong tokens of this process's batch."""
         vectors = self.learner.vectors(batch.languages)
-        if self.training and self.optimizer.slot_dropout:
-            vectors = thin_out(vectors, self.optimizer.slot_dropout, self.seed, self.global_step)
+        if self.training and self.slot_dropout:
+            vectors = thin_out(vectors, self.slot_dropout, self.seed, self.global_step)
         prompts = partial(prompted, self.model, vectors)
         recomputing = self.recompute and torch.is_grad_enabled()
         with prompts(), recomputed(self.model, prompts) if recomputing else nullcontext():
@@ -189,3 +201,9 @@ class PromptTuner(lightning.LightningModule):
         rates = [rate for _, rate in groups]
         schedule = SCHEDULES[config.schedule](optimizer, rates, config.warmup, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _epochs(trainer: lightning.Trainer) -> float:
+    """How often a run meets each utterance, by epochs or by steps, whichever ends it."""
+    steps = int(trainer.estimated_stepping_batches) * trainer.accumulate_grad_batches
+    return steps / int(trainer.num_training_batches)

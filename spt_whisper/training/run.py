@@ -167,8 +167,8 @@ def train(
     """
     output, whisper = Path(recipe.output), parts.whisper
     logger.info(
-        "%s trains %s numbers, stores %s; Whisper has %s",
-        recipe.method, f"{learner.trained_numbers:,}", f"{learner.stored_numbers:,}",
+        "%s trains %s parameters, stores %s; Whisper has %s",
+        recipe.method, f"{learner.trained_parameters:,}", f"{learner.stored_parameters:,}",
         f"{whisper.model.num_parameters():,}",
     )  # fmt: skip
     tuner = PromptTuner(

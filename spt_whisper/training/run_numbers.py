@@ -16,8 +16,8 @@ class RunNumbers:
     last_loss: float | None  # mean training loss of the last epoch; None: resumed at its end
     peak_memory_gigabytes: float  # GiB
     utterances: int  # trained on in each epoch
-    trained_numbers: int
-    stored_numbers: int
+    trained_parameters: int
+    stored_parameters: int
 
     @classmethod
     def among(cls, training: Mapping[str, Any]) -> RunNumbers:

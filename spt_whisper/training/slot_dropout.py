@@ -9,6 +9,9 @@ import torch
 
 from spt_whisper.prompts.vectors import PromptVectors, SideVectors
 
+SLOT_DROPOUT = 0.2  # of a whole prompt that meets few utterances often: docs/lab-book.md, 15
+MANY_EPOCHS = 15
+
 
 def thin_out(vectors: PromptVectors, share: float, seed: int, step: int) -> PromptVectors:
     """Leaves out slots and scales up the others (Srivastava et al., JMLR 2014, with a layer's slots as its units).

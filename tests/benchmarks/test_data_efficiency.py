@@ -50,7 +50,7 @@ def test_every_row_is_made_once(tmp_path: Path, benchmark_output: Callable[..., 
         assert row.scores.utterances == 2
     part = rows["lapt-5-0"]
     assert part.shared is not None
-    assert part.training.stored_numbers == part.training.trained_numbers + 2 * 2 * 2 * 65
+    assert part.training.stored_parameters == part.training.trained_parameters + 2 * 2 * 2 * 65
     assert not (tmp_path / "old" / "bank" / "qug").exists()
     assert printed.count("$ spt-whisper") == 6
     assert "$ spt-whisper" not in again

@@ -96,7 +96,7 @@ def test_rows_are_made_once_and_against_decoder(
     assert list(second.digests)[-1] == "eo"
     assert {key: second.digests[key] for key in first.digests} == first.digests
     assert first.shared is not None
-    assert first.training.trained_numbers < first.shared.trained_numbers
+    assert first.training.trained_parameters < first.shared.trained_parameters
     table = [line for line in printed.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0] for line in table[2:]] == ["| decoder", "| lapt_entire"]
     again = benchmark_output(main, *flags, *narrow)

@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from spt_whisper.bulk.settings import BulkJob
+from spt_whisper.cli.bulk import run
+from spt_whisper.errors import TerminatedError
 from tests.bulk.manifests import write_rows
 from tests.tiny_corpus import write_home
 
@@ -20,6 +24,27 @@ from tests.tiny_corpus import write_home
 def children(pid: int) -> list[psutil.Process]:
     """All that a process has started, so that their ends can be seen."""
     return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_whoever_hears_sigterm_it_ends_the_command_once(
+    started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transcribe(_: BulkJob, ready: Callable[[], None]) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as `ray.init` does
+        if started:
+            ready()
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            if started:
+                signal.raise_signal(signal.SIGTERM)  # again, as `timeout` sends it
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("spt_whisper.bulk.run.transcribe_manifest", transcribe)
+    with pytest.raises(TerminatedError, match="ended by SIGTERM"):
+        run(BulkJob("manifest", "output"))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow
@@ -42,15 +67,15 @@ def test_a_signal_ends_a_bulk_run_and_ray(
         "--bulk.workers", "1", "--bulk.shard_rows", "2",
     ]  # fmt: skip
     with (tmp_path / "log").open("w") as log:
-        run = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 300
         while not (tmp_path / "out" / "part-000002.jsonl").exists():
-            assert run.poll() is None, (tmp_path / "log").read_text()
+            assert process.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        started = children(run.pid)
-        run.send_signal(number)
-        assert run.wait(60) == status, (tmp_path / "log").read_text()
+        started = children(process.pid)
+        process.send_signal(number)
+        assert process.wait(60) == status, (tmp_path / "log").read_text()
     lines = (tmp_path / "log").read_text().splitlines()
     assert [line for line in lines if line.startswith("spt-whisper")] == [
         f"spt-whisper transcribe: {said}"

@@ -46,7 +46,7 @@ def test_recipes_are_laid_over_the_base_and_a_failing_one_is_status_1(
     assert '"side": "decoder"' in stored
     assert '"trainer": {"max_epochs": 1, "precision": "32-true"}' in stored
     assert '"normalizer": "raw"' in stored
-    assert '"utterances": 4, "trained_numbers"' in stored
+    assert '"utterances": 4, "trained_parameters"' in stored
     assert (home / "store" / "compare.png").read_bytes().startswith(b"\x89PNG")
     table = (home / "store" / "table.md").read_text()
     assert "| short | 1 |" in table

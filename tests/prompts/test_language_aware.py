@@ -98,7 +98,7 @@ def test_base_size_part_has_the_numbers_that_the_docs_name() -> None:
     shapes = LanguageAwareConfig(rank=4).part_shapes(config, base)
     numbers = sum(math.prod(sizes) for sizes in shapes.values())
     assert numbers == 2 * 12 * 4 * (48 + 512) + 512
-    assert f"has {numbers:,} numbers, {4 * numbers // 1000} KB" in METHODS_PAGE.read_text(
+    assert f"has {numbers:,} parameters, {4 * numbers // 1000} KB" in METHODS_PAGE.read_text(
         encoding="utf-8"
     )
 

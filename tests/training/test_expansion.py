@@ -85,9 +85,9 @@ def test_only_the_new_part_trains_and_everything_older_stays(home: Path) -> None
     assert {name: after[name] for name in before} == before
     assert all(name.startswith("cv/") for name in set(after) - set(before))
     assert texts(bank) == before_texts
-    assert result.trained_numbers == bank.parts["cv"].numbers
+    assert result.trained_parameters == bank.parts["cv"].parameter_count
     places = 2 * (2 + 2)  # keys and values of each layer
-    assert result.trained_numbers == places * 4 * (4 + 32) + 32
+    assert result.trained_parameters == places * 4 * (4 + 32) + 32
     left = [tensor for name, tensor in bank.parts["cv"].tensors.items() if name.endswith(LEFT)]
     assert len(left) == 4
     assert all(tensor.abs().max() > 0 for tensor in left)

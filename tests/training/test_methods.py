@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from spt_whisper.cli import main
 from spt_whisper.cli.parser import command_parser, instantiate
@@ -27,7 +28,7 @@ from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.adapted_model import LoraLearner
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.recipe import LoraConfig, Recipe
+from spt_whisper.training.recipe import LoraConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import build_learner, fit
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.adapted import CARD_FILE, adapter_base, write_card
@@ -35,6 +36,7 @@ from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
 from tests.tiny_corpus import write_home, write_model
+from tests.tiny_model import tiny_whisper
 
 METHODS: dict[str, list[str]] = {
     "prompt": ["--languages", "[es]"],
@@ -164,10 +166,10 @@ def test_exactly_what_the_method_trains_gets_gradient(
     assert bool(of_whisper) == (recipe.method in ("lora", "full", "full_with_prompts"))
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.trained())
     if recipe.method == "slct":
-        assert learner.trained_numbers == whisper.shape.width
+        assert learner.trained_parameters == whisper.shape.width
     if recipe.method == "full":
         fixed = whisper.model.model.encoder.embed_positions.weight.numel()
-        assert learner.trained_numbers == whisper.model.num_parameters() - fixed
+        assert learner.trained_parameters == whisper.model.num_parameters() - fixed
 
 
 def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str], Path]) -> None:
@@ -187,6 +189,18 @@ def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str]
     assert prompt.card.language_tokens == ("zh", "en")
     found = Whisper(whisper).decode([Row(torch.zeros(8000), prompt)], single_pass())
     assert found[0].languages == ("zh", "en")
+
+
+def test_dropout_of_lora_is_there_in_training_alone() -> None:
+    whisper = tiny_whisper()
+    tuner = PromptTuner(whisper, LoraLearner(whisper, LoraConfig(dropout=0.5)), OptimizerConfig())
+    dropouts = [m for m in whisper.model.modules() if isinstance(m, nn.Dropout)]
+    assert dropouts
+    tuner.train()
+    assert all(dropout.training for dropout in dropouts)
+    assert not whisper.model.training
+    tuner.eval()
+    assert not any(dropout.training for dropout in dropouts)
 
 
 def test_a_lora_adapter_is_peft_own_and_changes_the_model(

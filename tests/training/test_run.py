@@ -71,7 +71,7 @@ def test_every_kind_of_prompt_trains_is_saved_and_changes_the_output(
     whisper = tiny_whisper()
     prompt.check_base(whisper)
     assert prompt.card.training["utterances"] == 6
-    assert prompt.card.training["stored_numbers"] == prompt.numbers
+    assert prompt.card.training["stored_parameters"] == prompt.parameter_count
     assert prompt.card.training["last_loss"] != still.card.training["last_loss"]
     trained, start = prompt.vectors.named_tensors(), still.vectors.named_tensors()
     assert set(trained) == set(start)

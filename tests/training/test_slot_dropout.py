@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from spt_whisper.cli import main
 from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import Prefix, PromptVectors, SideVectors, Slots
@@ -14,7 +18,7 @@ from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
 from spt_whisper.training.slot_dropout import thin_out
-from tests.tiny_corpus import write_corpus
+from tests.tiny_corpus import fit_flags, write_corpus, write_home
 from tests.tiny_model import tiny_whisper
 from tests.training.test_kept_activations import batch
 
@@ -81,3 +85,18 @@ def test_slots_are_left_out_in_training_alone(tmp_path: Path) -> None:
     with torch.no_grad():
         assert thinned.train()._sums(step).entropy != plain.train()._sums(step).entropy
         assert thinned.eval()._sums(step).entropy == plain.eval()._sums(step).entropy
+
+
+@pytest.mark.parametrize(("epochs", "own"), [(14, "0.0"), (15, "0.2")])
+def test_whole_prompts_have_a_dropout_of_their_own_in_runs_of_many_epochs(
+    epochs: int, own: str, tmp_path: Path
+) -> None:
+    home = write_home(tmp_path, train=2, dev=1, test=1)
+    end = ["--trainer.max_epochs", str(epochs), "--data.workers", "0", "--corpus.dev", "null"]
+    made = []
+    for share in ("null", own, "0.3"):
+        flags = fit_flags(home, tmp_path / share, *end, "--optimizer.slot_dropout", share)
+        assert main(["fit", *flags]) == 0
+        vectors = Prompt.from_pretrained(tmp_path / share / "prompt").vectors
+        made.append(digest_tensors(vectors.named_tensors()))
+    assert made[0] == made[1] != made[2]

@@ -9,7 +9,7 @@
             "units": [{"words": [hits, substitutions, insertions, deletions], "characters", "mixed"}],
             "main_rate": "wer" | "cer" | "mixed_error_rate"},
  "numbers": {"seconds", "epochs", "last_loss", "peak_memory_gigabytes", "utterances",
-             "trained_numbers", "stored_numbers"} | null where nothing is fitted,
+             "trained_parameters", "stored_parameters"} | null where nothing is fitted,
  "file_size": bytes, "timestamp": when it was scored, UTC}
 """
 

@@ -58,8 +58,8 @@ class RecipeSummary:
     last_loss: float | None  # mean over seeds; as the three below none where nothing is fitted
     seconds_per_utterance: float | None  # of training, mean over seeds
     peak_memory_gigabytes: float | None  # highest
-    trained_numbers: int
-    stored_numbers: int
+    trained_parameters: int
+    stored_parameters: int
     file_size: int  # bytes
     normalizer: str
     utterances: int  # scored
@@ -89,8 +89,8 @@ def summarize(
         last_loss=statistics.fmean(losses) if losses else None,
         seconds_per_utterance=statistics.fmean(map(_seconds_per_utterance, fits)) if fits else None,
         peak_memory_gigabytes=max((fit.peak_memory_gigabytes for fit in fits), default=None),
-        trained_numbers=max((fit.trained_numbers for fit in fits), default=0),
-        stored_numbers=max((fit.stored_numbers for fit in fits), default=0),
+        trained_parameters=max((fit.trained_parameters for fit in fits), default=0),
+        stored_parameters=max((fit.stored_parameters for fit in fits), default=0),
         file_size=max(run.file_size for run in runs),
         normalizer=scores[0].normalizer,
         utterances=scores[0].utterances,

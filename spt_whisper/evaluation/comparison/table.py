@@ -19,8 +19,8 @@ Cell = Callable[[RecipeSummary], str]
 
 _COSTS: dict[str, Cell] = {
     "last loss": lambda row: _optional(row.last_loss, ".4f"),
-    "trained": lambda row: f"{row.trained_numbers:,}",
-    "stored": lambda row: f"{row.stored_numbers:,}",
+    "trained": lambda row: f"{row.trained_parameters:,}",
+    "stored": lambda row: f"{row.stored_parameters:,}",
     "file MB": lambda row: f"{row.file_size / 1e6:.2f}",
     "s / utterance": lambda row: _optional(row.seconds_per_utterance, ".3f"),
     "peak GiB": lambda row: _optional(row.peak_memory_gigabytes, ".2f"),

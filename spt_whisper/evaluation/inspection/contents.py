@@ -24,7 +24,7 @@ class TensorSize:
 
     name: str
     shape: tuple[int, ...]
-    numbers: int
+    parameters: int
     mean_norm: float
     least_norm: float
     largest_norm: float
@@ -36,7 +36,7 @@ class BankRow:
 
     language: str
     tokens: tuple[str, ...]
-    numbers: int
+    parameters: int
     method: str
     utterances: int | None
     hours: float | None
@@ -112,7 +112,7 @@ def _bank_row(bank: Bank, language: str, sounds: Similarity | None) -> BankRow:
     return BankRow(
         language,
         card.language_tokens,
-        (bank.parts.get(language) or bank.prompts[language]).numbers,
+        (bank.parts.get(language) or bank.prompts[language]).parameter_count,
         card.method,
         card.training.get("utterances"),
         card.training.get("hours"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
 _TENSOR_COLUMNS: dict[str, Callable[[TensorSize], str]] = {
     "tensor": lambda size: size.name,
     "shape": lambda size: " x ".join(map(str, size.shape)),
-    "numbers": lambda size: f"{size.numbers:,}",
+    "parameters": lambda size: f"{size.parameters:,}",
     "mean": lambda size: f"{size.mean_norm:.3f}",
     "min": lambda size: f"{size.least_norm:.3f}",
     "max": lambda size: f"{size.largest_norm:.3f}",
@@ -45,7 +45,7 @@ _SLOT_COLUMNS: dict[str, Callable[[VectorReading], str]] = {
 _BANK_COLUMNS: dict[str, Callable[[BankRow], str]] = {
     "language": lambda row: row.language,
     "tokens": lambda row: " ".join(row.tokens),
-    "numbers": lambda row: f"{row.numbers:,}",
+    "parameters": lambda row: f"{row.parameters:,}",
     "method": lambda row: row.method,
     "utterances": lambda row: "-" if row.utterances is None else f"{row.utterances:,}",
     "hours": lambda row: "-" if row.hours is None else f"{row.hours:g}",
@@ -63,7 +63,7 @@ def card_table(prompt: Prompt) -> Table:
         "base": f"{card.base} (weights {card.fingerprint[:12]})",
         "method": card.method,
         "prompt": f"side {config.side}, site {', '.join(config.sites)}, length {config.length}",
-        "numbers": f"{prompt.numbers:,}",
+        "parameters": f"{prompt.parameter_count:,}",
         "languages": ", ".join(card.languages),
         "language tokens": " ".join(card.language_tokens),
         "window": card.windows_text,
@@ -105,7 +105,7 @@ def slot_table(readings: Sequence[VectorReading]) -> Table:
 def bank_table(bank: Bank, rows: Sequence[BankRow]) -> Table:
     """One row a language; the base, which is one for all, is in the title."""
     table = _table(f"{bank.folder}, for {bank.card(bank.languages[0]).base}", _BANK_COLUMNS, rows)
-    shared = f"beside {bank.shared.numbers:,} shared numbers; " if bank.shared else ""
+    shared = f"beside {bank.shared.parameter_count:,} shared parameters; " if bank.shared else ""
     table.caption = (
         f"{shared}utterances and hours are of the run that made it, all its languages together"
     )

@@ -79,8 +79,8 @@ class AdaptedModelLearner(Learner):
         check_nothing_lost(folder, "model", others)
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers are saved."""
+    def stored_parameters(self) -> int:
+        """How many parameters are saved."""
         return sum(parameter.numel() for parameter in self.weights.values())
 
 
@@ -96,6 +96,7 @@ class LoraLearner(AdaptedModelLearner):
         peft_config = PeftLoraConfig(
             r=config.rank,
             lora_alpha=config.alpha,
+            lora_dropout=config.dropout,
             target_modules=rf".*\.({'|'.join(sides)})\.layers\..*\.({names})",
         )
         adapted: Any = get_peft_model(whisper.model, peft_config)
@@ -103,6 +104,16 @@ class LoraLearner(AdaptedModelLearner):
         adapted.active_peft_config.base_model_name_or_path = _name_for_others(whisper)
         super().__init__(whisper, "encoder" in sides)
         self._adapted = [adapted]  # in a list: the model is no part of what is saved here
+        self._dropouts = [
+            m for n, m in adapted.named_modules() if n.endswith("lora_dropout.default")
+        ]
+
+    def train(self, mode: bool = True) -> LoraLearner:
+        """Switches the dropout of the updates, and nothing else of the model."""
+        super().train(mode)
+        for dropout in self._dropouts:
+            dropout.train(mode)
+        return self
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/model`: peft's adapter (`adapter_model.safetensors`), and the card."""
@@ -158,10 +169,10 @@ class FullLearner(AdaptedModelLearner):
         return list(self.weights.values())
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers are saved."""
+    def stored_parameters(self) -> int:
+        """How many parameters are saved."""
         vectors = {} if self.prompt is None else self.prompt.fold().named_tensors()
-        return super().stored_numbers + sum(tensor.numel() for tensor in vectors.values())
+        return super().stored_parameters + sum(tensor.numel() for tensor in vectors.values())
 
 
 class FullWithPromptLearner(FullLearner):

@@ -70,8 +70,8 @@ class LanguagePromptsLearner(Learner):
         return Prompt(prompt.config, prompt.fold(), own, language)
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers the folded prompts hold."""
+    def stored_parameters(self) -> int:
+        """How many parameters the folded prompts hold."""
         folded = [self.prompt_of(language).fold() for language in self.languages]
         return sum(t.numel() for vectors in folded for t in vectors.named_tensors().values())
 

@@ -65,8 +65,8 @@ class LanguageAwareLearner(Learner):
         return folder
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers the bank holds."""
+    def stored_parameters(self) -> int:
+        """How many parameters the bank holds."""
         shared = self.prompt.shared.fold().named_tensors().values()
         parts = [t for language in self.heard for t in self.prompt.part(language).values()]
         return sum(tensor.numel() for tensor in [*shared, *parts])

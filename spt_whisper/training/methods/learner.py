@@ -76,6 +76,7 @@ class Learner(nn.Module):
     artifact: Artifact = "prompt"
     on_encoder: bool  # whether the encoder's states depend on what trains
     learning_rate: float  # the highest, where the recipe names none
+    slot_dropout: float = 0.0  # in runs of many epochs, where the recipe names none
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the vectors of a batch with gradient, one entry of `languages` a row (R = rows, or 1 for all)."""
@@ -94,13 +95,13 @@ class Learner(nn.Module):
         raise NotImplementedError
 
     @property
-    def trained_numbers(self) -> int:
-        """How many numbers train."""
+    def trained_parameters(self) -> int:
+        """How many parameters train."""
         return sum(parameter.numel() for parameter in self.trained())
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers the result holds."""
+    def stored_parameters(self) -> int:
+        """How many parameters the result holds."""
         raise NotImplementedError
 
     def start_digest(self) -> str | None:

@@ -14,6 +14,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.learning_rates import prompt_rate
 from spt_whisper.training.methods.learner import Languages, Learner, Setup
+from spt_whisper.training.slot_dropout import SLOT_DROPOUT
 
 
 class PromptLearner(Learner):
@@ -25,6 +26,7 @@ class PromptLearner(Learner):
         self.prompt = prompt
         self.on_encoder = prompt.config.on_encoder
         self.learning_rate = prompt_rate(prompt.config)
+        self.slot_dropout = SLOT_DROPOUT
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the prompt's vectors, R = 1."""
@@ -39,8 +41,8 @@ class PromptLearner(Learner):
         return Prompt(self.prompt.config, self.prompt.fold(), card)
 
     @property
-    def stored_numbers(self) -> int:
-        """How many numbers the folded prompt holds."""
+    def stored_parameters(self) -> int:
+        """How many parameters the folded prompt holds."""
         return sum(tensor.numel() for tensor in self.prompt.fold().named_tensors().values())
 
 

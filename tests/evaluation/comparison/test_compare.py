@@ -70,7 +70,7 @@ def test_each_recipe_is_fitted_with_each_seed_and_kept(finished: tuple[Path, Com
     ]  # fmt: skip
     stored = [json.loads(path.read_text()) for path in files]
     assert [run["numbers"]["utterances"] for run in stored] == [6] * 4
-    assert [run["numbers"]["trained_numbers"] for run in stored] == [256, 256, 520, 520]
+    assert [run["numbers"]["trained_parameters"] for run in stored] == [256, 256, 520, 520]
     assert [len(run["scores"]["units"]) for run in stored] == [3] * 4
     assert all(run["numbers"]["peak_memory_gigabytes"] > 0 for run in stored)
     assert all(run["file_size"] > 0 for run in stored)
@@ -110,8 +110,13 @@ def test_banks_models_and_bare_whisper_are_scored_and_bare_whisper_once(home: Pa
     methods = {"bank": "language_prompts", "model": "lora", "bare": "zero_shot"}
     named = [NamedRecipe(name, replace(slots, method=method)) for name, method in methods.items()]
     bank, model, bare = compare(named, config(home, seeds=1)).rows
-    assert 0 < bank.stored_numbers < model.stored_numbers
-    assert (bare.seeds, bare.stored_numbers, bare.file_size, bare.last_loss) == ((0,), 0, 0, None)
+    assert 0 < bank.stored_parameters < model.stored_parameters
+    assert (bare.seeds, bare.stored_parameters, bare.file_size, bare.last_loss) == (
+        (0,),
+        0,
+        0,
+        None,
+    )
     again = compare(named[2:], config(home, seeds=3))  # no seed changes what is not fitted
     assert unchanged(again) == [replace(bare, change=None)]
 

@@ -38,14 +38,14 @@ def test_costs_are_means_and_peaks() -> None:
     assert row.last_loss == pytest.approx(0.55)
     assert row.seconds_per_utterance == pytest.approx(0.5)  # 20 s, 8 utterances, 5 epochs
     assert row.peak_memory_gigabytes == 2.5
-    assert (row.trained_numbers, row.stored_numbers, row.file_size) == (1200, 600, 2_500_000)
+    assert (row.trained_parameters, row.stored_parameters, row.file_size) == (1200, 600, 2_500_000)
     assert [str(machine) for machine in row.machines] == ["Test CPU, 2 cores, torch 2.11.0, no GPU"]
 
 
 def test_what_is_not_fitted_has_no_costs_and_one_seed_no_deviation() -> None:
     row = summarize("zero_shot", [stored_run("zero_shot", 0, 5, fitted=False)])
     assert row.last_loss is row.seconds_per_utterance is row.peak_memory_gigabytes is None
-    assert (row.trained_numbers, row.stored_numbers, row.file_size) == (0, 0, 0)
+    assert (row.trained_parameters, row.stored_parameters, row.file_size) == (0, 0, 0)
     assert row.rates["wer"].deviation is None
 
 

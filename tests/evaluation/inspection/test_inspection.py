@@ -97,7 +97,7 @@ def test_norms_are_of_vectors_and_of_single_biases(whisper: FrozenWhisper) -> No
     sizes = tensor_sizes(
         {"decoder.feed_forward.value": value, "decoder.feed_forward.bias": bias, "2-D": value[0]}
     )
-    assert [(size.shape, size.numbers) for size in sizes] == [
+    assert [(size.shape, size.parameters) for size in sizes] == [
         ((2, 2, 32), 128), ((2, 2), 4), ((2, 32), 64),
     ]  # fmt: skip
     norms = [(size.mean_norm, size.least_norm, size.largest_norm) for size in sizes]
@@ -161,7 +161,7 @@ def test_a_bank_is_listed_with_who_sounds_alike(whisper: FrozenWhisper, tmp_path
     assert {language: row.nearest for language, row in rows.items()} == {
         "kk": "ky", "ky": "kk", "qug": "kk",
     }  # fmt: skip
-    assert rows["ky"].numbers == bank.parts["ky"].numbers
+    assert rows["ky"].parameters == bank.parts["ky"].parameter_count
     assert (rows["ky"].tokens, rows["ky"].utterances, rows["ky"].hours) == (("es",), 7, 0.5)
     names = list(stored_tensors(bank))
     assert names[0] == "shared: encoder.feed_forward.key"
