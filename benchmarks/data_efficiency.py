@@ -14,7 +14,7 @@ most 9.5 s).
 
 Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unseen --corpus.subset "[ky, sah, ...]"
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
-and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
+no slot dropout, and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
 greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table and the picture are made
 of these; minutes there are those that were trained on. --epochs sets another end for the minutes that are named: the figures of three
 hours in docs/results.md are of `--minutes 180 --epochs 2`.
@@ -33,6 +33,7 @@ from pathlib import Path
 
 from finished_runs import (
     BEST_LORA,
+    NO_DROPOUT,
     ROOT,
     FinishedRun,
     Settings,
@@ -85,7 +86,7 @@ class Task:
         seed, epochs = str(self.settings["seed"]), self.settings["epochs"]
         flags = [
             *self.scored, "--corpus.dev", "null", "--corpus.limit", str(self.settings["utterances"]), "--corpus.seed", seed,
-            "--seed", seed, "--output", str(self.output), "--resume", "true",
+            "--seed", seed, "--output", str(self.output), "--resume", "true", *NO_DROPOUT,
         ]  # fmt: skip
         return flags if epochs is None else [*flags, "--trainer.max_epochs", str(epochs)]
 

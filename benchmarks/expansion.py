@@ -13,7 +13,7 @@ language). The claims of LAPT (arXiv 2506.21577): Entire SPT 5 %, LAPT 16 % bett
 
 The languages are in two groups, relatives apart. The bank of a group learned 200 utterances of Kichwa and all of the other
 group; then the group's languages are added one after the other by `spt-whisper add-language`. So each language is new
-to its bank, once. All rows have the same site, length, windows, batches and seed, and the package's defaults for the rest: a
+to its bank, once. All rows have the same site, length, windows, batches and seed, no slot dropout, and the package's defaults for the rest: a
 language's token is the one that bare Whisper hears most (LAPT learns its own in its place). Scored greedily on
 all test utterances, normalizer basic.
 
@@ -32,6 +32,7 @@ from pathlib import Path
 
 from expansion_table import print_table
 from finished_runs import (
+    NO_DROPOUT,
     ROOT,
     FinishedRun,
     Settings,
@@ -76,6 +77,7 @@ class Place:
         """Flags of every training command."""
         return [
             "--corpus.dev", "null", "--corpus.max_seconds", LONGEST, "--seed", str(self.settings["seed"]), "--resume", "true",
+            *NO_DROPOUT,
         ]  # fmt: skip
 
     def deciding(self, names: Sequence[str]) -> Place:

@@ -22,6 +22,7 @@ from spt_whisper.training.run_numbers import RunNumbers
 ROOT = Path(__file__).resolve().parent.parent
 Settings = dict[str, Any]  # of a benchmark, as JSON values
 # of docs/results.md
+NO_DROPOUT = ("--optimizer.slot_dropout", "0")  # as the runs in docs/results were trained
 BEST_LORA = ("--method", "lora", "--lora.targets", "feed_forward", "--lora.rank", "10")
 
 
