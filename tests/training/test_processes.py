@@ -64,7 +64,7 @@ def test_two_processes_learn_what_one_learns(method: list[str], home: Path, tmp_
     assert main(["fit", *arguments(home, tmp_path / "one", *method, *ONE)]) == 0
     done = fit_on_two(home, tmp_path / "two", *method)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("numbers") == 1, "more than one process speaks"
+    assert done.stdout.count("parameters") == 1, "more than one process speaks"
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(one) > 12
     assert [name for name, _ in one] == [name for name, _ in two]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
 _TENSOR_COLUMNS: dict[str, Callable[[TensorSize], str]] = {
     "tensor": lambda size: size.name,
     "shape": lambda size: " x ".join(map(str, size.shape)),
-    "parameters": lambda size: f"{size.parameters:,}",
+    "size": lambda size: f"{size.parameters:,}",
     "mean": lambda size: f"{size.mean_norm:.3f}",
     "min": lambda size: f"{size.least_norm:.3f}",
     "max": lambda size: f"{size.largest_norm:.3f}",
@@ -135,7 +135,8 @@ def _table(title: str, columns: dict[str, Callable[..., str]], rows: Sequence[ob
     table = Table(title=_plain(title))
     for heading in columns:
         justify: JustifyMethod = "left" if heading in _TEXT_COLUMNS else "right"
-        table.add_column(heading, justify=justify, overflow="fold")
+        name = heading == "tensor"  # one word, which a reader may want to copy
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=name)
     for row in rows:
         table.add_row(*(_plain(cell(row)) for cell in columns.values()))
     return table
