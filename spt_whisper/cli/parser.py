@@ -38,6 +38,9 @@ _DEVELOPERS_WARNINGS = (
 
 # jsonargparse's help of a flag for each section, which takes a file of that section alone: noise, and so not shown
 _SECTION_FILE = "Path to a configuration file."
+_NO_SUCH_CHOICE = re.compile(
+    r'Parser key "([\w.]+)": Expected a typing\.Literal\[(.+?)\]\. Got value: '
+)
 _TRUTH_FOR_TEXT = re.compile(r"Expected a <class 'str'>\. Got value: (True|False)\b")
 
 # the text below a field of a dataclass is the help of its flag
@@ -53,6 +56,7 @@ class CommandParser(ArgumentParser):
         while cause is not None and not isinstance(cause, InputError):
             cause = cause.__cause__ or cause.__context__
         line = " ".join(str(cause or message).split())
+        line = _NO_SUCH_CHOICE.sub(r"\1: wanted one of \2; found ", line)
         if _TRUTH_FOR_TEXT.search(line):
             line += "; YAML reads no, yes, on and off as true and false: put quotes around them"
         print(f"{self.prog}: {line}; see {self.prog} --help", file=sys.stderr)

@@ -320,3 +320,11 @@ def test_what_yaml_makes_of_a_recipe_is_said(
     (tmp_path / "a.yaml").write_text(recipe)
     assert call("fit", str(tmp_path / "a.yaml")) == 2
     assert said in one_line(capsys.readouterr().err)
+
+
+def test_a_value_that_is_none_of_the_choices_is_named_with_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--corpus.root", "x", "--prompt.side", "both"])
+    assert "prompt.side: wanted one of 'encoder', 'decoder', 'entire'; found both;" in capsys.readouterr().err  # fmt: skip
