@@ -422,7 +422,7 @@ def test_precision_and_device_are_chosen(
     assert written()["a.wav.txt"][0] != first["a.wav.txt"][0]
     capsys.readouterr()
     for flags, said in (
-        (("--precision", "int8"), "['float32', 'bfloat16', 'float16']. Got value: int8"),
+        (("--precision", "int8"), "wanted one of 'float32', 'bfloat16', 'float16'; found int8"),
         (("--device", "abacus"), "device: found 'abacus', which this machine does not have"),
         (("--device", "meta"), "device: found 'meta', which this machine does not have"),
     ):
