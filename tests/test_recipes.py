@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +158,7 @@ def parse(*arguments: str) -> Recipe:
     """The recipe as `fit` builds it."""
     parser = command_parser("fit", "")
     parser.add_class_arguments(Recipe, None)
-    settings = vars(instantiate(parser, arguments))
-    return Recipe(**{setting.name: settings[setting.name] for setting in fields(Recipe)})
+    return Recipe(**vars(instantiate(parser, arguments)))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -21,9 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         "--resume", type=bool, default=False, help="go on from the last checkpoint in the output"
     )
     settings = instantiate(parser, arguments)
-    values = {
-        key: value for key, value in vars(settings).items() if key not in ("config", "resume")
-    }
+    resume = settings.pop("resume")
 
     from rich.console import Console
     from rich.table import Table
@@ -31,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     from spt_whisper.training.expansion import add_language
 
     show_progress()
-    result = add_language(ExpansionConfig(**values), settings.resume)
+    result = add_language(ExpansionConfig(**vars(settings)), resume)
     table = Table("what is older", "SHA-256 before", "SHA-256 after")
     for name, before, after in (
         (f"{result.older_files} files", result.before.files, result.after.files),

@@ -66,8 +66,7 @@ def _recipe(path: str, base: str | None, flags: Sequence[str]) -> Recipe:
     parser.add_class_arguments(Recipe, None)
     files = [path] if base is None else [base, path]
     configs = itertools.chain.from_iterable(("--config", file) for file in files)
-    settings = vars(instantiate(parser, [*configs, *flags]))
-    return Recipe(**{setting.name: settings[setting.name] for setting in fields(Recipe)})
+    return Recipe(**vars(instantiate(parser, [*configs, *flags])))
 
 
 def _report(comparison: Comparison, store: Path) -> int:

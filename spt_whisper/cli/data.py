@@ -72,5 +72,4 @@ def _parse(
     show_progress()
     names = [field.name for field in dataclasses.fields(CorpusConfig)]
     corpus = CorpusConfig(**{name: values.pop(name) for name in names})
-    values.pop("config")
     return settings(corpus=corpus, **values)

@@ -19,9 +19,9 @@ def main(arguments: Sequence[str]) -> int:
         "--prompt", nargs="+", type=str, default=[], help="folders or hub ids of prompts; the page offers each of them",
     )  # fmt: skip
     parser.add_class_arguments(DemoConfig, None, skip={"prompt"})
-    settings = vars(instantiate(parser, arguments))
+    settings = instantiate(parser, arguments)
     show_progress()
-    run(DemoConfig(**{name: value for name, value in settings.items() if name != "config"}))
+    run(DemoConfig(**vars(settings)))
     return 0
 
 

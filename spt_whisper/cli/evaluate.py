@@ -21,8 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(EvaluateConfig, None)
     settings = instantiate(parser, recipe_first(arguments))
     show_progress()
-    values = {key: value for key, value in vars(settings).items() if key != "config"}
-    run(EvaluateConfig(**values))
+    run(EvaluateConfig(**vars(settings)))
     return 0
 
 

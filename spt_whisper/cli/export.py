@@ -17,12 +17,11 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("source", type=str, help="a prompt, a bank, an adapted model, or a Whisper")
     parser.add_class_arguments(ExportConfig, None, skip={"source"})
-    settings = dict(vars(instantiate(parser, arguments)))
-    settings.pop("config")
+    settings = instantiate(parser, arguments)
 
     from spt_whisper.export.formats import export
 
     show_progress()
-    folder = export(ExportConfig(**settings))
+    folder = export(ExportConfig(**vars(settings)))
     print(f"export: {folder}; how to run it: {folder / 'README.md'}")
     return DONE

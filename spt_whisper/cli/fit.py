@@ -27,10 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     from spt_whisper.training.run import fit
 
     show_progress()
-    values = {
-        key: value for key, value in vars(settings).items() if key not in ("config", "resume")
-    }
-    result = fit(Recipe(**values), settings.resume)
+    resume = settings.pop("resume")
+    result = fit(Recipe(**vars(settings)), resume)
     numbers = result.numbers
     Console(markup=False).print(
         f"{result.artifact}: {result.folder} ({numbers.stored_parameters:,} parameters), {numbers.epochs} epochs in "

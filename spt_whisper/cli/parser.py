@@ -148,13 +148,13 @@ def show_progress() -> None:
 
 
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
-    """Parses and builds the dataclasses; a wrong value ends the command with one line."""
+    """Parses and builds the dataclasses, and returns all settings by name; a wrong value ends the command with one line."""
     for action in parser._actions:
         if action.help == _SECTION_FILE:
             action.help = argparse.SUPPRESS
     parsed = parser.parse_args(list(arguments))
     try:
-        return parser.instantiate(parsed)
+        settings = parser.instantiate(parsed)
     except TypeError as error:
         sections = vars(parser.get_defaults()).items()
         empty = [
@@ -165,3 +165,5 @@ def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
         raise InputError(
             f"{empty[0]}: the section is empty; leave it out, or put settings under it"
         ) from error
+    settings.pop("config", None)  # the files are read: nobody asks for their names
+    return settings

@@ -40,9 +40,7 @@ def show(arguments: Sequence[str]) -> int:
         "source", metavar="DIR", type=str, help="a prompt or a bank: a folder or a hub id"
     )
     parser.add_class_arguments(ShowConfig, None, skip={"source"})
-    values = vars(instantiate(parser, arguments))
-    values.pop("config")
-    config = ShowConfig(**values)
+    config = ShowConfig(**vars(instantiate(parser, arguments)))
 
     from spt_whisper.evaluation.inspection.contents import (
         read_prompt_or_bank,

@@ -25,9 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         help="folder of prompts; new and changed ones are taken without a restart",
     )  # fmt: skip
     parser.add_class_arguments(ServeConfig, None, skip={"prompt", "prompts_folder"})
-    settings = dict(vars(instantiate(parser, arguments)))
-    settings.pop("config", None)
-    config = ServeConfig(**settings)
+    config = ServeConfig(**vars(instantiate(parser, arguments)))
     if find_spec("litserve") is None:
         raise InputError("serve: LitServe is not installed; pip install 'spt-whisper[serve]'")
     show_progress()

@@ -53,11 +53,10 @@ def main(arguments: Sequence[str]) -> int:
         "start, end, language and prompt",
     )  # fmt: skip
     parser.add_class_arguments(BulkConfig, "bulk")
-    settings = dict(vars(instantiate(parser, arguments)))
+    settings = instantiate(parser, arguments)
     show_progress()
     engine, manifest, bulk = (settings.pop(name) for name in ("engine", "manifest", "bulk"))
-    settings.pop("config", None)
-    config = TranscribeConfig(**settings)
+    config = TranscribeConfig(**vars(settings))
     if engine == "ray":
         return _run_bulk(config, manifest, bulk)
     if manifest:

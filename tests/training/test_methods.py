@@ -141,9 +141,7 @@ def recipe_of(flags: list[str]) -> Recipe:
     """The recipe that `spt-whisper fit` would build."""
     parser = command_parser("fit", "")
     parser.add_class_arguments(Recipe, None)
-    values = vars(instantiate(parser, flags))
-    values.pop("config")
-    return Recipe(**values)
+    return Recipe(**vars(instantiate(parser, flags)))
 
 
 @pytest.mark.parametrize("method", METHODS)
