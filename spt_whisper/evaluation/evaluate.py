@@ -20,6 +20,7 @@ from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.prompts.base import base_for
+from spt_whisper.prompts.card import MIX
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
 
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """How bare Whisper is asked: the language token (None: what it hears) and the window in seconds."""
+    """How bare Whisper is asked: the language, or several as `zh+en` (None: what it hears), and the window in seconds."""
 
     language: str | None
     window_seconds: float
@@ -160,18 +161,20 @@ class _Scorer:
         processes: int | None = None,
     ) -> SystemScore:
         """Scores Whisper without a prompt."""
-        codes = (way.language,) if way.language else None
+        codes = tuple(way.language.split(MIX)) if way.language else None
         bare = [replace(row, languages=codes) for row in rows]
         return self.score(name, utterances, bare, self.name, way.window_seconds, processes)
 
     def best_zero_shot(self) -> ZeroShot:
         """Returns the way of asking bare Whisper that has the lowest error rate on dev; without a dev part, the first."""
         config, card = self.config, self.card
-        languages = dict.fromkeys([*config.languages, *(card.language_tokens[:1] if card else ())])
+        taught = card.language_tokens if card else ()
+        mix = [MIX.join(taught)] if taught else []  # all at once, as what was learned is asked
+        languages = dict.fromkeys([*config.languages, *mix, *taught[:1]])
         windows = dict.fromkeys(
             [float(WINDOW_SECONDS), *config.windows, *([card.window_seconds] if card else [])]
         )
-        for code in languages:
+        for code in itertools.chain.from_iterable(way.split(MIX) for way in languages):
             self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
         scored = config.split == "dev" or config.corpus.is_one_file

@@ -26,7 +26,8 @@ class EvaluateConfig:
     zero_shot: bool = True
     """Whether bare Whisper is scored beside the prompt."""
     languages: list[str] = field(default_factory=list)
-    """Language tokens for bare Whisper. With a dev part, the best of these, the prompt's and `auto` is taken on dev."""
+    """What bare Whisper is told of the language: one token at a time, or several as zh+en. With a dev part, the best of these, the
+    prompt's tokens and `auto` is taken on dev; without one, the first."""
     windows: list[float] = field(default_factory=list)
     """Windows in seconds for bare Whisper, beside 30 s and the prompt's; the best on dev is taken."""
     dev_limit: int = 40

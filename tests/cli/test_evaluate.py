@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,28 @@ def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
     assert settings["systems"] == {"zero_shot": "language es, window 30 s"}
     assert settings["corpus"]["split"] == "test"
     assert settings["corpus"]["root"] == "test.jsonl"  # no path of this machine
+
+
+def test_bare_whisper_is_asked_with_all_tokens_of_mixed_speech_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", languages=("es+en",))
+    write_model(tmp_path / "model")
+    flags = fit_flags(
+        tmp_path, tmp_path / "run", "--languages", "[es, en]", "--trainer.max_steps", "1"
+    )
+    assert main(["fit", *flags]) == 0
+    prompt = str(tmp_path / "run" / "prompt")
+    config = EvaluateConfig(
+        CorpusConfig(str(corpus)), prompt=prompt, output=str(tmp_path / "out"), resamples=20
+    )
+    with caplog.at_level(logging.INFO, "spt_whisper"):
+        run(config)
+    asked = {line.split(",")[1].split()[-1] for line in caplog.messages if "on dev," in line}
+    assert asked == {"es+en", "es", "auto"}
+    wrong = replace(config, languages=["es+abc"])
+    with pytest.raises(InputError, match="'abc'"):
+        run(wrong)
 
 
 def test_a_split_that_the_corpus_does_not_have_is_one_line(tmp_path: Path) -> None:

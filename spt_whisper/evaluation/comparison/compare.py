@@ -33,6 +33,7 @@ from spt_whisper.evaluation.comparison.run_store import (
 from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.evaluation.comparison.summary import RecipeSummary, summarize
 from spt_whisper.evaluation.settings import EvaluateConfig
+from spt_whisper.prompts.card import MIX
 from spt_whisper.training.recipe import Recipe
 
 if TYPE_CHECKING:  # torch and Lightning, loaded only where something is fitted or scored
@@ -225,7 +226,9 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
     config = EvaluateConfig(
         corpus=recipe.corpus,
         model=recipe.model,
-        languages=codes if isinstance(codes, list) else _tokens_of_corpus(recipe.corpus, codes),
+        languages=_asked(codes)
+        if isinstance(codes, list)
+        else _tokens_of_corpus(recipe.corpus, codes),
         windows=[recipe.longest_window],
         **vars(run.scoring),
     )
@@ -236,6 +239,11 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
     report = evaluate(config)
     (system,) = report.systems
     return run_scores(system, report.normalizer)
+
+
+def _asked(codes: list[str]) -> list[str]:
+    """How bare Whisper is asked where all of `codes` stand in front of every text: by each of them, and by all at once."""
+    return [*codes, MIX.join(codes)] if codes else []
 
 
 def _tokens_of_corpus(corpus: CorpusConfig, codes: Mapping[str, list[str]]) -> list[str]:
