@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import torch
 
@@ -38,6 +38,19 @@ from spt_whisper.whisper.options import DecodingOptions
 
 _POOL_BATCHES = 4  # batches of windows that are read at once: sorted by length, they waste less
 DEFAULT_ACTIVITY = VoiceActivityOptions()
+
+
+class _Settings(TypedDict, total=False):
+    """What `Whisper.transcribe` takes beside audio, for its overloads."""
+
+    prompt: Prompt | Sequence[Prompt | None] | None
+    language: str | Sequence[str | None] | None
+    bank: Bank | None
+    options: DecodingOptions | None
+    window_seconds: float | None
+    batch_size: int
+    voice_activity: VoiceActivityOptions | None
+    on_audio: OnAudio | None
 
 
 class Whisper:
@@ -74,10 +87,12 @@ class Whisper:
         return cls(FrozenWhisper.from_pretrained(name, device, dtype or torch.float32))
 
     @overload
-    def transcribe(self, audio: Audio, **settings: Any) -> Transcript: ...
+    def transcribe(self, audio: Audio, **settings: Unpack[_Settings]) -> Transcript: ...
     @overload
     def transcribe(
-        self, audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...], **settings: Any
+        self,
+        audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...],
+        **settings: Unpack[_Settings],
     ) -> list[Transcript]: ...
     def transcribe(
         self,
@@ -86,16 +101,27 @@ class Whisper:
         prompt: Prompt | Sequence[Prompt | None] | None = None,
         language: str | Sequence[str | None] | None = None,
         bank: Bank | None = None,
-        **settings: Any,
+        options: DecodingOptions | None = None,
+        window_seconds: float | None = None,
+        batch_size: int = 8,
+        voice_activity: VoiceActivityOptions | None = DEFAULT_ACTIVITY,
+        on_audio: OnAudio | None = None,
     ) -> Transcript | list[Transcript]:
         """Transcribes audio of any length.
 
         Args:
             audio: a path or a 16 kHz mono waveform (samples,), or several.
             prompt: one for all, or for each its own (None: bare Whisper).
-            language: Whisper code, one for all or for each; by default the prompt's, else detected in each window.
-            bank: each window gets the prompt of the bank's language that it sounds like, or none; no language beside it.
-            settings: of `transcribe_many`.
+            language: one for all or for each, as the prompt's corpus or the bank names it, or a Whisper code; several as
+                `zh+en`. By default the prompt's, else detected in each window.
+            bank: gives the prompt of `language`; where that is left out, each window gets the prompt of the bank's language
+                that it sounds like, or none.
+            options: how to decode; segments have times of their own with `DecodingOptions(timestamps=True)`, and words with
+                `word_timestamps` too.
+            window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
+            batch_size: windows decoded together.
+            voice_activity: what counts as speech; only speech is decoded. None: everything is.
+            on_audio: is told the seconds of audio that have just been done, batch by batch.
 
         Returns:
             A transcript, or a list where several were given.
@@ -108,11 +134,13 @@ class Whisper:
         prompts = _for_each(prompt, len(names), "prompt")
         languages = _for_each(language, len(names), "language")
         requests = [
-            Request(item, own_prompt, code, None if own_prompt else bank)
+            _request(item, own_prompt, code, None if own_prompt else bank)
             for item, own_prompt, code in zip(names, prompts, languages, strict=True)
         ]
         transcripts = []
-        for found in self.transcribe_many(requests, **settings):
+        for found in self.transcribe_many(
+            requests, options, window_seconds, batch_size, voice_activity, on_audio
+        ):
             if isinstance(found, InputError):
                 raise found
             transcripts.append(found)
@@ -182,9 +210,9 @@ class Whisper:
     ) -> Iterator[Segment]:
         """Transcribes one recording and yields its segments in order, a few batches of windows at a time.
 
-        Arguments and errors are those of `transcribe` and `transcribe_many`.
+        Arguments and errors are those of `transcribe`.
         """
-        request, count = Request(audio, prompt, language, bank), AudioCount(None)
+        request, count = _request(audio, prompt, language, bank), AudioCount(None)
         events = itertools.chain.from_iterable(
             self._events([request], options, window_seconds, batch_size, voice_activity, count)
         )
@@ -283,6 +311,17 @@ class Whisper:
             for code in request.codes or ():
                 self.frozen.tokens.language(code)
             yield request
+
+
+def _request(
+    audio: Audio, prompt: Prompt | None, language: str | None, bank: Bank | None
+) -> Request:
+    """What a caller asks for who calls a language as its corpus does."""
+    if bank is not None and prompt is None and language is not None:
+        prompt, bank = bank.prompt(language), None
+    if prompt is not None and language is not None:
+        language = prompt.card.code_of(language)
+    return Request(audio, prompt, language, bank)
 
 
 def _check_batch_size(size: int) -> None:

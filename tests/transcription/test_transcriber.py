@@ -269,7 +269,23 @@ def test_a_bank_in_windows_that_are_asked_for(whisper: Whisper, bank: Bank) -> N
     assert [(s.start, s.end) for s in routed.segments] == [(0.0, 4.0)]
     assert kept.text == whisper.transcribe(other, **settings).text
     with pytest.raises(InputError, match="language it: found a bank beside it"):
-        whisper.transcribe(other, bank=bank, language="it", **settings)
+        list(whisper.transcribe_many([Request(other, language="it", bank=bank)]))
+
+
+def test_a_language_may_be_called_as_its_corpus_or_its_bank_calls_it(
+    whisper: Whisper, bank: Bank
+) -> None:
+    prompt = bank.prompt("qug")
+    named = whisper.transcribe(noise(4.0, 0), prompt=prompt, **SETTINGS)
+    for found in (
+        whisper.transcribe(noise(4.0, 0), prompt=prompt, language="qug", **SETTINGS),
+        whisper.transcribe(noise(4.0, 0), bank=bank, language="qug", **SETTINGS),
+    ):
+        assert found == named
+    streamed = whisper.transcribe_stream(noise(4.0, 0), bank=bank, language="qug", **SETTINGS)
+    assert tuple(streamed) == named.segments
+    with pytest.raises(InputError, match="no language 'it'"):
+        whisper.transcribe(noise(4.0, 0), bank=bank, language="it", **SETTINGS)
 
 
 def test_speech_is_listened_for_once(
