@@ -27,7 +27,7 @@ def cluster() -> Iterator[None]:
     """
     if importlib.util.find_spec("ray") is None:
         raise InputError(
-            "--engine ray: ray is not installed; run: pip install 'spt-whisper[ray]', or leave --engine out"
+            "--engine ray: ray is not installed; pip install '.[ray]' in the clone, or leave --engine out"
         )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what users must see is raised

@@ -36,7 +36,7 @@ def run(config: DemoConfig) -> None:
             from spt_whisper.demo.server import listen, page_app, serve
         except ModuleNotFoundError as error:
             raise InputError(
-                f"demo: {error.name} is not installed; pip install 'spt-whisper[demo]'"
+                f"demo: {error.name} is not installed; pip install '.[demo]' in the clone"
             ) from error
         from spt_whisper.demo.choices import read_choices
         from spt_whisper.demo.comparison import load_comparer

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(ServeConfig, None, skip={"prompt", "prompts_folder"})
     config = ServeConfig(**vars(instantiate(parser, arguments)))
     if find_spec("litserve") is None:
-        raise InputError("serve: LitServe is not installed; pip install 'spt-whisper[serve]'")
+        raise InputError("serve: LitServe is not installed; pip install '.[serve]' in the clone")
     show_progress()
     from spt_whisper.serving.server import serve
 

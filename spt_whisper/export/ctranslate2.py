@@ -26,7 +26,7 @@ def write_folder(source: Source, config: ExportConfig, folder: Path) -> None:
         converters = importlib.import_module("ctranslate2.converters")
     except ImportError as error:
         raise InputError(
-            "format ctranslate2: the package is not installed; pip install 'spt-whisper[export]'"
+            "format ctranslate2: the package is not installed; pip install '.[export]' in the clone"
         ) from error
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         write_checkpoint(source, replace(config, precision="float32"), Path(temporary))
@@ -43,7 +43,7 @@ def usage(source: Source, config: ExportConfig) -> str:
     soft = source.vectors.decoder.language is not None
     unwritten = [*([f'*(f"<|prompt{{n}}|>" for n in range({count}))'] if count else [])]
     unwritten += [f'"<|{code}|>"' for code in codes if soft]
-    how = ['"speech.wav"', *([f'language="{codes[0]}"'] if codes else [])]
+    how = ["audio", *([f'language="{codes[0]}"'] if codes else [])]
     lines = ""
     if len(codes) > 1:
         lines += (
@@ -63,9 +63,11 @@ def usage(source: Source, config: ExportConfig) -> str:
     if never != ["-1"]:
         how += [f"suppress_tokens=[{', '.join(never)}]"]
     return (
-        "from faster_whisper import WhisperModel\n\n"
+        "import numpy as np\nfrom faster_whisper import WhisperModel, decode_audio\n\n"
         'model = WhisperModel("THIS FOLDER", compute_type="default")  # the export\'s own, where the device has it\n'
         f"{lines}"
+        'audio = decode_audio("speech.wav")\n'
+        "audio = np.pad(audio, (0, max(0, 480_000 - len(audio))))  # to 30 s of silence, as Whisper was trained\n"
         f"segments, _ = model.transcribe({', '.join(how)})\n"
         'print("".join(segment.text for segment in segments))\n'
     )

@@ -43,7 +43,7 @@ def write_graphs(source: Source, config: ExportConfig, folder: Path) -> None:
     missing = [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]
     if missing:
         raise InputError(
-            f"format onnx: {' and '.join(missing)} not installed; pip install 'spt-whisper[export]'"
+            f"format onnx: {' and '.join(missing)} not installed; pip install '.[export]' in the clone"
         )
     if config.language_tokens is not None:
         raise InputError(

@@ -127,7 +127,7 @@ def _session(path: Path) -> Any:
         runtime = importlib.import_module("onnxruntime")
     except ImportError as error:
         raise InputError(
-            f"model {path.parent}: onnxruntime is not installed; pip install 'spt-whisper[export]'"
+            f"model {path.parent}: onnxruntime is not installed; pip install '.[export]' in the clone"
         ) from error
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

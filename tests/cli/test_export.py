@@ -37,7 +37,7 @@ def test_an_export_transcribes_as_its_prompt_does(
     prompt: str, form: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for package in {"ctranslate2": ["ctranslate2"], "onnx": ["onnx", "onnxscript"]}.get(form, []):
-        pytest.importorskip(package, reason="pip install 'spt-whisper[export]'")
+        pytest.importorskip(package, reason="pip install '.[export]' in the clone")
     output = str(tmp_path / "out")
     assert call("export", str(home / prompt), "--format", form, "--output", output) == 0
     assert f"export: {output}" in capsys.readouterr().out

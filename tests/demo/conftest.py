@@ -34,7 +34,7 @@ class Served:
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The page at a free port, with two prompts; takes audio of at most 12 s and 1 MB."""
-    pytest.importorskip("gradio", reason="the demo needs pip install 'spt-whisper[demo]'")
+    pytest.importorskip("gradio", reason="the demo needs pip install '.[demo]' in the clone")
     folder = tmp_path_factory.mktemp("demo")
     (folder / "tmp").mkdir()
     write_model(folder / "model", seed=3)

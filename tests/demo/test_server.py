@@ -92,7 +92,7 @@ def test_the_browser_is_told_to_ask_nobody_else(served: Served) -> None:
 
 
 def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("gradio", reason="the demo needs pip install 'spt-whisper[demo]'")
+    pytest.importorskip("gradio", reason="the demo needs pip install '.[demo]' in the clone")
     with socket.create_server(("127.0.0.1", 0)) as other:  # the model is not even loaded
         port = other.getsockname()[1]
         assert call("demo", "--port", str(port)) == 2
@@ -109,5 +109,5 @@ def test_a_missing_gradio_is_one_line(
         monkeypatch.delitem(sys.modules, name)
     assert call("demo") == 2
     assert one_line(capsys.readouterr().err) == (
-        "spt-whisper demo: demo: gradio is not installed; pip install 'spt-whisper[demo]'"
+        "spt-whisper demo: demo: gradio is not installed; pip install '.[demo]' in the clone"
     )

@@ -16,7 +16,7 @@ from spt_whisper.whisper.options import single_pass
 from tests.export.exported import FOLDING, exported, noise, random_prompt, tiny_on_disk
 from tests.tiny_model import SPECIAL, tiny_tokenizer
 
-engine = pytest.importorskip("ctranslate2", reason="pip install 'spt-whisper[export]'")
+engine = pytest.importorskip("ctranslate2", reason="pip install '.[export]' in the clone")
 LENGTH = 12  # tokens
 
 

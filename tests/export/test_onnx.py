@@ -19,7 +19,7 @@ from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.export.exported import exported, noise, random_prompt, tiny_on_disk
 
 for needed in ("onnx", "onnxruntime", "onnxscript"):
-    pytest.importorskip(needed, reason="pip install 'spt-whisper[export]'")
+    pytest.importorskip(needed, reason="pip install '.[export]' in the clone")
 
 pytestmark = pytest.mark.slow  # tracing a graph takes five seconds
 SHORT = {"tokens_per_second": 4.0, "extra_tokens": 8}

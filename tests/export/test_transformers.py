@@ -273,7 +273,7 @@ def test_what_lies_in_an_export_is_not_lost(
     form: str, own: str, whisper: FrozenWhisper, tmp_path: Path
 ) -> None:
     for needed in {"ctranslate2": ["ctranslate2"], "onnx": ["onnxscript"]}.get(form, []):
-        pytest.importorskip(needed, reason="pip install 'spt-whisper[export]'")
+        pytest.importorskip(needed, reason="pip install '.[export]' in the clone")
     prompt = random_prompt(whisper, tmp_path / "prompt", "feed_forward")
     folder = exported(prompt, form, tmp_path / "out")
     exported(prompt, "transformers", folder)
