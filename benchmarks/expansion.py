@@ -7,6 +7,7 @@ language). The claims of LAPT (arXiv 2506.21577): Entire SPT 5 %, LAPT 16 % bett
 
 | row | what trains on a language's own utterances |
 | --- | --- |
+| bare | nothing: Whisper as it is, with the language token and window that are best on dev |
 | decoder | Decoder SPT: a prompt in the decoder |
 | entire | Entire SPT: a prompt on both sides |
 | lapt_decoder, lapt_entire | its part of a LAPT bank on the same sides, whose shared vectors are frozen |
@@ -40,6 +41,7 @@ from finished_runs import (
     once,
     read_run,
     score,
+    score_bare,
     spt_whisper,
 )
 
@@ -58,6 +60,7 @@ BANK_LIMIT = "200"  # utterances of Kichwa; the other languages have fewer
 WINDOWS = "[5, 10.5]"  # seconds; the longest utterance has 10.46
 LONGEST = "10.5"
 BASELINE = "decoder"
+NOTHING_TRAINED = RunNumbers(0.0, 0, None, 0.0, 0, 0, 0)
 OWN = ("model", "site", "length", "epochs", "seed")  # the settings that decide a prompt
 IN_BANK = (*OWN, "bank_epochs")  # and a part
 
@@ -113,6 +116,16 @@ class Place:
 def end(epochs: int | None) -> list[str]:
     """Returns the flag that ends training; None: where the package's default does."""
     return [] if epochs is None else ["--trainer.max_epochs", str(epochs)]
+
+
+def bare(row: str, side: str, language: str, place: Place) -> FinishedRun:
+    """Scores Whisper as it is; it is tried with the token that prompts of the language have, too."""
+    decoder = place.result(BASELINE, language)
+    tokens = read_run(decoder).tokens if decoder.is_file() else ()
+    report = place.folder(row, language) / "report.json"
+    ways = ("--languages", f"[{', '.join(tokens)}]", "--windows", f"[{LONGEST}]")
+    scores = score_bare(place.model, report, *place.corpus(language), *ways)
+    return FinishedRun(row, language, place.settings, NOTHING_TRAINED, 0.0, scores, tokens)
 
 
 def own_prompt(row: str, side: str, language: str, place: Place) -> FinishedRun:
@@ -175,6 +188,7 @@ class Row:
 
 
 ROWS = {
+    "bare": Row("none", bare, ("model", "site", "seed")),  # the last two name its file
     "decoder": Row("decoder", own_prompt, OWN),
     "entire": Row("entire", own_prompt, OWN),
     "lapt_decoder": Row("decoder", added_part, IN_BANK),

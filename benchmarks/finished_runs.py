@@ -62,9 +62,16 @@ def folder_name(settings: Settings) -> str:
 
 def score(kind: str, folder: Path, report: Path, *corpus: str) -> RunScores:
     """Scores a prompt, bank or model greedily on a test part, by `spt-whisper evaluate`."""
-    spt_whisper(
-        "evaluate", *corpus, "--zero_shot", "false", f"--{kind}", str(folder), "--output", str(report),
-    )  # fmt: skip
+    return _evaluated(report, *corpus, "--zero_shot", "false", f"--{kind}", str(folder))
+
+
+def score_bare(model: str, report: Path, *flags: str) -> RunScores:
+    """Scores bare Whisper, asked in the way that is best on dev; flags are those of the corpus and of the ways."""
+    return _evaluated(report, *flags, "--model", model)
+
+
+def _evaluated(report: Path, *flags: str) -> RunScores:
+    spt_whisper("evaluate", *flags, "--output", str(report))
     found = Report.read(report)
     return run_scores(found.systems[0], found.normalizer)
 
