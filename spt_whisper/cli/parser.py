@@ -147,12 +147,21 @@ def show_progress() -> None:
     disable_progress_bar()
 
 
+def _at_home(value: Any) -> Any:
+    """A path below `~` in full, as a shell would give it: of what stands in YAML or behind = it knows nothing."""
+    if isinstance(value, list):
+        return [_at_home(one) for one in value]
+    return str(Path(value).expanduser()) if isinstance(value, str) and value[:2] == "~/" else value
+
+
 def instantiate(parser: ArgumentParser, arguments: Sequence[str]) -> Any:
     """Parses and builds the dataclasses, and returns all settings by name; a wrong value ends the command with one line."""
     for action in parser._actions:
         if action.help == _SECTION_FILE:
             action.help = argparse.SUPPRESS
     parsed = parser.parse_args(list(arguments))
+    for name, value in parsed.items():
+        parsed[name] = _at_home(value)
     try:
         settings = parser.instantiate(parsed)
     except TypeError as error:

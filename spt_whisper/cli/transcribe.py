@@ -15,6 +15,7 @@ from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.cli.progress import audio_progress
 from spt_whisper.cli.signals import EndingSignals, ending_signals
 from spt_whisper.errors import InputError, TerminatedError
+from spt_whisper.prompts.card import MIX
 from spt_whisper.transcription.files import AudioFile, find_audio
 from spt_whisper.transcription.finished import RECORDS, Finished, work_digest
 from spt_whisper.transcription.settings import TranscribeConfig
@@ -108,8 +109,9 @@ def run(config: TranscribeConfig) -> int:
     name = base_for(config.model, attached.prompts)
     whisper = Whisper.from_pretrained(name, config.device, dtype_of(config.precision))
     attached.check(whisper.frozen)
-    if code := _code(attached, config):
-        whisper.frozen.tokens.language(code)
+    for code in (_code(attached, config) or "").split(MIX):
+        if code:
+            whisper.frozen.tokens.language(code)
     tally = _Tally(len(files))
     try:
         with ending_signals() as signals, naming_shortage("decoding", _LESS_MEMORY):

@@ -24,11 +24,17 @@ class Row:
     # Whisper codes; None: the prompt's, else what Whisper hears
     languages: tuple[str, ...] | None = None
     heard: Heard | None = None  # in the same window, where somebody has listened already
+    speech_until: float | None = None  # seconds; None: to its end
 
     @property
     def seconds(self) -> float:
         """How long the audio is."""
         return self.waveform.shape[0] / SAMPLE_RATE
+
+    @property
+    def speech_seconds(self) -> float:
+        """Where its last speech ends, as far as that is known."""
+        return self.seconds if self.speech_until is None else self.speech_until
 
 
 @dataclass(frozen=True)

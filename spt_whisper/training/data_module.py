@@ -109,14 +109,15 @@ class SpeechDataModule(lightning.LightningDataModule):
                 )
         if state_dict["digest"] != own["digest"]:
             raise InputError(
-                "resume: the training utterances are other ones than before; restore them, or start anew with another output"
+                "resume: the training utterances are other ones than before, or have windows of another length; restore them, "
+                "or start anew with another output"
             )
         self.epoch, self.done = state_dict["epoch"], state_dict["done"]
 
     def _learned_from(self) -> dict[str, Any]:
         """On which the order of batches and the learning rate of each step depend."""
         assert self.trainer is not None
-        names = "\n".join(example.utterance.id for example in self.train)
+        names = "\n".join(f"{example.utterance.id} {example.window:g}" for example in self.train)
         return {
             "utterances": len(self.train),
             "digest": hashlib.sha256(names.encode()).hexdigest(),

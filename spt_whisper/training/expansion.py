@@ -30,6 +30,8 @@ from spt_whisper.training.run import check_start, make_card, train
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
 
+IDENTITY_FILE = "addition.json"  # in the output: what its checkpoints belong to
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -79,6 +81,8 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     addition = start_of(config, recipe, parts, bank, form)
     learner = addition.learner
     start = learner.start_digest()
+    if checkpoint is None:
+        _start_anew(Path(recipe.output), _identity(config, recipe, like))
     numbers = train(recipe, parts, learner, checkpoint)
     card = make_card(recipe, parts, numbers, whisper.fingerprint, start)
     folder = bank.add(addition.member(card))
@@ -98,23 +102,26 @@ def _first_checkpoint(
     config: ExpansionConfig, recipe: Recipe, like: Prompt, resume: bool
 ) -> Path | None:
     """Where the addition goes on; never from one that was trained over other shared vectors, or from another start."""
-    path = Path(recipe.output) / "addition.json"
-    own = {
-        "method": recipe.method,
-        "init": config.init,
-        "like": digest_tensors(like.vectors.named_tensors()),
-    }
+    path, own = Path(recipe.output) / IDENTITY_FILE, _identity(config, recipe, like)
     same = path.is_file() and json.loads(path.read_text(encoding="utf-8")) == own
     checkpoint = first_checkpoint(recipe, resume) if same or resume else None
-    if checkpoint is None:
-        # an older addition's go first: killed here, the next call must not resume from them
-        shutil.rmtree(path.parent / CHECKPOINTS, ignore_errors=True)
-        write_text(path, json.dumps(own) + "\n")
-    elif not same:
+    if checkpoint is not None and not same:
         raise InputError(
             f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
         )
     return checkpoint
+
+
+def _identity(config: ExpansionConfig, recipe: Recipe, like: Prompt) -> dict[str, str]:
+    """What an addition is trained over, and from where."""
+    shared = digest_tensors(like.vectors.named_tensors())
+    return {"method": recipe.method, "init": config.init, "like": shared}
+
+
+def _start_anew(output: Path, identity: dict[str, str]) -> None:
+    """Removes an older addition's checkpoints, and only then names the new one: killed between, nothing resumes from them."""
+    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    write_text(output / IDENTITY_FILE, json.dumps(identity) + "\n")
 
 
 def _evidence(

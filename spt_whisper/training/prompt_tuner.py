@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -205,5 +206,5 @@ class PromptTuner(lightning.LightningModule):
 
 def _epochs(trainer: lightning.Trainer) -> float:
     """How often a run meets each utterance, by epochs or by steps, whichever ends it."""
-    steps = int(trainer.estimated_stepping_batches) * trainer.accumulate_grad_batches
-    return steps / int(trainer.num_training_batches)
+    an_epoch = math.ceil(int(trainer.num_training_batches) / trainer.accumulate_grad_batches)
+    return int(trainer.estimated_stepping_batches) / an_epoch

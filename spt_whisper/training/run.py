@@ -56,6 +56,7 @@ _LESS_MEMORY = (
 _NEVER_WATCHED = (
     "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
 )
+_INTERVAL = "val_check_interval"  # in Lightning's words where an epoch has fewer batches
 _OF_A_WORKER = "Caught "  # the opening of errors in a loader's process
 _SEEN = 0.01  # share of the texts from which on a sign is more than a slip
 _LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
@@ -195,7 +196,9 @@ def train(
         trainer.fit(tuner, data, ckpt_path=checkpoint, weights_only=True)
     leave_to_first(trainer)
     if recipe.early_stopping is not None:
-        best = torch.load(output / CHECKPOINTS / f"{BEST}.ckpt", weights_only=True)
+        best = torch.load(
+            output / CHECKPOINTS / f"{BEST}.ckpt", map_location="cpu", weights_only=True
+        )
         tuner.load_state_dict(best["state_dict"])
     return watch.numbers(trainer, learner, len(parts.train))
 
@@ -213,16 +216,22 @@ def _naming_faults() -> Iterator[None]:
         raise InputError(told.rpartition(f"{type(error).__name__}: ")[2]) from error
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    except RuntimeError as error:
-        if _NEVER_WATCHED not in str(error):
+    except (RuntimeError, ValueError) as error:
+        line = _line_for(" ".join(str(error).split()))
+        if line is None:
             raise
-        raise InputError(
-            "early_stopping: the run ended before its first pass over dev; raise trainer.max_steps, or leave early_stopping out"
-        ) from error
+        raise InputError(line) from error
     except SystemExit as end:
         if end.code == _LIGHTNINGS_INTERRUPT:
             raise KeyboardInterrupt from end
         raise
+
+
+def _line_for(said: str) -> str | None:
+    """What Lightning means; None where it is no fault of the user's."""
+    if _NEVER_WATCHED in said:
+        return "early_stopping: the run ended before its first pass over dev; raise trainer.max_steps, or leave early_stopping out"
+    return f"trainer: {said}" if _INTERVAL in said else None
 
 
 def make_card(

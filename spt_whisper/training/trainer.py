@@ -31,6 +31,9 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 # Where the recipe names no end: so many epochs, and more where these make fewer updates than a prompt needs
 _EPOCHS, _UPDATES, _MOST_EPOCHS = 5, 500, 40
 
+# settings whose null says something to Lightning: no clipping; batches are counted, not epochs. Elsewhere it is our default
+_NULL_MEANS = {"gradient_clip_val", "check_val_every_n_epoch"}
+
 _RESERVED = {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"}
 
 _STRATEGIES = ("auto", "ddp")
@@ -86,7 +89,7 @@ def build_trainer(
     ]
     settings = {
         "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe),
-        **{name: value for name, value in recipe.trainer.items() if value is not None},
+        **{name: value for name, value in recipe.trainer.items() if value is not None or name in _NULL_MEANS},
     }  # fmt: skip
     _check(settings)
     kept = callbacks(output / CHECKPOINTS, recipe.early_stopping, recipe.checkpoint_minutes)

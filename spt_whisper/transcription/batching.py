@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.engines.engine import Engine, Row, RowResult
+from spt_whisper.transcription.unfinished import decode_to_the_end
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.tokens import Tokens
 
 
 def window_of(row: Row, preferred: Sequence[float] = ()) -> float:
@@ -40,6 +42,7 @@ def batches(
 
 def decode_batches(
     engine: Engine,
+    tokens: Tokens,
     rows: Sequence[Row],
     options: DecodingOptions,
     preferred: Sequence[float],
@@ -49,6 +52,7 @@ def decode_batches(
 
     Args:
         engine: what decodes.
+        tokens: Whisper's.
         rows: audio, with or without prompts.
         options: how to decode.
         preferred: windows in seconds, see `window_of`.
@@ -56,5 +60,5 @@ def decode_batches(
     """
     windows = [window_of(row, preferred) for row in rows]
     for window, members in batches(rows, windows, size):
-        found = engine.decode_batch([rows[index] for index in members], window, options)
+        found = decode_to_the_end(engine, tokens, [rows[i] for i in members], window, options)
         yield dict(zip(members, found, strict=True))

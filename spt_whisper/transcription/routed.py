@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spt_whisper.engines.engine import Engine, Row
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.batching import batches, window_of
 from spt_whisper.transcription.pieces import Piece, recut
 
@@ -44,8 +45,7 @@ class PieceRouter:
         return known + self._as_heard([p for p in pieces if p.request.bank is not None], size)
 
     def _as_asked(self, piece: Piece) -> PromptedPiece:
-        row = Row(piece.window.waveform, piece.request.prompt, piece.request.codes)
-        return PromptedPiece(piece, row)
+        return PromptedPiece(piece, _row(piece, piece.request.prompt, piece.request.codes))
 
     def _as_heard(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:
         rows = [Row(piece.window.waveform) for piece in pieces]
@@ -58,12 +58,12 @@ class PieceRouter:
                 bank, router = self._router(piece)
                 (route,) = router.route(own.log_posterior[None], own.state[None])
                 if route.language is None:
-                    row = Row(piece.window.waveform, None, (own.language,), own)
+                    row = replace(_row(piece, None, (own.language,)), heard=own)
                     found.append(PromptedPiece(piece, row, route.confidence))
                     continue
                 prompt = bank.prompt(route.language)
                 found += [
-                    PromptedPiece(part, Row(part.window.waveform, prompt), route.confidence)
+                    PromptedPiece(part, _row(part, prompt), route.confidence)
                     for part in recut(piece, max(self.preferred or prompt.card.windows))
                 ]
         return found
@@ -76,3 +76,9 @@ class PieceRouter:
         if id(bank) not in self._routers:
             self._routers[id(bank)] = (bank, Router.from_bank(bank))
         return self._routers[id(bank)]
+
+
+def _row(piece: Piece, prompt: Prompt | None, languages: tuple[str, ...] | None = None) -> Row:
+    """What an engine decodes of a piece."""
+    window = piece.window
+    return Row(window.waveform, prompt, languages, speech_until=window.speech_seconds)

@@ -265,7 +265,8 @@ class Whisper:
         """
         _check_batch_size(batch_size)
         preferred, results = self._preferred(window_seconds), dict[int, RowResult]()
-        for found in decode_batches(self.engine, rows, options, preferred, batch_size):
+        tokens = self.frozen.tokens
+        for found in decode_batches(self.engine, tokens, rows, options, preferred, batch_size):
             results |= found
         return [results[index] for index in range(len(rows))]
 
@@ -300,7 +301,7 @@ class Whisper:
             rows, on_rows = [own.row for own in prompted], count.of_rows(prompted)
             ends = DueEnds(pool, prompted, count.end)
             yield [*ends.after([])]
-            for found in decode_batches(self.engine, rows, options, preferred, batch_size):
+            for found in decode_batches(self.engine, tokens, rows, options, preferred, batch_size):
                 on_rows(list(found))
                 written = written_in(found, prompted, first, tokens)
                 yield [*written, *ends.after(written)]

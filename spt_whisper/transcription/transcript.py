@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 
+from spt_whisper.text.scripts import CHARACTERS_PER_WORD, script_of
 from spt_whisper.whisper.words import AlignedWord
 
 
@@ -39,5 +41,11 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """All segments in one line."""
-        return " ".join(segment.text.strip() for segment in self.segments).strip()
+        """All segments in one line; no blank stands between two in scripts that have none."""
+        texts = [text for segment in self.segments if (text := segment.text.strip())]
+        blanks = ["" if _unspaced(*pair) else " " for pair in pairwise(texts)]
+        return "".join(chain.from_iterable(zip(texts, [*blanks, ""], strict=True))) if texts else ""
+
+
+def _unspaced(before: str, after: str) -> bool:
+    return {script_of(before[::-1]), script_of(after)} <= CHARACTERS_PER_WORD.keys()

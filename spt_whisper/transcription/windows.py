@@ -49,6 +49,12 @@ class SpeechWindow:
         """Seconds from the start of the recording."""
         return self.start + self.seconds
 
+    @property
+    def speech_seconds(self) -> float:
+        """Where its last speech ends, in seconds from its start."""
+        frames = int(np.flatnonzero(self.activity[:, 1])[-1]) + 1
+        return min(frames * FRAME_SAMPLES / SAMPLE_RATE, self.seconds)
+
     def cut_again(self, longest_seconds: float) -> Iterator[SpeechWindow]:
         """Yields the same speech in windows of at most `longest_seconds`; what is speech is not asked again."""
         samples = self.waveform.split(FRAME_SAMPLES)

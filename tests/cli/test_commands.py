@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from spt_whisper.cli import COMMANDS, main
-from tests.tiny_corpus import write_corpus, write_home, write_model
+from spt_whisper.cli.parser import command_parser, instantiate
+from spt_whisper.training.recipe import Recipe
+from tests.tiny_corpus import fit_flags, write_corpus, write_home, write_model
 
 
 @pytest.fixture(scope="module")
@@ -328,3 +330,20 @@ def test_a_value_that_is_none_of_the_choices_is_named_with_them(
     with pytest.raises(SystemExit):
         main(["fit", "--corpus.root", "x", "--prompt.side", "both"])
     assert "prompt.side: wanted one of 'encoder', 'decoder', 'entire'; found both;" in capsys.readouterr().err  # fmt: skip
+
+
+def test_a_path_below_the_home_folder_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/rosa")
+    parser = command_parser("fit", "")
+    parser.add_class_arguments(Recipe, None)
+    settings = instantiate(parser, ["--output=~/runs/x", "--corpus.root=~/c", "--model=~a"])
+    assert (settings.output, settings.corpus.root) == ("/home/rosa/runs/x", "/home/rosa/c")
+    assert settings.model == "~a"
+
+
+def test_a_pass_over_dev_that_never_comes_is_one_line(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = fit_flags(home, tmp_path / "run", "--trainer.val_check_interval", "500")
+    assert call("fit", *flags) == 2
+    assert "`val_check_interval` (500) must be less" in one_line(capsys.readouterr().err)

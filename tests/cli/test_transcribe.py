@@ -462,3 +462,14 @@ def test_progress_is_for_a_terminal_alone(
     assert "100%" in bar
     assert "left" in bar
     assert capsys.readouterr().out == plain.out
+
+
+def test_several_languages_may_be_named(
+    talks: Path, transcribe: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = ("talks/a.wav", "--format", "json", "--output", "out", "--voice_activity", "null")
+    assert transcribe(*talk, "--language", "zh+en") == 0
+    found = json.loads(Path("out/a.wav.json").read_text(encoding="utf-8"))
+    assert found["segments"][0]["languages"] == ["zh", "en"]
+    assert transcribe(*talk, "--language", "zh+xx") == 2
+    assert "language 'xx'" in one_line(capsys.readouterr().err)

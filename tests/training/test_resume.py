@@ -143,6 +143,9 @@ def test_a_language_does_not_go_on_over_another_bank(
     assert not (banks[1] / "cv").exists()
     with pytest.raises(InputError, match="trained over another bank or from another init"):
         add_language(config(banks[0], init="zero"), resume=True)
+    mistyped = replace(config(banks[1]), corpus=CorpusConfig(str(home / "nowhere")))
+    with pytest.raises(InputError, match="nowhere"):  # and nothing is lost by it
+        add_language(mistyped)
     with pytest.raises(InputError, match="unfinished run of these settings"):
         add_language(config(banks[0]))
     part = add_language(config(banks[0]), resume=True).folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import Prefix, PromptVectors, SideVectors, Slots
 from spt_whisper.training.methods.soft_prompt import PromptLearner
-from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.prompt_tuner import PromptTuner, _epochs
 from spt_whisper.training.recipe import OptimizerConfig
 from spt_whisper.training.slot_dropout import thin_out
 from tests.tiny_corpus import fit_flags, write_corpus, write_home
@@ -100,3 +101,13 @@ def test_whole_prompts_have_a_dropout_of_their_own_in_runs_of_many_epochs(
         vectors = Prompt.from_pretrained(tmp_path / share / "prompt").vectors
         made.append(digest_tensors(vectors.named_tensors()))
     assert made[0] == made[1] != made[2]
+
+
+@pytest.mark.parametrize(("batches", "together", "steps"), [(5, 16, 5), (5, 2, 15), (8, 1, 40)])
+def test_a_run_has_as_many_epochs_however_many_batches_make_an_update(
+    batches: int, together: int, steps: int
+) -> None:
+    trainer = SimpleNamespace(
+        num_training_batches=batches, accumulate_grad_batches=together, estimated_stepping_batches=steps
+    )  # fmt: skip
+    assert _epochs(trainer) == 5  # type: ignore[arg-type]

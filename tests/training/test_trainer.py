@@ -120,3 +120,10 @@ def test_numbers_out_of_range_are_refused() -> None:
             recipe({}, seed=seed)
     with pytest.raises(InputError, match="early_stopping: found 0, wanted 1 epoch or more"):
         recipe({}, early_stopping=0)
+
+
+def test_a_null_that_says_something_to_lightning_is_passed_on(tmp_path: Path) -> None:
+    named = {"gradient_clip_val": None, "check_val_every_n_epoch": None, "devices": None}
+    made, _ = build_trainer(recipe({**named, "val_check_interval": 3}), tmp_path)
+    assert (made.gradient_clip_val, made.check_val_every_n_epoch) == (None, None)
+    assert made.num_devices == 1  # our own default

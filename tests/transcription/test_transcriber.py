@@ -22,7 +22,7 @@ from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY
-from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.whisper.options import single_pass
 from tests.tiny_model import tiny_whisper
 
@@ -378,3 +378,19 @@ def test_several_language_tokens_may_be_asked_for(whisper: Whisper) -> None:
     assert segment.languages == ("zh", "en")
     with pytest.raises(InputError, match="language 'xx'"):
         whisper.transcribe(noise(1.0, 0), language="zh+xx", **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("texts", "line"),
+    [
+        (("今日は。", "「いい天気」です"), "今日は。「いい天気」です"),
+        (("สวัสดี", "ครับ"), "สวัสดีครับ"),
+        ((" One.", "two", " ", "three"), "One. two three"),
+        (("用 Windows", "今天"), "用 Windows 今天"),
+        (("한국어", "문장"), "한국어 문장"),
+        ((), ""),
+    ],
+)
+def test_segments_are_joined_as_their_script_is_written(texts: tuple[str, ...], line: str) -> None:
+    segments = tuple(Segment(0.0, 1.0, text) for text in texts)
+    assert Transcript("a", 1.0, segments, (), None).text == line

@@ -235,6 +235,8 @@ def _score(run: _Run, fitted: FitResult | None) -> RunScores:
     if fitted:
         # an artifact is called like the setting that takes its folder: prompt, bank or model
         made: dict[str, Any] = {fitted.artifact: str(fitted.folder)}
+        if recipe.method == "full_with_prompts":  # the prompt's base is the model trained beside it
+            made["model"] = None
         config = replace(config, zero_shot=False, **made)
     report = evaluate(config)
     (system,) = report.systems

@@ -107,17 +107,19 @@ def test_other_data_are_fitted_and_kept_beside(home: Path) -> None:
 
 def test_banks_models_and_bare_whisper_are_scored_and_bare_whisper_once(home: Path) -> None:
     slots = recipes(home)[0].recipe
-    methods = {"bank": "language_prompts", "model": "lora", "bare": "zero_shot"}
+    methods = {
+        "bank": "language_prompts", "model": "lora", "bare": "zero_shot", "both": "full_with_prompts",
+    }  # fmt: skip
     named = [NamedRecipe(name, replace(slots, method=method)) for name, method in methods.items()]
-    bank, model, bare = compare(named, config(home, seeds=1)).rows
-    assert 0 < bank.stored_parameters < model.stored_parameters
+    bank, model, bare, both = compare(named, config(home, seeds=1)).rows
+    assert 0 < bank.stored_parameters < model.stored_parameters < both.stored_parameters
     assert (bare.seeds, bare.stored_parameters, bare.file_size, bare.last_loss) == (
         (0,),
         0,
         0,
         None,
     )
-    again = compare(named[2:], config(home, seeds=3))  # no seed changes what is not fitted
+    again = compare(named[2:3], config(home, seeds=3))  # no seed changes what is not fitted
     assert unchanged(again) == [replace(bare, change=None)]
 
 
