@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from threading import RLock
 
@@ -38,9 +39,7 @@ class TorchEngine:
         """Takes the frozen model."""
         self.whisper = whisper
         self._alone = RLock()  # one thread at a time: prompts are on for all who use the model
-        self._ready: dict[
-            int, tuple[Prompt, PromptVectors]
-        ] = {}  # by identity; the prompt keeps the id taken
+        self._ready: dict[int, PromptVectors] = {}  # by identity of prompts that are in use
 
     @torch.inference_mode()
     def listen(self, rows: Sequence[Row], window_seconds: float) -> list[Heard]:
@@ -136,5 +135,6 @@ class TorchEngine:
             return None
         if id(prompt) not in self._ready:
             prompt.check_base(self.whisper)
-            self._ready[id(prompt)] = (prompt, prompt.vectors.to(self.whisper.device))
-        return self._ready[id(prompt)][1]
+            self._ready[id(prompt)] = prompt.vectors.to(self.whisper.device)
+            weakref.finalize(prompt, self._ready.pop, id(prompt), None)  # nobody else has it now
+        return self._ready[id(prompt)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
@@ -29,13 +30,15 @@ from spt_whisper.transcription.recordings import (
     written_in,
 )
 from spt_whisper.transcription.request import Audio, Request
-from spt_whisper.transcription.routed import PieceRouter
+from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.onnx import OnnxWhisper, is_onnx
 from spt_whisper.whisper.options import DecodingOptions
+from spt_whisper.whisper.tokens import MAX_POSITIONS
 
+logger = logging.getLogger(__name__)
 _POOL_BATCHES = 4  # batches of windows that are read at once: sorted by length, they waste less
 DEFAULT_ACTIVITY = VoiceActivityOptions()
 
@@ -303,6 +306,7 @@ class Whisper:
             yield [*ends.after([])]
             for found in decode_batches(self.engine, tokens, rows, options, preferred, batch_size):
                 on_rows(list(found))
+                _tell_of_cut_texts(found, prompted, options)
                 written = written_in(found, prompted, first, tokens)
                 yield [*written, *ends.after(written)]
             first += len(prompted)
@@ -312,6 +316,19 @@ class Whisper:
             for code in request.codes or ():
                 self.frozen.tokens.language(code)
             yield request
+
+
+def _tell_of_cut_texts(
+    found: Mapping[int, RowResult], windows: Sequence[PromptedPiece], options: DecodingOptions
+) -> None:
+    """Names the windows that the decoder's positions could not hold the text of, which scripts of many tokens a letter may have."""
+    for place, result in found.items():
+        piece, cut = windows[place].piece, result.hypothesis.stopped_by == "budget"
+        if cut and len(result.hypothesis.tokens) < options.budget(piece.window.seconds):
+            logger.warning(
+                "%s: the text of %.1f to %.1f s has no room in %d decoder positions, and its end is lost; use a shorter window",
+                piece.request.name, piece.window.start, piece.window.end, MAX_POSITIONS,
+            )  # fmt: skip
 
 
 def _request(

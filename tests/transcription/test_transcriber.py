@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY
 from spt_whisper.transcription.transcript import Segment, Transcript
-from spt_whisper.whisper.options import single_pass
+from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
 
 OPTIONS = single_pass(tokens_per_second=5.0)
@@ -394,3 +395,26 @@ def test_several_language_tokens_may_be_asked_for(whisper: Whisper) -> None:
 def test_segments_are_joined_as_their_script_is_written(texts: tuple[str, ...], line: str) -> None:
     segments = tuple(Segment(0.0, 1.0, text) for text in texts)
     assert Transcript("a", 1.0, segments, (), None).text == line
+
+
+def test_a_prompt_that_nobody_uses_any_more_is_let_go(whisper: Whisper) -> None:
+    texts = []
+    for seed in (1, 2, 1):  # the third may well live where the first did
+        texts.append(whisper.transcribe(noise(1.0, 0), prompt=wild_prompt(whisper, seed), **SETTINGS).text)  # fmt: skip
+        gc.collect()
+        assert whisper.engine._ready == {}
+    assert texts[0] == texts[2] != texts[1]
+
+
+@pytest.mark.parametrize(("tokens_per_second", "told"), [(50.0, 0), (1000.0, 1)])
+def test_a_text_without_room_is_told_of(
+    tokens_per_second: float, told: int, whisper: Whisper, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = DecodingOptions(
+        temperatures=[1.0], no_speech_threshold=None, tokens_per_second=tokens_per_second
+    )  # drawn, so that it neither ends nor loops
+    found = whisper.transcribe(noise(2.0, 0), voice_activity=None, options=options, language="es")
+    assert found.text
+    lines = [line for line in caplog.messages if "its end is lost" in line]
+    assert len(lines) == told
+    assert all(line.startswith("waveform: the text of 0.0 to 2.0 s") for line in lines)
