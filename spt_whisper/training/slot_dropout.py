@@ -9,7 +9,7 @@ import torch
 
 from spt_whisper.prompts.vectors import PromptVectors, SideVectors
 
-SLOT_DROPOUT = 0.2  # of a whole prompt that meets few utterances often: docs/lab-book.md, 15
+SLOT_DROPOUT = 0.2  # of a whole prompt that meets few utterances often: docs/lab-book.md, 15 and 16
 MANY_EPOCHS = 15
 
 
