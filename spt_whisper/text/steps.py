@@ -29,17 +29,36 @@ _SELECTOR = re.compile(
     "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )  # of a sign's picture, as behind a heart
 _WORD_BREAK = "\u200b"  # between the words of Khmer
+# letters that older texts spell with a joiner, as the code points they have since Unicode 5.1: Malayalam's at the end of
+# syllables, Bengali's khanda ta
+_JOINED_LETTERS = {
+    "\u0d23\u0d4d\u200d": "\u0d7a",
+    "\u0d28\u0d4d\u200d": "\u0d7b",
+    "\u0d30\u0d4d\u200d": "\u0d7c",
+    "\u0d32\u0d4d\u200d": "\u0d7d",
+    "\u0d33\u0d4d\u200d": "\u0d7e",
+    "\u0d15\u0d4d\u200d": "\u0d7f",
+    "\u09a4\u09cd\u200d": "\u09ce",
+}
+_JOINED_LETTER = re.compile("|".join(_JOINED_LETTERS))
+_VOWEL_BEFORE_TONE = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")  # Thai, Lao
+_TATWEEL = "\u0640"  # stretches a line of Arabic
 _TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\(pp\w*\)|<pp\w*\)", re.IGNORECASE)
 
 
 def nfc(text: str) -> str:
-    """Composed form: the same letters always as the same code points."""
-    return unicodedata.normalize("NFC", text)
+    """Composed form: the same letters always as the same code points, also where Malayalam or Bengali spell one with a joiner."""
+    return _JOINED_LETTER.sub(
+        lambda found: _JOINED_LETTERS[found[0]], unicodedata.normalize("NFC", text)
+    )
 
 
 def nfkc(text: str) -> str:
-    """Compatibility form: full-width letters, ligatures and circled digits as the plain ones."""
-    return unicodedata.normalize("NFKC", _ACUTE.sub("'", text))
+    """Compatibility form: full-width letters, ligatures and circled digits as the plain ones, marks of Thai and Lao in one order,
+    Arabic without the strokes that stretch it.
+    """
+    plain = unicodedata.normalize("NFKC", _ACUTE.sub("'", nfc(text)))
+    return _VOWEL_BEFORE_TONE.sub(r"\2\1", plain).replace(_TATWEEL, "")
 
 
 def lowercase(text: str) -> str:

@@ -157,7 +157,7 @@ def test_removing_punctuation_takes_punctuation_and_symbols_only(text: str) -> N
 
 def test_every_letter_and_mark_survives_basic_normalization() -> None:
     basic = get_normalizer("basic")
-    astray = {*"\u02bb\u02bc", *map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))}
+    astray = {*"\u02bb\u02bc\u0640", *map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))}
     for code in range(sys.maxunicode + 1):
         character = chr(code)
         alone = unicodedata.normalize("NFKC", character)[0] == " "  # a mark without a letter
@@ -186,3 +186,23 @@ def test_steps_may_be_named_instead_of_a_normalizer() -> None:
 def test_a_normalizer_is_its_steps_in_order() -> None:
     assert Normalizer("shout", ("remove_punctuation", "collapse_whitespace"))("A, B") == "A B"
     assert list(NORMALIZERS) == [normalizer.name for normalizer in NORMALIZERS.values()]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("\u0d05\u0d35\u0d28\u0d4d\u200d", "\u0d05\u0d35\u0d7b"),  # Malayalam: he
+        ("\u09b9\u09a0\u09be\u09a4\u09cd\u200d", "\u09b9\u09a0\u09be\u09ce"),  # Bengali: suddenly
+        ("\u0e99\u0ec9\u0eb3", "\u0e99\u0ecd\u0ec9\u0eb2"),  # Lao: water
+        ("\u0e19\u0e49\u0e33", "\u0e19\u0e4d\u0e49\u0e32"),  # Thai: water
+        ("\u0643\u062a\u0640\u0640\u0627\u0628", "\u0643\u062a\u0627\u0628"),  # Arabic: book
+    ],
+)
+def test_two_spellings_of_one_word_are_one(older: str, newer: str) -> None:
+    assert get_normalizer("basic")(older) == get_normalizer("basic")(newer)
+
+
+def test_a_joiner_that_makes_another_word_is_not_dropped() -> None:
+    he, to_him = "\u0d05\u0d35\u0d28\u0d4d\u200d", "\u0d05\u0d35\u0d28\u0d4d"
+    for processed in (get_normalizer("basic"), TextProcessing(remove_punctuation=True).apply):
+        assert processed(he) != processed(to_him)
