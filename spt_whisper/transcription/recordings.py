@@ -29,14 +29,17 @@ class Written:
 
 
 def segments_in(own: PromptedPiece, result: RowResult, tokens: Tokens) -> tuple[Segment, ...]:
-    """Returns what was written in a window, with the recording's times."""
+    """Returns what was written in a window, with the recording's times.
+
+    Nothing begins before the window's speech or ends behind it: Whisper has a text that follows silence begin with the silence.
+    """
     window = own.piece.window
     segments = split_segments(result.hypothesis.tokens, tokens, window.seconds)
     if result.words:
         segments = with_words(segments, result.words)
     return tuple(
         replace(
-            segment.later(window.start),
+            segment.within(*window.speech_span).later(window.start),
             languages=result.languages,
             prompt=own.row.prompt.name if own.row.prompt else None,
             confidence=own.confidence,

@@ -81,4 +81,4 @@ class PieceRouter:
 def _row(piece: Piece, prompt: Prompt | None, languages: tuple[str, ...] | None = None) -> Row:
     """What an engine decodes of a piece."""
     window = piece.window
-    return Row(window.waveform, prompt, languages, speech_until=window.speech_seconds)
+    return Row(window.waveform, prompt, languages, speech_until=window.speech_span[1])

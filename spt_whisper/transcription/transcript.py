@@ -21,6 +21,16 @@ class Segment:
     prompt: str | None = None  # name of the prompt that was on; None: bare Whisper
     confidence: float | None = None  # of the choice of the prompt; None where nothing was chosen
 
+    def within(self, begin: float, end: float) -> Segment:
+        """Returns the same segment, and its words, without what lies outside of a span; what lies outside wholly stays."""
+        words = tuple(
+            replace(word, start=start, end=stop)
+            for word in self.words
+            for start, stop in [_overlap(word.start, word.end, begin, end)]
+        )
+        start, stop = _overlap(self.start, self.end, begin, end)
+        return replace(self, start=start, end=stop, words=words)
+
     def later(self, seconds: float) -> Segment:
         """Returns the same segment later in time, its words too."""
         words = (
@@ -45,6 +55,11 @@ class Transcript:
         texts = [text for segment in self.segments if (text := segment.text.strip())]
         blanks = ["" if _unspaced(*pair) else " " for pair in pairwise(texts)]
         return "".join(chain.from_iterable(zip(texts, [*blanks, ""], strict=True))) if texts else ""
+
+
+def _overlap(start: float, end: float, first: float, last: float) -> tuple[float, float]:
+    cut = max(start, first), min(end, last)
+    return cut if cut[0] < cut[1] else (start, end)
 
 
 def _unspaced(before: str, after: str) -> bool:

@@ -50,10 +50,13 @@ class SpeechWindow:
         return self.start + self.seconds
 
     @property
-    def speech_seconds(self) -> float:
-        """Where its last speech ends, in seconds from its start."""
-        frames = int(np.flatnonzero(self.activity[:, 1])[-1]) + 1
-        return min(frames * FRAME_SAMPLES / SAMPLE_RATE, self.seconds)
+    def speech_span(self) -> tuple[float, float]:
+        """Where its first speech begins and its last ends, in seconds from its start."""
+        frames = np.flatnonzero(self.activity[:, 1])
+        begin, end = (
+            int(frame) * FRAME_SAMPLES / SAMPLE_RATE for frame in (frames[0], frames[-1] + 1)
+        )
+        return begin, min(end, self.seconds)
 
     def cut_again(self, longest_seconds: float) -> Iterator[SpeechWindow]:
         """Yields the same speech in windows of at most `longest_seconds`; what is speech is not asked again."""

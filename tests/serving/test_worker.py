@@ -44,7 +44,7 @@ def test_a_window_that_fails_does_not_take_the_others_along(
     source = PromptSource("kichwa", str(home / "prompts" / "kichwa"))
     edition, options = Edition(source, source.version()), single_pass(tokens_per_second=5.0)
     windows = [
-        Window(edition, "", 0.0, np.full(size, 0.1, "f4"), np.ones(4, "f4"), code, options)
+        Window(edition, "", 0.0, np.full(size, 0.1, "f4"), np.ones((4, 2), "f4"), code, options)
         for size, code in ((8000, None), (9000, None), (8000, "xx"))
     ]
     decode = Whisper.decode
@@ -70,7 +70,7 @@ def test_the_client_of_such_a_window_is_told_whose_fault_it_is(
         chosen=SimpleNamespace(model=SimpleNamespace(edition=None, key=""), code=None),
         options=single_pass(),
     )
-    piece = Piece(0, Request("x"), SpeechWindow(0.0, torch.zeros(9), np.ones(1, "f4")))
+    piece = Piece(0, Request("x"), SpeechWindow(0.0, torch.zeros(9), np.ones((1, 2), "f4")))
     transcription = Transcription(ask, None, 1, lambda _: None)
     with pytest.raises(Fault) as caught:
         asyncio.run(transcription._decode(asked, piece))

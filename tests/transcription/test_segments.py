@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
+from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.transcription.pieces import Piece
+from spt_whisper.transcription.recordings import segments_in
+from spt_whisper.transcription.request import Request
+from spt_whisper.transcription.routed import PromptedPiece
 from spt_whisper.transcription.segments import split_segments, with_words
+from spt_whisper.transcription.windows import SpeechWindow
+from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.tokens import Tokens
 from spt_whisper.whisper.words import AlignedWord, split_words
 from tests.tiny_model import tiny_tokenizer
@@ -44,3 +53,20 @@ def test_text_without_timestamps_is_one_segment_with_all_words() -> None:
     words = [AlignedWord(" one", 0.0, 0.5, 1.0), AlignedWord(" two", 0.5, 0.9, 1.0)]
     (segment,) = with_words(split_segments(written, TOKENS, 1.0), words)
     assert segment.words == tuple(words)
+
+
+def test_nothing_begins_before_the_windows_speech_or_ends_behind_it() -> None:
+    """Two seconds of silence, two of speech, one of silence; Whisper counts all of it to the text."""
+    frames = np.array([(0.0, 0.0)] * 62 + [(1.0, 1.0)] * 63 + [(0.0, 0.0)] * 31)
+    window = SpeechWindow(10.0, torch.zeros(5 * 16_000), frames)
+    first, second = (TOKENS.encode(text) for text in (" one", " two"))
+    written = (TOKENS.timestamp(0), *first, TOKENS.timestamp(3), *second, TOKENS.timestamp(5))
+    words = (AlignedWord(" one", 0.0, 2.4, 1.0), AlignedWord(" two", 3.0, 5.0, 1.0))
+    result = RowResult(Hypothesis(written, " one two", "end"), ("es",), words)
+    own = PromptedPiece(Piece(0, Request("a.wav"), window), Row(window.waveform))
+    found = segments_in(own, result, TOKENS)
+    begin, end = 62 * 0.032, 125 * 0.032
+    times = [(10 + begin, 13.0), (13.0, 10 + end)]
+    assert [(s.start, s.end) for s in found] == [pytest.approx(pair) for pair in times]
+    times = [(10 + begin, 12.4), (13.0, 10 + end)]
+    assert [(s.words[0].start, s.words[0].end) for s in found] == [pytest.approx(p) for p in times]
