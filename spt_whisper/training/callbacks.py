@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -60,6 +61,25 @@ class RunWatch(Callback):
         )  # fmt: skip
 
 
+class Best(ModelCheckpoint):
+    """Keeps the best epoch; where the folder was renamed since, it still knows the score to beat, which Lightning forgets."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a checkpoint, wherever its folder is now."""
+        folder = Path(str(self.dirpath))
+        best = {
+            str(folder / Path(path).name): score
+            for path, score in state_dict["best_k_models"].items()
+        }
+        paths = {
+            name: str(folder / Path(state_dict[name]).name) if state_dict[name] else ""
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        super().load_state_dict(
+            {**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath}
+        )
+
+
 class Patience(EarlyStopping):
     """Early stopping that has ended a run when the run is resumed, too: without this it would train on."""
 
@@ -81,7 +101,7 @@ def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[
     )
     if early_stopping is None:
         return [keeper, last]
-    best = ModelCheckpoint(
+    best = Best(
         dirpath=folder,
         filename=BEST,
         monitor=_MONITORED,

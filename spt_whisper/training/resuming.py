@@ -100,7 +100,12 @@ def _saved(recipe: Recipe) -> Path:
 def _changed(recipe: Recipe) -> list[str]:
     """The settings that decide what is learned and that differ from those of the run in the output folder."""
     saved = _saved(recipe)
-    before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
+    try:
+        before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{saved}: is not YAML; it tells what a run here has learned: mend it, or name another output"
+        ) from error
     ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain(recipe)))
     return [name for name in {**asked, **ran} if ran.get(name) != asked.get(name)]
 

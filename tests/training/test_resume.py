@@ -16,6 +16,7 @@ from lightning import Trainer
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
+from spt_whisper.training.callbacks import BEST, Best
 from spt_whisper.training.deciding import _LEARNS_NOTHING, deciding_settings
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
@@ -237,3 +238,25 @@ def test_a_fault_in_a_loaders_process_is_one_line(home: Path, tmp_path: Path) ->
         match=r"^\S+train0.wav \(utterance train0\): 0.50 s of audio, but the corpus says",
     ):
         fit(own)
+
+
+def test_the_score_to_beat_is_known_in_a_renamed_folder(tmp_path: Path) -> None:
+    before, after = (
+        Best(dirpath=tmp_path / name, filename=BEST, monitor="error")
+        for name in ("before", "after")
+    )
+    older, newer = (str(tmp_path / name / "best.ckpt") for name in ("before", "after"))
+    before.best_model_score = before.kth_value = torch.tensor(0.1)
+    before.best_k_models = {older: before.best_model_score}
+    before.best_model_path = before.kth_best_model_path = older
+    after.load_state_dict(before.state_dict())
+    assert after.best_model_score == 0.1
+    assert list(after.best_k_models) == [newer]
+    assert (after.best_model_path, after.kth_best_model_path) == (newer, newer)
+
+
+def test_a_recipe_in_the_output_that_is_no_yaml_is_one_line(home: Path, tmp_path: Path) -> None:
+    fit(recipe(home, tmp_path))
+    (tmp_path / "recipe.yaml").write_text("model: [", encoding="utf-8")
+    with pytest.raises(InputError, match=r"recipe\.yaml: is not YAML"):
+        fit(recipe(home, tmp_path), resume=True)
