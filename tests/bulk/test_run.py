@@ -98,7 +98,7 @@ def test_workers_without_room_and_faults_of_all_are_one_line(
 def test_missing_ray_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"pip install 'spt-whisper\[ray\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[ray\]' in the clone"):
         transcribe_manifest(job_in(tmp_path))
 
 

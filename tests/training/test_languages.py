@@ -135,8 +135,8 @@ def test_a_language_cannot_be_named_over_a_learned_token(home: Path, tmp_path: P
     whisper = Whisper.from_pretrained(home / "model")
     settings = {"options": single_pass(tokens_per_second=2.0), "voice_activity": None}
     assert whisper.transcribe(torch.zeros(8000), prompt=prompt, language="es", **settings)
-    with pytest.raises(InputError, match="language en: prompt .* has a language token of its own"):
-        whisper.transcribe(torch.zeros(8000), prompt=prompt, language="en", **settings)
+    with pytest.raises(InputError, match="language it: prompt .* has a language token of its own"):
+        whisper.transcribe(torch.zeros(8000), prompt=prompt, language="it", **settings)
 
 
 def test_a_row_keeps_its_room_beside_a_long_input_prompt(home: Path, tmp_path: Path) -> None:
