@@ -115,8 +115,7 @@ class Worker(LitAPI):
             self._begun.set()
 
     def _forget(self) -> None:
-        """A fresh engine and router, which hold no prompt that is gone."""
-        self._whisper = Whisper(self._whisper.frozen)
+        """A fresh router, which holds no bank that is gone; the engine lets go of prompts by itself."""
         self._router = PieceRouter(self._whisper.engine)
 
     def _offered(self, edition: Edition) -> Mapping[str, Offered]:
