@@ -24,7 +24,7 @@ from spt_whisper.cli import split_call
 from spt_whisper.cli.config_file import check_config
 from spt_whisper.errors import InputError
 
-# What Lightning tells the author of a training loop; here it would only hide what the user must see.
+# What libraries tell the author of a training loop; here it would only hide what the user must see.
 _DEVELOPERS_WARNINGS = (
     r".*does not have many workers",
     r".*module\(s\) in eval mode at the start of training",
@@ -33,6 +33,7 @@ _DEVELOPERS_WARNINGS = (
     r".*exists and is not empty",
     r".*your dataloader is not resumable",  # ours is
     r".*Total length of .* across ranks is zero",
+    r".*is_gradient_checkpointing. is deprecated",  # peft asks transformers by its old name
 )
 
 

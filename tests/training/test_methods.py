@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +94,17 @@ def runs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str]
         return made[method]
 
     return run
+
+
+@pytest.mark.slow
+def test_no_warning_of_a_library_stands_before_the_user(home: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "spt_whisper", "fit", *arguments(home, tmp_path / "run", "lora")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Warning:" not in done.stderr + done.stdout
 
 
 def artifact(run: Path) -> tuple[str, Path]:
