@@ -52,6 +52,18 @@ def test_a_recipe_that_is_not_utf8_is_named(
         assert f"{recipe}: byte 19 is not UTF-8" in one_line(capsys.readouterr().err)
 
 
+def test_a_name_in_a_foreign_file_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.jsonl").write_text(
+        r'{"id": "ñ\u001b[2J\u009b1m", "audio": "x.wav", "text": "a", "language": "es"}'
+    )
+    assert call("data", "check", str(tmp_path)) == 2
+    said = one_line(capsys.readouterr().err)
+    assert said.isprintable()
+    assert r"ñ\x1b[2J\x9b1m" in said
+
+
 FULL = Path("/dev/full")  # takes nothing, as a full disk
 
 
