@@ -42,13 +42,10 @@ def show(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(ShowConfig, None, skip={"source"})
     config = ShowConfig(**vars(instantiate(parser, arguments)))
 
-    from spt_whisper.evaluation.inspection.contents import (
-        read_prompt_or_bank,
-        stored_tensors,
-        tensor_sizes,
-    )
+    from spt_whisper.evaluation.inspection.contents import stored_tensors, tensor_sizes
     from spt_whisper.evaluation.inspection.table import card_table, tensor_table
     from spt_whisper.prompts.files import Prompt
+    from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
 
     show_progress()
     subject = read_prompt_or_bank(config.source, config.language)
@@ -120,8 +117,8 @@ def push(arguments: Sequence[str]) -> int:
     if not Path(settings.folder).is_dir():
         raise InputError(f"push: {settings.folder} is no folder; wanted that of a prompt or a bank")
 
-    from spt_whisper.evaluation.inspection.contents import read_prompt_or_bank
     from spt_whisper.evaluation.published import model_card
+    from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
     from spt_whisper.prompts.pushing import push_folder
 
     subject = read_prompt_or_bank(settings.folder)

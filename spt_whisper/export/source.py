@@ -10,7 +10,8 @@ from spt_whisper.export.settings import ExportConfig
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import PromptCard
-from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.adapted import ADAPTER_CONFIG
 from spt_whisper.whisper.loading import SHORT_NAMES, FrozenWhisper
@@ -72,14 +73,9 @@ def _is_model(source: str) -> bool:
 
 def _read_prompt(source: str, language: str | None) -> Prompt:
     """The prompt of a folder or hub id, or of one language of a bank."""
-    folder = Path(source)
-    if not folder.is_dir() or (folder / SETTINGS_FILE).is_file():
-        if language:
-            raise InputError(f"language {language}: only a bank has several; {source} is a prompt")
-        return Prompt.from_pretrained(source)
-    bank = Bank.from_pretrained(folder)
-    if not language:
+    found = read_prompt_or_bank(source, language)
+    if isinstance(found, Bank):
         raise InputError(
-            f"language: none given for bank {source}; wanted one of {', '.join(bank.languages)}"
+            f"language: none given for bank {source}; wanted one of {', '.join(found.languages)}"
         )
-    return bank.prompt(language)
+    return found

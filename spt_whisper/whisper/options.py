@@ -51,7 +51,8 @@ class DecodingOptions:
     extra_tokens: int = 20
     """The part of the budget that does not depend on the audio's length."""
     seed: int = 0
-    """Seed of the draws at temperatures above 0; each window has a stream of its own."""
+    """Seed of the draws at temperatures above 0. The texts that were tried before take part in it, so that a window's draws are its
+    own, in any batch; where the first temperature is above 0, all windows have the same draws there."""
 
     def __post_init__(self) -> None:
         for name, most in (("beam_size", 32), ("best_of", 32)):

@@ -16,10 +16,10 @@ import torch
 from huggingface_hub import HfApi
 
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.inspection.contents import read_prompt_or_bank
 from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_part import write_part
+from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
 from tests.hub_server import READER, Hub, connect, running_hub
 from tests.prompts.test_bank import CONFIG, part
 from tests.prompts.test_bank import prompt as bank_prompt
@@ -82,8 +82,10 @@ def test_a_bank_is_read_by_its_hub_id(hub: Hub, tmp_path: Path) -> None:
     bank = Bank.from_pretrained(NAME)
     assert bank.languages == ("ky",)
     assert same(bank.prompt("ky"), Bank.from_pretrained(tmp_path / "bank").prompt("ky"))
-    shown = read_prompt_or_bank(NAME)
-    assert isinstance(shown, Bank)
+    assert isinstance(read_prompt_or_bank(NAME), Bank)
+    whole = read_prompt_or_bank(NAME, "ky")
+    assert isinstance(whole, Prompt)
+    assert same(whole, bank.prompt("ky"))
     with pytest.raises(InputError, match="bank someone/kichwa: no such folder"):
         Bank.from_folder(Path(NAME))  # as `add-language` reads one, which writes into it
 

@@ -92,6 +92,26 @@ def test_a_text_in_a_loop_is_tried_again_though_it_passes_the_thresholds() -> No
     assert decoded(temperatures=[0.0, 1.0], compression_ratio_threshold=None) == looping
 
 
+def test_draws_are_a_windows_own_and_do_not_depend_on_the_batch() -> None:
+    first = decoded(temperatures=[1.0])
+    second = decoded(temperatures=[0.0, 1.0])  # after a loop
+    assert (first.temperature, second.temperature) == (1.0, 1.0)
+    assert first.tokens != second.tokens
+    assert decoded(temperatures=[0.0, 1.0]) == second
+    assert decoded(temperatures=[0.0, 1.0], seed=1).tokens != second.tokens
+
+    whisper = tiny_whisper(seed=5)
+    states = whisper.encode(torch.randn(3, 80, 200, generator=torch.Generator().manual_seed(1)))
+    starts, options = [whisper.tokens.start(["es"])] * 3, DecodingOptions(temperatures=[0.0, 1.0])
+    together = decode(whisper, states, starts, [2.0, 0.5, 1.0], options)
+    alone = [
+        decode(whisper, states[n : n + 1], starts[:1], [seconds], options)[0]
+        for n, seconds in enumerate([2.0, 0.5, 1.0])
+    ]
+    assert [found.tokens for found in together] == [found.tokens for found in alone]
+    assert any(found.temperature for found in together)
+
+
 def test_each_threshold_has_a_window_tried_again() -> None:
     """Ratio and mean log-probability here: 0.0 a loop and -2.7, 0.5 1.31 and -4.0, 1.0 1.18 and -4.9."""
     settings = {"temperatures": [0.0, 0.5, 1.0], "compression_ratio_threshold": None}

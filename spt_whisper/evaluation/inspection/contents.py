@@ -11,8 +11,7 @@ from torch import Tensor
 from spt_whisper.evaluation.inspection.similarity import Similarity, key_similarity
 from spt_whisper.evaluation.report import Report, report_of
 from spt_whisper.prompts.bank import SHARED_FOLDER, Bank
-from spt_whisper.prompts.files import SETTINGS_FILE, Prompt
-from spt_whisper.prompts.hub import find_folder
+from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.places import PLACES
 
 _NUMBERS = tuple({f".{part}" for place in PLACES.values() for part in place.kind.numbers})
@@ -41,19 +40,6 @@ class BankRow:
     utterances: int | None
     hours: float | None
     nearest: str | None  # the other language that sounds most alike
-
-
-def read_prompt_or_bank(source: str, language: str | None = None) -> Prompt | Bank:
-    """Reads a prompt, a bank (each a folder or a hub id), or the whole prompt of one language of a bank.
-
-    Raises:
-        InputError: there is none, or it is not what it should be.
-    """
-    folder = find_folder(source, "prompt or bank")
-    if language is None and (folder / SETTINGS_FILE).is_file():
-        return Prompt.from_folder(folder, source)
-    bank = Bank.from_folder(folder)
-    return bank if language is None else bank.prompt(language)
 
 
 def stored_tensors(subject: Prompt | Bank) -> dict[str, Tensor]:

@@ -56,7 +56,8 @@ def decode_with(
         decoder = decoder_of(wanted)
         rules = TokenRules(vocabulary, options, decoder.device, [signs[row] for row in wanted])
         own_budgets = [budgets[row] for row in wanted]
-        found = _search(decoder, rules, own_budgets, options, temperature)
+        seeds = [_seed(options.seed, tries[row]) for row in wanted]
+        found = _search(decoder, rules, own_budgets, options, temperature, seeds)
         for row, own in zip(wanted, found, strict=True):
             tries[row].append(_hypothesis(vocabulary.tokens, own, temperature, options))
         wanted = [row for row in wanted if _looks_wrong(tries[row][-1], options)]
@@ -65,15 +66,21 @@ def decode_with(
     return [_best(own, options) for own in tries]
 
 
+def _seed(seed: int, tries: Sequence[Hypothesis]) -> str:
+    """Seeds a window's draws by what was tried before, so that neither windows nor temperatures share their draws."""
+    return "/".join([str(seed), *(" ".join(map(str, found.tokens)) for found in tries)])
+
+
 def _search(
     decoder: CachedDecoder,
     rules: TokenRules,
     budgets: Sequence[int],
     options: DecodingOptions,
     temperature: float,
+    seeds: Sequence[str],
 ) -> list[Found]:
     if temperature:
-        return sample(decoder, rules, budgets, temperature, options.best_of, options.seed)
+        return sample(decoder, rules, budgets, temperature, options.best_of, seeds)
     if options.beam_size > 1:
         return beam_search(decoder, rules, budgets, options.beam_size, options.length_penalty)
     return sample(decoder, rules, budgets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -42,7 +43,7 @@ def sample(
     budgets: Sequence[int],
     temperature: float = 0.0,
     samples: int = 1,
-    seed: int = 0,
+    seeds: Sequence[str] = (),
 ) -> list[Found]:
     """Takes the most probable token at each step, or draws it.
 
@@ -52,18 +53,22 @@ def sample(
         budgets: of each row, in tokens.
         temperature: 0 for no draw.
         samples: texts drawn for each row, of which the most probable is taken.
-        seed: of the draws; each text has its own stream, so that it does not depend on its batch.
+        seeds: of each row's draws, where the temperature is above 0; each text has its own stream, so that it does not depend
+            on its batch.
     """
     end = decoder.tokens.end
     logits, no_speech = decoder.begin(samples)
     texts = [[_Text() for _ in range(samples)] for _ in budgets]
-    draws = [[_generator(decoder, seed, n) for n in range(samples)] for _ in budgets]
+    draws = [[_generator(decoder, f"{seed}/{n}") for n in range(samples)] for seed in seeds]
     active = list(range(len(budgets)))  # rows in the batch, by their place in the call
     written = logits.new_empty((len(logits), 0), dtype=torch.long)
     while True:
         logits = rules.apply(written, logits)
-        streams = [stream for row in active for stream in draws[row]]
-        chosen = _drawn(logits, temperature, streams) if temperature else logits.argmax(dim=-1)
+        if temperature:
+            streams = [stream for row in active for stream in draws[row]]
+            chosen = _drawn(logits, temperature, streams)
+        else:
+            chosen = logits.argmax(dim=-1)
         gained = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
         running = ((row, text) for row in active for text in texts[row])
         for (row, text), token, gain in zip(running, chosen.tolist(), gained.tolist(), strict=True):
@@ -95,8 +100,8 @@ def _grow(text: _Text, token: int, gain: float, end: int, budget: int) -> None:
     text.stopped_by = stop_reason(text.tokens, budget)
 
 
-def _generator(decoder: CachedDecoder, seed: int, number: int) -> torch.Generator:
-    return torch.Generator(decoder.device).manual_seed(seed * 1_000_003 + number)
+def _generator(decoder: CachedDecoder, seed: str) -> torch.Generator:
+    return torch.Generator(decoder.device).manual_seed(random.Random(seed).getrandbits(63))
 
 
 def _drawn(logits: Tensor, temperature: float, streams: Sequence[torch.Generator]) -> Tensor:

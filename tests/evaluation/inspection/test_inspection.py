@@ -17,12 +17,7 @@ from torch import Tensor
 
 from spt_whisper.cli import main
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.inspection.contents import (
-    bank_rows,
-    read_prompt_or_bank,
-    stored_tensors,
-    tensor_sizes,
-)
+from spt_whisper.evaluation.inspection.contents import bank_rows, stored_tensors, tensor_sizes
 from spt_whisper.evaluation.inspection.lens import can_be_read, read_embeddings, read_slots
 from spt_whisper.evaluation.inspection.picture import draw_similarities
 from spt_whisper.evaluation.inspection.similarity import (
@@ -45,6 +40,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.language_aware import start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
+from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_model import tiny_whisper
