@@ -29,6 +29,11 @@ def check_windows(windows: Sequence[float]) -> None:
         raise InputError(f"window_seconds: found {found}, wanted the shortest first, each once")
 
 
+def audio_states(seconds: float, window_states: int) -> int:
+    """Returns how many of a window's encoder states hold the audio, at least one; those after them hold silence."""
+    return min(max(1, round(seconds * STATES_PER_SECOND)), window_states)
+
+
 def shortest_window(seconds: float, windows: Sequence[float]) -> float:
     """Returns the shortest of ascending windows that holds so many seconds; where none does, the longest."""
     return next((window for window in windows if seconds <= window), windows[-1])

@@ -98,7 +98,7 @@ class Prompt:
     @property
     def parameter_count(self) -> int:
         """How many parameters the prompt holds."""
-        return sum(tensor.numel() for tensor in self.vectors.named_tensors().values())
+        return self.vectors.parameter_count
 
     def check_base(self, whisper: Base) -> None:
         """Refuses a model other than the one the prompt was trained with; a quantized one gets a warning.

@@ -71,6 +71,11 @@ class PromptVectors:
                     yield side, place, given
 
     @property
+    def parameter_count(self) -> int:
+        """How many numbers the vectors are, of all rows together."""
+        return sum(tensor.numel() for tensor in self.named_tensors().values())
+
+    @property
     def rows(self) -> int:
         """R: how many rows the vectors describe (1 serves every row; 0 for no vectors at all)."""
         return next((tensor.shape[0] for tensor in self.named_tensors().values()), 0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
+from spt_whisper.audio.window import audio_states
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import LanguageKey
@@ -117,13 +118,10 @@ def capture_examples(
     tokens = torch.nn.utils.rnn.pad_sequence(
         inputs, batch_first=True, padding_value=whisper.tokens.end
     )
-    spoken = torch.tensor([_states_of(waveform) for waveform in waveforms])
+    seconds = [waveform.shape[0] / SAMPLE_RATE for waveform in waveforms]
+    states = round(windows_of(examples)[-1] * STATES_PER_SECOND)
+    spoken = torch.tensor([audio_states(length, states) for length in seconds])
     return capture_start(whisper, config, features, tokens.to(whisper.device), spoken)
-
-
-def _states_of(waveform: Tensor) -> int:
-    """How many encoder states hold the waveform's speech."""
-    return max(1, waveform.shape[0] * STATES_PER_SECOND // SAMPLE_RATE)
 
 
 def _rounded(values: Tensor) -> tuple[float, ...]:

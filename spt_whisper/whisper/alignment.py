@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from spt_whisper.audio import STATES_PER_SECOND
+from spt_whisper.audio.window import audio_states
 from spt_whisper.whisper.alignment_heads import alignment_heads
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.time_warping import first_frames
@@ -58,7 +59,7 @@ def align_words(
         [torch.tensor(row) for row in rows], batch_first=True, padding_value=tokens.end
     )  # behind the text, where no token looks
     places = [range(row.index(tokens.start_of_transcript), len(row)) for row in rows]
-    audible = [min(max(1, round(s * STATES_PER_SECOND)), states.shape[1]) for s in seconds]
+    audible = [audio_states(length, states.shape[1]) for length in seconds]
     with _looks(whisper.model, places, audible) as looks:
         hidden = whisper.model.model.decoder(
             input_ids=filled.to(whisper.device), encoder_hidden_states=states, use_cache=False

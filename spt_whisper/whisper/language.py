@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spt_whisper.audio import STATES_PER_SECOND
+from spt_whisper.audio.window import audio_states
 from spt_whisper.whisper.loading import FrozenWhisper
 
 
@@ -40,6 +40,6 @@ def pooled_state(states: Tensor, seconds: Sequence[float]) -> Tensor:
         states: encoder states, (B, S, D).
         seconds: how long each row's audio is; the states behind it are of silence that fills up the window.
     """
-    counts = [min(max(1, round(s * STATES_PER_SECOND)), states.shape[1]) for s in seconds]
-    rows = zip(states, counts, strict=True)
-    return torch.stack([own[:count].float().mean(dim=0) for own, count in rows])
+    rows = zip(states, seconds, strict=True)
+    spoken = (own[: audio_states(length, len(own))] for own, length in rows)
+    return torch.stack([own.float().mean(dim=0) for own in spoken])

@@ -171,8 +171,8 @@ class FullLearner(AdaptedModelLearner):
     @property
     def stored_parameters(self) -> int:
         """How many parameters are saved."""
-        vectors = {} if self.prompt is None else self.prompt.fold().named_tensors()
-        return super().stored_parameters + sum(tensor.numel() for tensor in vectors.values())
+        own = 0 if self.prompt is None else self.prompt.fold().parameter_count
+        return super().stored_parameters + own
 
 
 class FullWithPromptLearner(FullLearner):

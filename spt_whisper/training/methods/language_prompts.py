@@ -72,8 +72,7 @@ class LanguagePromptsLearner(Learner):
     @property
     def stored_parameters(self) -> int:
         """How many parameters the folded prompts hold."""
-        folded = [self.prompt_of(language).fold() for language in self.languages]
-        return sum(t.numel() for vectors in folded for t in vectors.named_tensors().values())
+        return sum(self.prompt_of(language).fold().parameter_count for language in self.languages)
 
 
 class MixedPromptLearner(LanguagePromptsLearner):

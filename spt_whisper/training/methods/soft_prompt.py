@@ -43,7 +43,7 @@ class PromptLearner(Learner):
     @property
     def stored_parameters(self) -> int:
         """How many parameters the folded prompt holds."""
-        return sum(tensor.numel() for tensor in self.prompt.fold().named_tensors().values())
+        return self.prompt.fold().parameter_count
 
 
 def soft_prompt(setup: Setup) -> PromptLearner:
