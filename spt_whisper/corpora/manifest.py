@@ -29,14 +29,14 @@ from spt_whisper.corpora.rows import (
     row_error,
     unique,
 )
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
 Row = dict[str, Any]
 
 
-def read_manifest_split(source: Source) -> list[Utterance]:
+def read_manifest_split(source: CorpusSource) -> list[Utterance]:
     """Utterances of `<root>/<subset>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
     text_column = source.text_column or "text"
     if source.path.is_file():

@@ -13,7 +13,7 @@ from spt_whisper.text.units import RateName
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """One system against another on the same utterances."""
 
     first: str
@@ -27,7 +27,7 @@ class Comparison:
 
 def compare_with_first(
     systems: Sequence[SystemScore], resamples: int = 1000, seed: int = 0
-) -> tuple[Comparison, ...]:
+) -> tuple[PairedComparison, ...]:
     """Every other system against the first.
 
     Raises:
@@ -38,7 +38,7 @@ def compare_with_first(
 
 def compare(
     first: SystemScore, second: SystemScore, resamples: int = 1000, seed: int = 0
-) -> Comparison:
+) -> PairedComparison:
     """The two by the first one's main rate.
 
     Raises:
@@ -60,6 +60,6 @@ def compare(
         seed,
     )
     difference = getattr(second, first.main_rate) - getattr(first, first.main_rate)
-    return Comparison(
+    return PairedComparison(
         first.name, second.name, first.main_rate, difference, interval, probability, unit
     )

@@ -19,7 +19,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.export.folding import fold_slots, with_prompt_tokens
 from spt_whisper.export.graphs import DecoderGraph, EncoderGraph
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source
+from spt_whisper.export.source import ExportSource
 from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.whisper.onnx import (
     DECODER,
@@ -34,7 +34,7 @@ _ANY = torch.export.Dim.DYNAMIC
 _ROWS, _TEXTS, _TOKENS, _KEPT, _FRAMES = 2, 3, 4, 5, 400
 
 
-def write_graphs(source: Source, config: ExportConfig, folder: Path) -> None:
+def write_graphs(source: ExportSource, config: ExportConfig, folder: Path) -> None:
     """Writes both graphs, settings and tokenizer into a folder.
 
     Raises:
@@ -64,7 +64,7 @@ def write_graphs(source: Source, config: ExportConfig, folder: Path) -> None:
     write_settings(folder, _settings(source))
 
 
-def _settings(source: Source) -> OnnxSettings:
+def _settings(source: ExportSource) -> OnnxSettings:
     whisper = source.whisper
     digest = hashlib.sha256(whisper.fingerprint.encode())
     digest.update(digest_tensors(source.vectors.named_tensors()).encode())
@@ -136,7 +136,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def usage(source: Source, config: ExportConfig) -> str:
+def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     return (
         "from spt_whisper import Whisper\n\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spt_whisper.serving.sources import Source
+from spt_whisper.serving.sources import ModelSource
 from spt_whisper.transcription.transcript import Segment
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -16,7 +16,7 @@ from spt_whisper.whisper.options import DecodingOptions
 class Edition:
     """A source as its files were at some time."""
 
-    source: Source
+    source: ModelSource
     version: str
 
 

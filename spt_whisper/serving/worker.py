@@ -18,7 +18,7 @@ from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX
 from spt_whisper.serving.loop import WaitingLoop
-from spt_whisper.serving.sources import Offered, Source
+from spt_whisper.serving.sources import ModelSource, Offered
 from spt_whisper.serving.tasks import (
     Answer,
     Decoded,
@@ -51,7 +51,7 @@ class WorkerSettings:
 
     model: str
     precision: Precision
-    sources: tuple[Source, ...]  # that must be there at the start
+    sources: tuple[ModelSource, ...]  # that must be there at the start
     batch_size: int  # windows
     batch_wait_seconds: float
 
@@ -134,7 +134,7 @@ class Worker(LitAPI):
         self._forget()
         return offered
 
-    def _is_gone(self, source: Source) -> bool:
+    def _is_gone(self, source: ModelSource) -> bool:
         """Whether it was taken out of the folder of prompts."""
         return source not in self.settings.sources and not source.is_there()
 
