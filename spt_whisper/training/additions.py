@@ -28,7 +28,7 @@ from spt_whisper.training.methods.soft_prompt import soft_prompt
 from spt_whisper.training.preparation import Parts
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import LoopConfig, Recipe
-from spt_whisper.training.start import Heard, expected_embedding
+from spt_whisper.training.start import LanguageSound, expected_embedding
 from spt_whisper.training.window_batches import by_window
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def start_of(
     return form.start(config, setup, parts, bank)
 
 
-def nearest_language(bank: Bank, heard: Heard) -> str:
+def nearest_language(bank: Bank, heard: LanguageSound) -> str:
     """Returns the language with a part that sounds most alike to bare Whisper (cosine of mean log-posteriors)."""
 
     def likeness(language: str) -> float:

@@ -26,7 +26,7 @@ from spt_whisper.training.batch import (
     collate,
 )
 from spt_whisper.training.encoder_states import load_example
-from spt_whisper.training.epoch_batches import Draw, EpochBatches, Place
+from spt_whisper.training.epoch_batches import Draw, EpochBatches, ProcessRank
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
 
 
@@ -141,7 +141,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         done: int = 0,
     ) -> DataLoader[Item]:
         assert self.trainer is not None
-        place = Place(self.trainer.global_rank, self.trainer.world_size)
+        place = ProcessRank(self.trainer.global_rank, self.trainer.world_size)
         windows = [example.window for example in examples]
         size, seed = self.config.batch_size, self.builder.seed
         return DataLoader(

@@ -21,7 +21,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessRank:
     """One of the processes that train together."""
 
     rank: int = 0
@@ -43,7 +43,7 @@ class EpochBatches(Sampler[list[Draw]]):
         batch_size: int,
         seed: int,
         shuffle: bool,
-        place: Place | None = None,
+        place: ProcessRank | None = None,
         epoch: int = 0,
         done: int = 0,
     ) -> None:
@@ -59,7 +59,7 @@ class EpochBatches(Sampler[list[Draw]]):
             done: batches of it that were learned from before.
         """
         self.windows, self.seed, self.shuffle = windows, seed, shuffle
-        self.place = place or Place()
+        self.place = place or ProcessRank()
         self.whole_batch = batch_size * self.place.processes
         self.epoch, self.done = epoch if shuffle else 0, done
 
