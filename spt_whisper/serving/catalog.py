@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from spt_whisper.prompts.card import AUTO
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import ModelSource, sources_in
-from spt_whisper.serving.tasks import Answer, Edition, Found, Look, Refused, ServedModel
+from spt_whisper.serving.tasks import Answer, Edition, FoundModels, Look, Refused, ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Catalog:
             logger.error("model %s cannot be looked into: %s", edition.source.name, reason)
             return
         self._versions[edition.source] = edition.version
-        if isinstance(answer, Found):
+        if isinstance(answer, FoundModels):
             self._found[edition.source] = answer.models
             names = ", ".join(model.name for model in answer.models)
             logger.info("models read: %s", names)

@@ -46,7 +46,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModels:
     """Answer to `Look`."""
 
     models: tuple[ServedModel, ...]
@@ -98,4 +98,4 @@ class Failed:
 
 
 Task = Look | Window
-Answer = Found | Decoded | Refused | Failed
+Answer = FoundModels | Decoded | Refused | Failed

@@ -24,7 +24,7 @@ from spt_whisper.serving.tasks import (
     Decoded,
     Edition,
     Failed,
-    Found,
+    FoundModels,
     Look,
     Refused,
     ServedModel,
@@ -143,7 +143,9 @@ class Worker(LitAPI):
             offered = self._offered(look.edition)
         except (InputError, OSError) as error:
             return Refused(str(InputError(error)))
-        return Found(tuple(self._model(look.edition, key, own) for key, own in offered.items()))
+        return FoundModels(
+            tuple(self._model(look.edition, key, own) for key, own in offered.items())
+        )
 
     def _model(self, edition: Edition, key: str, own: Offered) -> ServedModel:
         frozen = self._whisper.frozen

@@ -10,7 +10,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
 from spt_whisper.whisper.decoding.hypothesis import Hypothesis
 from spt_whisper.whisper.decoding.rules import TokenRules
-from spt_whisper.whisper.decoding.search import Found, beam_search, sample
+from spt_whisper.whisper.decoding.search import SearchResult, beam_search, sample
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 from spt_whisper.whisper.vocabulary import Vocabulary
@@ -71,7 +71,7 @@ def _search(
     budgets: Sequence[int],
     options: DecodingOptions,
     temperature: float,
-) -> list[Found]:
+) -> list[SearchResult]:
     if temperature:
         return sample(decoder, rules, budgets, temperature, options.best_of, options.seed)
     if options.beam_size > 1:
@@ -80,7 +80,7 @@ def _search(
 
 
 def _hypothesis(
-    tokens: Tokens, found: Found, temperature: float, options: DecodingOptions
+    tokens: Tokens, found: SearchResult, temperature: float, options: DecodingOptions
 ) -> Hypothesis:
     candidate, no_speech = found.candidate, found.no_speech_probability
     sure = candidate.mean_log_probability
