@@ -33,10 +33,10 @@ def compare_with_first(
     Raises:
         InputError: two systems were not scored on the same utterances.
     """
-    return tuple(compare(systems[0], other, resamples, seed) for other in systems[1:])
+    return tuple(compare_pair(systems[0], other, resamples, seed) for other in systems[1:])
 
 
-def compare(
+def compare_pair(
     first: SystemScore, second: SystemScore, resamples: int = 1000, seed: int = 0
 ) -> PairedComparison:
     """The two by the first one's main rate.

@@ -37,7 +37,7 @@ FORMATS: dict[str, Format] = {
         _FOLDED, ("float32", "float16"), transformers.write_checkpoint, transformers.usage
     ),
     "ctranslate2": Format(
-        _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_folder, ctranslate2.usage
+        _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_ctranslate2, ctranslate2.usage
     ),
     "onnx": Format(_EVERY, ("float32",), onnx.write_graphs, onnx.usage),
 }

@@ -25,7 +25,7 @@ def write_checkpoint(source: ExportSource, config: ExportConfig, folder: Path) -
         InputError: `language_tokens` are not as many as the prompt has, or no codes of Whisper.
     """
     whisper, vectors = source.whisper, source.vectors
-    codes = language_codes(source, config)
+    codes = asked_codes(source, config)
     ids = [whisper.tokens.language(code) for code in codes]
     model: Any = fold_rows(fold_slots(whisper.model, vectors), vectors, ids)
     languages = whisper.tokens.languages
@@ -48,7 +48,7 @@ def write_checkpoint(source: ExportSource, config: ExportConfig, folder: Path) -
         write_card(folder / CARD_FILE, card)
 
 
-def language_codes(source: ExportSource, config: ExportConfig) -> tuple[str, ...]:
+def asked_codes(source: ExportSource, config: ExportConfig) -> tuple[str, ...]:
     """Returns the codes of the language tokens with which the exported model is asked.
 
     Raises:
@@ -69,7 +69,7 @@ def language_codes(source: ExportSource, config: ExportConfig) -> tuple[str, ...
 
 def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
-    codes = language_codes(source, config)
+    codes = asked_codes(source, config)
     lines, how = _asked(source.decoder_positions, codes)
     return (
         "import torch\n"

@@ -16,7 +16,7 @@ from spt_whisper.serving.tasks import Spoken
 from spt_whisper.serving.transcription import TranscribedUpload
 from spt_whisper.transcription.writers import Writer, to_srt, to_vtt
 
-FormatName = Literal["json", "text", "srt", "verbose_json", "vtt"]
+ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
 Layout = Callable[[TranscribedUpload, Collection[Granularity]], Response]
 
@@ -62,14 +62,14 @@ def _subtitles(writer: Writer, heard: TranscribedUpload, _: Collection[Granulari
     return PlainTextResponse(writer(heard.transcript))
 
 
-LAYOUTS: dict[FormatName, Layout] = {
+LAYOUTS: dict[ResponseFormat, Layout] = {
     "json": to_json,
     "text": to_text,
     "srt": partial(_subtitles, to_srt),
     "verbose_json": to_verbose_json,
     "vtt": partial(_subtitles, to_vtt),
 }
-TIMED: frozenset[FormatName] = frozenset({"srt", "verbose_json", "vtt"})
+TIMED: frozenset[ResponseFormat] = frozenset({"srt", "verbose_json", "vtt"})
 """Those for which Whisper writes the times of segments."""
 
 

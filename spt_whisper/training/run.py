@@ -39,7 +39,7 @@ from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import (
     finished_artifact,
     first_checkpoint,
-    plain,
+    plain_settings,
     write_recipe,
 )
 from spt_whisper.training.run_numbers import RunNumbers
@@ -260,7 +260,7 @@ def make_card(
         signs=_signs(parts),
         text=asdict(recipe.text),
         key=parts.key,
-        recipe=plain(recipe),
+        recipe=plain_settings(recipe),
         training={
             "hours": round(sum(example.duration for example in train) / 3600, 3),
             **asdict(numbers),

@@ -56,10 +56,10 @@ def hear(
         posteriors.append(language_posterior(whisper, states))
         seconds = [waveform.shape[0] / SAMPLE_RATE for waveform in waveforms]
         pooled.append(pooled_state(states, seconds))
-    return summarize(torch.cat(posteriors).cpu(), torch.cat(pooled).cpu())
+    return language_sound(torch.cat(posteriors).cpu(), torch.cat(pooled).cpu())
 
 
-def summarize(posteriors: Tensor, states: Tensor) -> LanguageSound:
+def language_sound(posteriors: Tensor, states: Tensor) -> LanguageSound:
     """Returns what utterances of one language have in common.
 
     Args:
