@@ -83,18 +83,20 @@ def _hypothesis(
     tokens: Tokens, found: SearchResult, temperature: float, options: DecodingOptions
 ) -> Hypothesis:
     candidate, no_speech = found.candidate, found.no_speech_probability
-    sure = candidate.mean_log_probability
-    if _is_silent(no_speech, sure, options):
-        return Hypothesis((), "", "no_speech", sure, no_speech, temperature)
+    mean_log_probability = candidate.mean_log_probability
+    if _is_silent(no_speech, mean_log_probability, options):
+        return Hypothesis((), "", "no_speech", mean_log_probability, no_speech, temperature)
     text = tokens.decode(candidate.tokens)
-    return Hypothesis(candidate.tokens, text, candidate.stopped_by, sure, no_speech, temperature)
+    return Hypothesis(
+        candidate.tokens, text, candidate.stopped_by, mean_log_probability, no_speech, temperature
+    )
 
 
-def _is_silent(no_speech: float, sure: float, options: DecodingOptions) -> bool:
+def _is_silent(no_speech: float, mean_log_probability: float, options: DecodingOptions) -> bool:
     if options.no_speech_threshold is None or no_speech <= options.no_speech_threshold:
         return False
     lowest = options.log_probability_threshold
-    return lowest is None or sure < lowest
+    return lowest is None or mean_log_probability < lowest
 
 
 def _best(tries: Sequence[Hypothesis], options: DecodingOptions) -> Hypothesis:
