@@ -12,8 +12,13 @@ from typing import Protocol
 
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.files import AudioFile
-from spt_whisper.transcription.finished import RECORD_ENDING, State, TranscriptRecords, audio_key
 from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.transcript_records import (
+    RECORD_ENDING,
+    State,
+    TranscriptRecords,
+    audio_key,
+)
 from spt_whisper.transcription.writers import WRITERS
 
 _LONGEST_NAME = 255  # bytes, on all common file systems

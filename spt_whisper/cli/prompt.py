@@ -121,7 +121,7 @@ def push(arguments: Sequence[str]) -> int:
         raise InputError(f"push: {settings.folder} is no folder; wanted that of a prompt or a bank")
 
     from spt_whisper.evaluation.inspection.contents import read_prompt_or_bank
-    from spt_whisper.evaluation.published import model_card
+    from spt_whisper.evaluation.model_card import model_card
     from spt_whisper.prompts.pushing import push_folder
 
     subject = read_prompt_or_bank(settings.folder)

@@ -32,10 +32,10 @@ from spt_whisper.serving.tasks import (
     Task,
     Window,
 )
+from spt_whisper.transcription.piece_router import PieceRouter, PromptedPiece
 from spt_whisper.transcription.pieces import Piece
 from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
-from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.windows import SpeechWindow
 from spt_whisper.whisper.precision import Precision, dtype_of

@@ -11,9 +11,9 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from spt_whisper.training.keeper import Keeper
 from spt_whisper.training.methods.learner import Learner
 from spt_whisper.training.run_numbers import RunNumbers
+from spt_whisper.training.timed_checkpoint import Keeper
 
 CHECKPOINTS = "checkpoints"  # folder in the output
 LAST = "last"

@@ -13,9 +13,9 @@ import yaml
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import CHECKPOINTS, LAST
-from spt_whisper.training.deciding import deciding_settings
 from spt_whisper.training.methods import Artifact
 from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.relevant_settings import deciding_settings
 
 logger = logging.getLogger(__name__)
 

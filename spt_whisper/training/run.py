@@ -24,8 +24,8 @@ from spt_whisper.training.batch import AudioKey, windows_of
 from spt_whisper.training.callbacks import BEST, CHECKPOINTS
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
-from spt_whisper.training.narrowing import narrowed
 from spt_whisper.training.preparation import Parts, languages_of, prepare
 from spt_whisper.training.processes import (
     check_alone,

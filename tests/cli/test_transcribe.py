@@ -26,7 +26,7 @@ from spt_whisper.cli.outputs import shown
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.transcription.finished import TranscriptRecords
+from spt_whisper.transcription.transcript_records import TranscriptRecords
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
 

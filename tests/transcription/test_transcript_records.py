@@ -15,9 +15,14 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.transcription import finished
-from spt_whisper.transcription.finished import State, TranscriptRecords, audio_key, work_digest
+from spt_whisper.transcription import transcript_records
 from spt_whisper.transcription.settings import TranscribeConfig
+from spt_whisper.transcription.transcript_records import (
+    State,
+    TranscriptRecords,
+    audio_key,
+    work_digest,
+)
 from spt_whisper.whisper.options import DecodingOptions
 
 NAME = "talks/ñ\n.wav.txt"
@@ -159,7 +164,7 @@ def test_work_is_the_same_only_where_every_text_is(monkeypatch: pytest.MonkeyPat
         work(prompt, config=replace(config, format="srt")),  # with timestamps the text may differ
         work(prompt, config=replace(config, decoding=DecodingOptions(beam_size=5))),
     ]
-    monkeypatch.setattr(finished, "__version__", "99")
+    monkeypatch.setattr(transcript_records, "__version__", "99")
     others.append(work(prompt))
     assert same not in others
     assert len(set(others)) == len(others)

@@ -10,7 +10,7 @@ from torch import nn
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.training.narrowing import narrowed
+from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import build_learner, train
