@@ -31,7 +31,7 @@ from spt_whisper.evaluation.figure import INK, drawn_figure
 from spt_whisper.prompts.card import LanguageKey
 from spt_whisper.prompts.routing import BARE_SCORE, Router
 from spt_whisper.training.encoder_states import encode_audio
-from spt_whisper.training.start import summarize
+from spt_whisper.training.start import language_sound
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -134,7 +134,7 @@ def learn_keys(recordings: Sequence[Recording], sound: Sound) -> dict[str, Langu
     keys = {}
     for language in sorted({r.language for r in recordings if r.split == "train"}):
         own = [i for i, r in enumerate(recordings) if (r.language, r.split) == (language, "train")]
-        keys[language] = summarize(sound.log_posterior[own].exp(), sound.state[own]).key()
+        keys[language] = language_sound(sound.log_posterior[own].exp(), sound.state[own]).key()
     return keys
 
 

@@ -39,7 +39,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.training.preparation import Parts, prepare
+from spt_whisper.training.preparation import PreparedData, prepare
 from spt_whisper.training.recipe import DataConfig, Recipe
 from spt_whisper.training.run import build_learner, train
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -123,13 +123,13 @@ def _place(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def run(recipe: Recipe, parts: Parts, updates: int) -> float:
+def run(recipe: Recipe, prepared: PreparedData, updates: int) -> float:
     """Trains so many updates from the start; returns the seconds."""
     lightning.seed_everything(0, verbose=False)
     recipe.trainer["max_steps"] = updates
-    learner = build_learner(recipe, parts)
+    learner = build_learner(recipe, prepared)
     begin = time.perf_counter()
-    train(recipe, parts, learner)
+    train(recipe, prepared, learner)
     return time.perf_counter() - begin
 
 
@@ -147,12 +147,12 @@ def measure(size: str, side: str, settings: argparse.Namespace) -> Step:
                 "precision": {"float32": "32-true", "bfloat16": "bf16-mixed"}[settings.dtype],
             },
         )  # fmt: skip
-        parts = prepare(recipe, whisper)
+        prepared = prepare(recipe, whisper)
         kept = Kept(whisper.model)
         with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
-            run(recipe, parts, 1)
+            run(recipe, prepared, 1)
         peak = peak_mebibytes() / 1024
-        seconds = run(recipe, parts, 1 + settings.steps) - run(recipe, parts, 1)
+        seconds = run(recipe, prepared, 1 + settings.steps) - run(recipe, prepared, 1)
         forward = one_pass(whisper, corpus, (WINDOW,))
     trained = forward.decoder + (forward.encoder if side == "entire" else 0.0)
     return Step(

@@ -15,7 +15,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import bare_name
 from spt_whisper.evaluation.system_score import check_unique
 from spt_whisper.prompts.files import SETTINGS_FILE
-from spt_whisper.transcription.finished import work_digest
+from spt_whisper.transcription.transcript_records import work_digest
 from spt_whisper.whisper.adapted import read_model_card
 
 BARE = "bare"

@@ -11,14 +11,14 @@ from dataclasses import asdict
 from spt_whisper.bulk.rows import BulkRow
 from spt_whisper.bulk.settings import BulkConfig
 from spt_whisper.bulk.shards import shard_path
-from spt_whisper.bulk.worker import ShardReport, Worker, WorkerSettings
+from spt_whisper.bulk.worker import ShardReport, ShardWorker, ShardWorkerSettings
 from spt_whisper.errors import InputError
 
 _RESTARTS = 2  # of a worker that dies, for instance for want of memory
 
 
 def run_shards(
-    rows: Sequence[BulkRow], first_shard: int, settings: WorkerSettings, spread: BulkConfig
+    rows: Sequence[BulkRow], first_shard: int, settings: ShardWorkerSettings, spread: BulkConfig
 ) -> Iterator[ShardReport]:
     """Transcribes rows and yields a report for each shard once it is written, in no certain order.
 
@@ -49,7 +49,7 @@ def run_shards(
     ):  # of max_restarts and max_task_retries, which Ray 2.64 is to rename
         warnings.simplefilter("ignore", DeprecationWarning)
         reports = dataset.map(
-            Worker,  # type: ignore[arg-type]  # a class is the callable's maker, which the stub leaves out
+            ShardWorker,  # type: ignore[arg-type]  # a class is the callable's maker, which the stub leaves out
             fn_constructor_args=[settings],
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
             num_cpus=spread.cores,
@@ -97,7 +97,7 @@ def _quiet() -> None:
     context.execution_no_progress_timeout_s = -1  # one shard of long audio may take hours
 
 
-def _checked(report: ShardReport, settings: WorkerSettings) -> ShardReport:
+def _checked(report: ShardReport, settings: ShardWorkerSettings) -> ShardReport:
     if report.fault:
         raise InputError(report.fault)
     if not shard_path(settings.folder, report.number).is_file():

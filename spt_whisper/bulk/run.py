@@ -11,7 +11,7 @@ from spt_whisper.bulk.pool import run_shards
 from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
 from spt_whisper.bulk.settings import BulkJob
 from spt_whisper.bulk.shards import claimed, open_folder
-from spt_whisper.bulk.worker import ShardReport, WorkerSettings
+from spt_whisper.bulk.worker import ShardReport, ShardWorkerSettings
 from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
@@ -57,7 +57,7 @@ def _transcribe(
     new = [row for row in rows if row.id not in finished.ids]
     reports: list[ShardReport] = []
     if new:
-        settings = WorkerSettings(
+        settings = ShardWorkerSettings(
             folder=str(Path(job.output).absolute()),
             model=base_for(job.model, prompts.values()),
             prompts=prompts,

@@ -1,7 +1,7 @@
 """The output folder: shards of finished rows, from which a restart goes on.
 
 OUTPUT/settings.json    what every shard in the folder was made with
-OUTPUT/part-*.jsonl     one `Transcribed` or `Failed` a line
+OUTPUT/part-*.jsonl     one `Transcribed` or `FailedRow` a line
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Transcribed:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedRow:
     """Why a row has no transcript."""
 
     id: str
@@ -47,11 +47,11 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRows:
     """What a folder holds already."""
 
     ids: frozenset[str]
-    failed: int  # rows that are `Failed`
+    failed: int  # rows that are `FailedRow`
     last_shard: int  # the highest number of a shard; 0: there is none
 
 
@@ -60,7 +60,7 @@ def shard_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / f"part-{number:06d}.jsonl"
 
 
-def write_shard(folder: str | Path, number: int, rows: Sequence[Transcribed | Failed]) -> None:
+def write_shard(folder: str | Path, number: int, rows: Sequence[Transcribed | FailedRow]) -> None:
     """Writes a shard, whole or not at all."""
     with (
         replacing(shard_path(folder, number)) as temporary,
@@ -86,7 +86,7 @@ def claimed(folder: str | Path) -> Iterator[None]:
         os.close(opened)  # as the end of the process does
 
 
-def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> Finished:
+def open_folder(folder: str | Path, settings: Mapping[str, Any]) -> FinishedRows:
     """Makes the output folder, or goes on with one that was made with the same settings.
 
     Raises:
@@ -124,7 +124,7 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _read_finished(folder: Path) -> Finished:
+def _read_finished(folder: Path) -> FinishedRows:
     ids: set[str] = set()
     failed = last = 0
     for path in sorted(folder.glob(_SHARDS)):
@@ -133,7 +133,7 @@ def _read_finished(folder: Path) -> Finished:
         for row in _read_shard(path):
             ids.add(row["id"])
             failed += "error" in row
-    return Finished(frozenset(ids), failed, last)
+    return FinishedRows(frozenset(ids), failed, last)
 
 
 def _read_shard(path: Path) -> Iterator[dict[str, Any]]:

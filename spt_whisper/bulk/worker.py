@@ -15,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from spt_whisper.audio import stream_audio
 from spt_whisper.bulk.rows import BulkRow
-from spt_whisper.bulk.shards import Failed, Transcribed, write_shard
+from spt_whisper.bulk.shards import FailedRow, Transcribed, write_shard
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class WorkerSettings:
+class ShardWorkerSettings:
     """What all workers of a run share."""
 
     folder: str  # of the shards
@@ -73,10 +73,10 @@ class RowRequest(Request):
             raise InputError(f"{self.name}: cannot be read ({error.strerror or error})") from error
 
 
-class Worker:
+class ShardWorker:
     """Callable on shards as Ray Data has them: `{"number": int, "rows": [fields of BulkRow, ...]}`."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: ShardWorkerSettings) -> None:
         """Takes what all workers share; the model is loaded for the first shard."""
         self.settings = settings
 
@@ -100,7 +100,7 @@ class Worker:
         pace = (time.time() - started) / done if done else 0.0
         results = [_result(row, one, pace) for row, one in zip(rows, found, strict=True)]
         write_shard(self.settings.folder, number, results)
-        failed = sum(isinstance(result, Failed) for result in results)
+        failed = sum(isinstance(result, FailedRow) for result in results)
         return ShardReport(number, len(rows), failed, done, started, finished=time.time())
 
     def _transcribe(
@@ -163,10 +163,10 @@ def _told(error: Exception) -> str:
     return named.partition("\n")[0]
 
 
-def _result(row: BulkRow, found: Transcript | InputError, pace: float) -> Transcribed | Failed:
+def _result(row: BulkRow, found: Transcript | InputError, pace: float) -> Transcribed | FailedRow:
     """A row of a shard; times of a part count from the beginning of its file, `pace` is seconds a second of audio."""
     if isinstance(found, InputError):
-        return Failed(row.id, row.audio, str(found))
+        return FailedRow(row.id, row.audio, str(found))
     return Transcribed(
         row.id,
         row.audio,

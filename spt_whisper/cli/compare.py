@@ -15,7 +15,7 @@ from spt_whisper.evaluation.comparison.settings import CompareConfig
 from spt_whisper.training.recipe import Recipe
 
 if TYPE_CHECKING:  # scipy takes a second to import, and help needs none
-    from spt_whisper.evaluation.comparison.compare import Comparison
+    from spt_whisper.evaluation.comparison.compare import RecipeComparison
 
 _USAGE = (
     "Fit and score recipes side by side: spt-whisper compare RECIPE.yaml ... [--base BASE.yaml] [--seeds N]. "
@@ -69,7 +69,7 @@ def _recipe(path: str, base: str | None, flags: Sequence[str]) -> Recipe:
     return Recipe(**vars(instantiate(parser, [*configs, *flags])))
 
 
-def _report(comparison: Comparison, store: Path) -> int:
+def _report(comparison: RecipeComparison, store: Path) -> int:
     """Prints and writes what came of it, and returns 0, or 1 where some runs failed."""
     from rich.console import Console
 

@@ -12,8 +12,13 @@ from typing import Protocol
 
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.files import AudioFile
-from spt_whisper.transcription.finished import RECORD_ENDING, Finished, State, audio_key
 from spt_whisper.transcription.transcript import Transcript
+from spt_whisper.transcription.transcript_records import (
+    RECORD_ENDING,
+    State,
+    TranscriptRecords,
+    audio_key,
+)
 from spt_whisper.transcription.writers import WRITERS
 
 _LONGEST_NAME = 255  # bytes, on all common file systems
@@ -78,7 +83,7 @@ class Printed:
 class InFolder:
     """Transcripts go to files; those that are finished, or that the user has edited, are not made again."""
 
-    finished: Finished
+    records: TranscriptRecords
     formats: tuple[str, ...]
     work: str  # digest of all but the audio that decides a text
     overwrite: bool
@@ -97,7 +102,7 @@ class InFolder:
     def give(self, job: Job, transcript: Transcript) -> None:
         """Writes each format, whole or not at all."""
         for name in job.formats:
-            self.finished.write(f"{job.audio.name}.{name}", WRITERS[name](transcript), job.key)
+            self.records.write(f"{job.audio.name}.{name}", WRITERS[name](transcript), job.key)
 
     def _check_name(self, audio: AudioFile) -> None:
         """Refuses a file whose transcripts would have names that are too long."""
@@ -113,10 +118,10 @@ class InFolder:
         if self.overwrite:
             return True
         transcript = f"{audio.name}.{name}"
-        state = self.finished.state(transcript, key)
+        state = self.records.state(transcript, key)
         if state is State.EDITED:
             say(
-                f"{self.finished.folder / transcript}: was changed since it was written, so it is kept; "
+                f"{self.records.folder / transcript}: was changed since it was written, so it is kept; "
                 "--overwrite true replaces it"
             )
         return state in (State.MISSING, State.STALE)

@@ -117,7 +117,7 @@ def push(arguments: Sequence[str]) -> int:
     if not Path(settings.folder).is_dir():
         raise InputError(f"push: {settings.folder} is no folder; wanted that of a prompt or a bank")
 
-    from spt_whisper.evaluation.published import model_card
+    from spt_whisper.evaluation.model_card import model_card
     from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
     from spt_whisper.prompts.pushing import push_folder
 

@@ -17,8 +17,8 @@ from spt_whisper.cli.signals import EndingSignals, ending_signals
 from spt_whisper.errors import InputError, TerminatedError
 from spt_whisper.prompts.card import MIX
 from spt_whisper.transcription.files import AudioFile, find_audio
-from spt_whisper.transcription.finished import RECORDS, Finished, work_digest
 from spt_whisper.transcription.settings import TranscribeConfig
+from spt_whisper.transcription.transcript_records import RECORDS, TranscriptRecords, work_digest
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from spt_whisper.transcription.request import Request
@@ -179,7 +179,7 @@ def _output(
     if not config.output:
         return Printed(config.formats, several)
     work = work_digest(whisper.frozen.fingerprint, attached.prompts, config.text_settings)
-    return InFolder(Finished(Path(config.output)), config.formats, work, config.overwrite)
+    return InFolder(TranscriptRecords(Path(config.output)), config.formats, work, config.overwrite)
 
 
 def _jobs(files: Sequence[AudioFile], output: Output, tally: _Tally) -> list[Job]:

@@ -18,12 +18,12 @@ from spt_whisper.corpora.kaldi import read_kaldi
 from spt_whisper.corpora.manifest import read_manifest, read_manifest_split
 from spt_whisper.corpora.rows import split_languages
 from spt_whisper.corpora.seame import read_seame
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
 __all__ = [
-    "READERS", "CorpusConfig", "Reader", "Source", "Split", "Utterance", "read_manifest",
+    "READERS", "CorpusConfig", "CorpusSource", "Reader", "Split", "Utterance", "read_manifest",
     "read_split", "with_duration",
 ]  # fmt: skip
 
@@ -34,7 +34,7 @@ Split = Literal["train", "dev", "test"]
 class Reader:
     """A way to read corpora, and which of the settings below it takes."""
 
-    read: Callable[[Source], list[Utterance]]
+    read: Callable[[CorpusSource], list[Utterance]]
     settings: tuple[str, ...] = ()  # of "subset" and "text_column"
 
 
@@ -148,7 +148,7 @@ def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list
     name: str | None = getattr(config, split)
     if name is None:
         raise InputError(f"{config.root}: {split} is null; name that part, or take another split")
-    source = Source(config.root, name, subset, config.text_column)
+    source = CorpusSource(config.root, name, subset, config.text_column)
     utterances = READERS[config.reader].read(source)
     utterances = [_with_language(utterance, config) for utterance in utterances]
     if config.max_seconds is not None:

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spt_whisper.corpora.rows import clip_in, read_lines, row_error, unique
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 
 Columns = dict[str, str]
 
 
-def read_common_voice(source: Source) -> list[Utterance]:
+def read_common_voice(source: CorpusSource) -> list[Utterance]:
     """Utterances of one split; the root is a language's folder, or `subset` names the one in it.
 
     Raises:

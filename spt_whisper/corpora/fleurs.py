@@ -20,7 +20,7 @@ from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.cache import files_key
 from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.rows import check_id, clip_in, read_lines, row_error, unique
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.unpacking import Clip, unpack_clips, unpack_tar
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -32,7 +32,7 @@ _PARQUET = ("audio", "path", "num_samples")  # and the text
 TEXT_COLUMNS = ("transcription", "raw_transcription")  # lower case without punctuation; as written
 
 
-def read_fleurs(source: Source) -> list[Utterance]:
+def read_fleurs(source: CorpusSource) -> list[Utterance]:
     """Utterances of one split of one language; the TSV layout where both are there.
 
     Raises:

@@ -18,7 +18,7 @@ from typing import Any
 
 from spt_whisper.cache import files_key
 from spt_whisper.corpora.rows import check_id, row_error
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.unpacking import Clip, unpack_clips
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -30,7 +30,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BATCH = 16  # rows in memory at a time
 
 
-def read_huggingface(source: Source) -> list[Utterance]:
+def read_huggingface(source: CorpusSource) -> list[Utterance]:
     """Utterances of one split, without languages: the corpus's setting says them.
 
     An utterance's id is the name of its audio, with the row where that is missing or there twice.
@@ -61,7 +61,7 @@ def _version(root: str) -> str:
         ) from error
 
 
-def _clips(source: Source) -> Iterator[Clip]:
+def _clips(source: CorpusSource) -> Iterator[Clip]:
     dataset, audio = _open(source)
     place = Path(source.root)
     text = _text_column(source, list(dataset.features))
@@ -90,7 +90,7 @@ def _clips(source: Source) -> Iterator[Clip]:
         raise InputError(f"{source.root}: split {source.split!r} has no rows; name another split")
 
 
-def _open(source: Source) -> tuple[Any, str]:
+def _open(source: CorpusSource) -> tuple[Any, str]:
     """The data set, streamed, and its audio column."""
     from datasets import Audio, load_dataset
 
@@ -121,7 +121,7 @@ def _open(source: Source) -> tuple[Any, str]:
     return undecoded.with_format("arrow"), columns[0]
 
 
-def _lacks_split(source: Source, name: str, revision: str) -> bool:
+def _lacks_split(source: CorpusSource, name: str, revision: str) -> bool:
     """Whether the data set can be read and has no such split."""
     from datasets import get_dataset_split_names
 
@@ -132,7 +132,7 @@ def _lacks_split(source: Source, name: str, revision: str) -> bool:
     return source.split not in splits
 
 
-def _text_column(source: Source, columns: list[str]) -> str:
+def _text_column(source: CorpusSource, columns: list[str]) -> str:
     wanted = TEXT_COLUMNS if source.text_column is None else (source.text_column,)
     for column in wanted:
         if column in columns:
@@ -143,7 +143,7 @@ def _text_column(source: Source, columns: list[str]) -> str:
     )
 
 
-def _rows(source: Source, dataset: Any) -> Iterator[dict[str, Any]]:
+def _rows(source: CorpusSource, dataset: Any) -> Iterator[dict[str, Any]]:
     tables = dataset.iter(batch_size=_BATCH)
     while True:
         try:

@@ -25,7 +25,7 @@ from spt_whisper.corpora.rows import (
     split_languages,
     unique,
 )
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 
 _TO_THE_END = -1.0  # an end in `segments`
@@ -50,7 +50,7 @@ class _Cut:
     end: float | None = None  # seconds
 
 
-def read_kaldi(source: Source) -> list[Utterance]:
+def read_kaldi(source: CorpusSource) -> list[Utterance]:
     """Utterances of the folder `<root>/<split>`; the split `.` is the root itself.
 
     Raises:

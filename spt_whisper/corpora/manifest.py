@@ -29,14 +29,14 @@ from spt_whisper.corpora.rows import (
     row_error,
     unique,
 )
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
-Row = dict[str, Any]
+ManifestRow = dict[str, Any]
 
 
-def read_manifest_split(source: Source) -> list[Utterance]:
+def read_manifest_split(source: CorpusSource) -> list[Utterance]:
     """Utterances of `<root>/<subset>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
     text_column = source.text_column or "text"
     if source.path.is_file():
@@ -85,7 +85,7 @@ def read_manifest_rows(path: Path) -> Iterator[Fields]:
             yield Fields(path, number, row)
 
 
-def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
+def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, ManifestRow]]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
@@ -102,7 +102,7 @@ def _jsonl_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
         yield number, row
 
 
-def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
+def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, ManifestRow]]:
     """Rows under the header, counted as a spreadsheet does: the header is row 1."""
     number, rows = 1, csv.reader(file, strict=True)
     try:
@@ -146,7 +146,7 @@ def _utterance(fields: Fields, text_column: str) -> Utterance:
 class Fields:
     """Typed access to the columns of one row; what is wrong is said with file, row and column."""
 
-    def __init__(self, path: Path, number: int, row: Row) -> None:
+    def __init__(self, path: Path, number: int, row: ManifestRow) -> None:
         self.path, self.number, self.row = path, number, row
 
     def text(self, column: str, empty: bool = False) -> str:

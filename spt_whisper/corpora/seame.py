@@ -21,7 +21,7 @@ from pathlib import Path
 
 from spt_whisper.corpora.kaldi import read_data_folder
 from spt_whisper.corpora.rows import check_id, read_lines, row_error
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
@@ -36,7 +36,7 @@ _SHORTEST_SECONDS = 0.01  # utterances up to this length are slips of the transc
 logger = logging.getLogger(__name__)
 
 
-def read_seame(source: Source) -> list[Utterance]:
+def read_seame(source: CorpusSource) -> list[Utterance]:
     """Utterances of `train`, `dev_man` or `dev_sge`.
 
     Raises:

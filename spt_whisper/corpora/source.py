@@ -13,7 +13,7 @@ class MissingSplitError(InputError):
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusSource:
     """One split of one corpus."""
 
     root: str  # folder; for `manifest` also a file, for `huggingface` also a hub id

@@ -42,8 +42,8 @@ class OnnxEngine:
                 f"language: none given, and {self.whisper.name} has a prompt in it, through which no language is heard; "
                 "name one"
             )
-        states, kept = self._encode(rows, window_seconds)
-        return self._heard(rows, states, kept)
+        states, cache = self._encode(rows, window_seconds)
+        return self._heard(rows, states, cache)
 
     @torch.inference_mode()
     def decode_batch(
@@ -69,17 +69,17 @@ class OnnxEngine:
                 f"words: {self.whisper.name} gives no cross-attention weights; take the prompt itself for times of words"
             )
         whisper, card = self.whisper, self.whisper.card
-        states, kept = self._encode(rows, window_seconds)
+        states, cache = self._encode(rows, window_seconds)
 
         def listen(deaf: list[int]) -> list[Heard]:
-            own = [tensor[deaf] for tensor in kept]
+            own = [tensor[deaf] for tensor in cache]
             return self._heard([rows[index] for index in deaf], states[deaf], own)
 
         named = with_languages(rows, card, listen)
         starts = first_tokens(named, whisper.tokens, options)
 
         def decoder_of(wanted: Sequence[int]) -> CachedDecoder:
-            own = [tensor[list(wanted)] for tensor in kept]
+            own = [tensor[list(wanted)] for tensor in cache]
             return OnnxDecoder(whisper, own, [starts[row] for row in wanted])
 
         seconds, signs = [row.seconds for row in named], [signs_of(row, card) for row in named]
@@ -91,13 +91,13 @@ class OnnxEngine:
         waveforms = [row.waveform for row in rows]
         features = log_mel(waveforms, window_seconds, self.whisper.settings.mels)
         found = self.whisper.encoder.run(None, {"features": features.numpy()})
-        states, *kept = (torch.from_numpy(tensor) for tensor in found)
-        return states, kept
+        states, *cache = (torch.from_numpy(tensor) for tensor in found)
+        return states, cache
 
-    def _heard(self, rows: Sequence[Row], states: Tensor, kept: Sequence[Tensor]) -> list[Heard]:
+    def _heard(self, rows: Sequence[Row], states: Tensor, cache: Sequence[Tensor]) -> list[Heard]:
         tokens = self.whisper.tokens
         start = [[tokens.start_of_transcript]] * len(rows)
-        logits, _ = OnnxDecoder(self.whisper, kept, start).begin(1)
+        logits, _ = OnnxDecoder(self.whisper, cache, start).begin(1)
         posteriors = logits[:, list(tokens.languages.values())].log_softmax(dim=-1)
         return heard_in(rows, states, posteriors, tokens)
 

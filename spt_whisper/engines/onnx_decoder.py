@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spt_whisper.whisper.decoding import CachedDecoder
-from spt_whisper.whisper.onnx import OnnxWhisper, kept_names
+from spt_whisper.whisper.onnx import OnnxWhisper, cache_names
 
 _CPU = torch.device("cpu")
 
@@ -17,22 +17,22 @@ class OnnxDecoder(CachedDecoder):
     """R rows on onnxruntime. What the encoder graph gave for self-attention is what stands in front of the first token."""
 
     def __init__(
-        self, whisper: OnnxWhisper, kept: Sequence[Tensor], starts: Sequence[Sequence[int]]
+        self, whisper: OnnxWhisper, cache: Sequence[Tensor], starts: Sequence[Sequence[int]]
     ) -> None:
         """Takes the first tokens; nothing is run yet.
 
         Args:
             whisper: the model.
-            kept: the encoder graph's keys and values, (R, H, N or S, d) each, in the order of `kept_names`.
+            cache: the encoder graph's keys and values, (R, H, N or S, d) each, in the order of `cache_names`.
             starts: first tokens of each row, from `Tokens.start`.
         """
         super().__init__(whisper.tokens, starts, _CPU)
         self._graph = whisper.decoder
-        names = kept_names(len(kept) // 4)
-        given = dict(zip(names, kept, strict=True))
+        names = cache_names(len(cache) // 4)
+        given = dict(zip(names, cache, strict=True))
         self._own = {name: own for name, own in given.items() if name.startswith("self")}  # W texts
         self._cross = {name: own for name, own in given.items() if name not in self._own}  # R rows
-        self._in_front = kept[0].shape[2]  # N
+        self._in_front = cache[0].shape[2]  # N
 
     def _run(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, read: Tensor) -> Tensor:
         rows, (texts, length) = len(next(iter(self._cross.values()))), tokens.shape

@@ -37,16 +37,16 @@ def detail_tables(report: Report) -> list[Table]:
     return tables
 
 
-Row = tuple[str, str, str, str]
+TableRow = tuple[str, str, str, str]
 
 
-def _switching_rows(report: Report) -> list[Row]:
+def _switching_rows(report: Report) -> list[TableRow]:
     if not any(len(system.switching.by_language) > 1 for system in report.systems):
         return []
     return [row for system in report.systems for row in _language_rows(system)]
 
 
-def _language_rows(system: SystemScore) -> list[Row]:
+def _language_rows(system: SystemScore) -> list[TableRow]:
     switching = system.switching
     counts = dict(switching.by_language)
     if switching.switches:
@@ -60,14 +60,14 @@ def _language_rows(system: SystemScore) -> list[Row]:
     ]
 
 
-def _count_row(system: SystemScore, name: str, counts: ErrorCounts) -> Row:
+def _count_row(system: SystemScore, name: str, counts: ErrorCounts) -> TableRow:
     told = (
         f"{100 * counts.rate:.1f}" if counts.reference_length else f"{counts.insertions} inserted"
     )
     return (system.name, name, str(counts.reference_length), told)
 
 
-def _group_rows(report: Report) -> list[Row]:
+def _group_rows(report: Report) -> list[TableRow]:
     return [
         (
             system.name,

@@ -39,11 +39,11 @@ def read_learned(prompt: str | None, bank: str | None, model: str | None) -> Lea
         return _prompt(Prompt.from_pretrained(prompt), model)
     if bank:
         return _bank(Bank.from_pretrained(bank), model)
-    card = card_of(model) if model else None
+    card = card_of_model(model) if model else None
     return _adapted(str(model), card) if card else None
 
 
-def card_of(model: str) -> PromptCard | None:
+def card_of_model(model: str) -> PromptCard | None:
     """Returns the card of an adapted model, or of the prompt in exported graphs; None of bare Whisper."""
     if is_onnx(model):
         return read_settings(Path(model)).card
@@ -52,7 +52,7 @@ def card_of(model: str) -> PromptCard | None:
 
 def bare_name(model: str) -> str:
     """Returns the name of bare Whisper: of an adapted model, or of graphs with a prompt, that of the one that it was before."""
-    card = card_of(model)
+    card = card_of_model(model)
     return card.base if card else model
 
 

@@ -13,7 +13,7 @@ from spt_whisper.text.units import RateName
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """One system against another on the same utterances."""
 
     first: str
@@ -27,18 +27,18 @@ class Comparison:
 
 def compare_with_first(
     systems: Sequence[SystemScore], resamples: int = 1000, seed: int = 0
-) -> tuple[Comparison, ...]:
+) -> tuple[PairedComparison, ...]:
     """Every other system against the first.
 
     Raises:
         InputError: two systems were not scored on the same utterances.
     """
-    return tuple(compare(systems[0], other, resamples, seed) for other in systems[1:])
+    return tuple(compare_pair(systems[0], other, resamples, seed) for other in systems[1:])
 
 
-def compare(
+def compare_pair(
     first: SystemScore, second: SystemScore, resamples: int = 1000, seed: int = 0
-) -> Comparison:
+) -> PairedComparison:
     """The two by the first one's main rate.
 
     Raises:
@@ -60,6 +60,6 @@ def compare(
         seed,
     )
     difference = getattr(second, first.main_rate) - getattr(first, first.main_rate)
-    return Comparison(
+    return PairedComparison(
         first.name, second.name, first.main_rate, difference, interval, probability, unit
     )

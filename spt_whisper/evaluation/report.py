@@ -2,7 +2,7 @@
 
 report.json               {"format_version": 1, "corpus", "normalizer", "settings", "systems",
                           "comparisons"}: the fields of `SystemScore` but its details, and of
-                          `Comparison`; rates are fractions (0.152), counts
+                          `PairedComparison`; rates are fractions (0.152), counts
                           {"hits", "substitutions", "insertions", "deletions"}
 report.utterances.jsonl   one line an utterance and system: {"system"} and the fields of
                           `UtteranceScore`
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.paired import Comparison
+from spt_whisper.evaluation.paired import PairedComparison
 from spt_whisper.evaluation.system_score import SystemScore, check_unique
 from spt_whisper.evaluation.utterance_score import UtteranceScore
 
@@ -49,7 +49,7 @@ class Report:
     normalizer: str
     systems: list[SystemScore]
     settings: dict[str, Any] = field(default_factory=dict)  # how it came about, as JSON values
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[PairedComparison, ...] = ()
 
     def write(self, path: str | Path) -> None:
         """Writes the report to `path`, and its utterances beside it."""

@@ -62,7 +62,7 @@ def decode_in_processes(
     ]  # fmt: skip
     with spawned_pool(len(shards)) as pool:
         found = [pair for results in pool.map(decode_shard, shards) for pair in results]
-    return in_order(found, len(rows))
+    return in_row_order(found, len(rows))
 
 
 def decode_shard(shard: Shard) -> list[tuple[int, RowResult]]:
@@ -77,7 +77,7 @@ def decode_shard(shard: Shard) -> list[tuple[int, RowResult]]:
     return list(zip(places, results, strict=True))
 
 
-def in_order(found: Sequence[tuple[int, RowResult]], count: int) -> list[RowResult]:
+def in_row_order(found: Sequence[tuple[int, RowResult]], count: int) -> list[RowResult]:
     """Returns results in the rows' order.
 
     Raises:

@@ -22,7 +22,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class PartRow:
     """One part of the corpus; a system that has nothing of it has None."""
 
     part: str
@@ -36,7 +36,7 @@ class PartsTable:
 
     title: str
     counted: str  # what `number` counts
-    rows: tuple[Row, ...]  # at most MOST_ROWS
+    rows: tuple[PartRow, ...]  # at most MOST_ROWS
     left_out: int  # rows behind those
 
 
@@ -76,7 +76,7 @@ def _table(title: str, counted: str, columns: Sequence[dict[str, Cell]]) -> Part
     return PartsTable(title, counted, rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
 
 
-def _rows(columns: Sequence[dict[str, Cell]]) -> Iterator[Row]:
+def _rows(columns: Sequence[dict[str, Cell]]) -> Iterator[PartRow]:
     for part in dict.fromkeys(part for column in columns for part in column):
         cells = tuple(column.get(part) for column in columns)
-        yield Row(part, max(cell.number for cell in cells if cell), cells)
+        yield PartRow(part, max(cell.number for cell in cells if cell), cells)

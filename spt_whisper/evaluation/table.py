@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spt_whisper.evaluation.bootstrap import REMARKS, Interval
-from spt_whisper.evaluation.paired import Comparison
+from spt_whisper.evaluation.paired import PairedComparison
 from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.system_score import SystemScore
@@ -64,7 +64,7 @@ def _remarks(report: Report) -> list[str]:
     ]
 
 
-def _comparison(comparison: Comparison) -> str:
+def _comparison(comparison: PairedComparison) -> str:
     low, high = _per_cent(comparison.interval)
     return (
         f"{comparison.second} against {comparison.first}: {RATES[comparison.rate].title} "

@@ -16,14 +16,14 @@ from spt_whisper.text.units import mixed_units
 MOST_UTTERANCES = 20
 MOST_UNITS = 200  # of one alignment that are kept; a page shows them all
 
-Kind = Literal["hit", "substitution", "insertion", "deletion"]
+EditKind = Literal["hit", "substitution", "insertion", "deletion"]
 
 
 @dataclass(frozen=True)
 class AlignedUnit:
     """A mixed unit (see `text/units.py`) of the reference and the one that stands in its place."""
 
-    kind: Kind
+    kind: EditKind
     reference: str  # "" for an insertion
     hypothesis: str  # "" for a deletion
 
@@ -100,5 +100,5 @@ def _unit(reference: str, hypothesis: str) -> AlignedUnit:
         return AlignedUnit("insertion", reference, hypothesis)
     if not hypothesis:
         return AlignedUnit("deletion", reference, hypothesis)
-    kind: Kind = "hit" if reference == hypothesis else "substitution"
+    kind: EditKind = "hit" if reference == hypothesis else "substitution"
     return AlignedUnit(kind, reference, hypothesis)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from spt_whisper.errors import InputError
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source
-from spt_whisper.export.transformers import language_codes, write_checkpoint
+from spt_whisper.export.source import ExportSource
+from spt_whisper.export.transformers import asked_codes, write_checkpoint
 from spt_whisper.whisper.adapted import CARD_FILE
 
 _COPIED = ("tokenizer.json", "preprocessor_config.json")
 
 
-def write_folder(source: Source, config: ExportConfig, folder: Path) -> None:
+def write_ctranslate2(source: ExportSource, config: ExportConfig, folder: Path) -> None:
     """Writes model.bin, config, vocabulary, tokenizer, feature extractor and card into a folder.
 
     Raises:
@@ -36,9 +36,9 @@ def write_folder(source: Source, config: ExportConfig, folder: Path) -> None:
         converter.convert(str(folder), quantization=config.precision, force=True)
 
 
-def usage(source: Source, config: ExportConfig) -> str:
+def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
-    codes = language_codes(source, config)
+    codes = asked_codes(source, config)
     count = source.decoder_positions
     soft = source.vectors.decoder.language is not None
     unwritten = [*([f'*(f"<|prompt{{n}}|>" for n in range({count}))'] if count else [])]

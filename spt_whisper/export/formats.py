@@ -12,7 +12,7 @@ from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source, read_source
+from spt_whisper.export.source import ExportSource, read_source
 from spt_whisper.prompts.places import PLACES, SIDES
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
@@ -28,8 +28,8 @@ class Format:
 
     places: frozenset[str]  # `side.place` of the prompts that it carries
     precisions: tuple[str, ...]
-    write: Callable[[Source, ExportConfig, Path], None]  # fills an empty folder
-    usage: Callable[[Source, ExportConfig], str]  # Python that runs what is in it
+    write: Callable[[ExportSource, ExportConfig, Path], None]  # fills an empty folder
+    usage: Callable[[ExportSource, ExportConfig], str]  # Python that runs what is in it
 
 
 FORMATS: dict[str, Format] = {
@@ -37,7 +37,7 @@ FORMATS: dict[str, Format] = {
         _FOLDED, ("float32", "float16"), transformers.write_checkpoint, transformers.usage
     ),
     "ctranslate2": Format(
-        _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_folder, ctranslate2.usage
+        _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_ctranslate2, ctranslate2.usage
     ),
     "onnx": Format(_EVERY, ("float32",), onnx.write_graphs, onnx.usage),
 }
@@ -88,7 +88,7 @@ def _written(mark: Path) -> list[str]:
         raise InputError(f"{mark}: is damaged; name another folder") from error
 
 
-def _check_places(source: Source, name: str) -> None:
+def _check_places(source: ExportSource, name: str) -> None:
     """Refuses to lose a part of a prompt."""
     lost = [place for place in source.places if place not in FORMATS[name].places]
     if lost:
@@ -99,7 +99,7 @@ def _check_places(source: Source, name: str) -> None:
         )
 
 
-def _readme(source: Source, config: ExportConfig) -> str:
+def _readme(source: ExportSource, config: ExportConfig) -> str:
     base = source.whisper.name
     what = f"the soft prompt {Path(source.name).name} in it" if source.prompt else "its own weights"
     return (

@@ -3,11 +3,11 @@
     encoder   features -> states; for each decoder layer the keys and values that its two attentions begin with
     decoder   tokens, and keys and values of all before -> logits, and keys and values of all until now
 
-What stands in front of an attention's keys (`LayerPrefix.made`) needs no place in the decoder: it is where the kept keys
+What stands in front of an attention's keys (`LayerPrefix.made`) needs no place in the decoder: it is where the cached keys
 begin. A prefix with a gate is a constant beside each attention. Slots are in the feed-forward layers already (`folding.py`).
 The input table has the vectors of a decoder input prompt and of soft language tokens as rows behind Whisper's own.
 
-R rows of audio with C texts each, of T tokens after P that are kept; S states, H heads of width d.
+R rows of audio with C texts each, of T tokens after P that are cached; S states, H heads of width d.
 """
 
 from __future__ import annotations
@@ -162,10 +162,10 @@ class EncoderGraph(nn.Module):
             hidden = hidden + own(inputs, *own.look_at(inputs))
             hidden = hidden + feed_forward(layer, hidden)
         states = encoder.layer_norm(hidden if prefix is None else hidden[:, prefix.shape[1] :])
-        kept: list[Tensor] = []
+        cache: list[Tensor] = []
         for begin, cross in zip(self.begins, self.cross, strict=True):
-            kept += [*begin.begin(states), *cross.look_at(states)]
-        return states, *kept
+            cache += [*begin.begin(states), *cross.look_at(states)]
+        return states, *cache
 
 
 class DecoderGraph(nn.Module):
@@ -189,16 +189,16 @@ class DecoderGraph(nn.Module):
         self.cross = nn.ModuleList(cross_attention(layer, n, given) for n, layer in layers)
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, mask: Tensor, read: Tensor, kept: list[Tensor]
+        self, tokens: Tensor, positions: Tensor, mask: Tensor, read: Tensor, cache: list[Tensor]
     ) -> tuple[Tensor, ...]:
-        """Runs tokens behind those that are kept.
+        """Runs tokens behind those that are cached.
 
         Args:
             tokens: (R, C, T).
             positions: of these, (R, C, T).
             mask: (R, C, P + T), False at filling.
             read: places within T whose logits are wanted, (R, C, K).
-            kept: for each layer self key, self value, (R, C, H, P, d), cross key, cross value, (R, H, S, d).
+            cache: for each layer self key, self value, (R, C, H, P, d), cross key, cross value, (R, H, S, d).
 
         Returns:
             Logits, (R, C, K, V), then for each layer self key and self value, (R, C, H, P + T, d).
@@ -212,7 +212,7 @@ class DecoderGraph(nn.Module):
         for index, (layer, own, cross) in enumerate(
             zip(self.decoder.layers, self.own, self.cross, strict=True)
         ):
-            self_key, self_value, cross_key, cross_value = kept[4 * index : 4 * index + 4]
+            self_key, self_value, cross_key, cross_value = cache[4 * index : 4 * index + 4]
             inputs = layer.self_attn_layer_norm(hidden)
             key, value = _behind((self_key, self_value), own.project(inputs))
             hidden = hidden + own(inputs, key, value, allowed)
@@ -231,7 +231,7 @@ def _behind(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tupl
 
 
 def _causal(mask: Tensor, tokens: Tensor) -> Tensor:
-    """(R, C, P + T) -> (R, C, 1, T, P + T): each token sees what is kept, and up to itself."""
+    """(R, C, P + T) -> (R, C, 1, T, P + T): each token sees what is cached, and up to itself."""
     places = torch.arange(mask.shape[2], device=mask.device)
     own = torch.arange(tokens.shape[2], device=mask.device) + (mask.shape[2] - tokens.shape[2])
     return mask[:, :, None, None] & (places[None] <= own[:, None])

@@ -19,22 +19,22 @@ from spt_whisper.errors import InputError
 from spt_whisper.export.folding import fold_slots, with_prompt_tokens
 from spt_whisper.export.graphs import DecoderGraph, EncoderGraph
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source
+from spt_whisper.export.source import ExportSource
 from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.whisper.onnx import (
     DECODER,
     ENCODER,
     OnnxSettings,
-    kept_names,
+    cache_names,
     write_settings,
 )
 
 _ANY = torch.export.Dim.DYNAMIC
 # sizes of the example that is traced: no two alike, so that none is taken for another
-_ROWS, _TEXTS, _TOKENS, _KEPT, _FRAMES = 2, 3, 4, 5, 400
+_ROWS, _TEXTS, _TOKENS, _CACHED, _FRAMES = 2, 3, 4, 5, 400
 
 
-def write_graphs(source: Source, config: ExportConfig, folder: Path) -> None:
+def write_graphs(source: ExportSource, config: ExportConfig, folder: Path) -> None:
     """Writes both graphs, settings and tokenizer into a folder.
 
     Raises:
@@ -56,15 +56,15 @@ def write_graphs(source: Source, config: ExportConfig, folder: Path) -> None:
     with torch.no_grad(), _quiet():
         encoder = EncoderGraph(model, vectors).eval()
         features = torch.zeros(_ROWS, model.config.num_mel_bins, _FRAMES)
-        _, *kept = encoder(features)
+        _, *cache = encoder(features)
         _write_encoder(encoder, features, folder / ENCODER)
-        _write_decoder(DecoderGraph(model, vectors, ids).eval(), kept, folder / DECODER)
+        _write_decoder(DecoderGraph(model, vectors, ids).eval(), cache, folder / DECODER)
     size, count = whisper.config.vocab_size, source.decoder_positions
     with_prompt_tokens(whisper.tokens.tokenizer, size, count).save_pretrained(folder)
     write_settings(folder, _settings(source))
 
 
-def _settings(source: Source) -> OnnxSettings:
+def _settings(source: ExportSource) -> OnnxSettings:
     whisper = source.whisper
     digest = hashlib.sha256(whisper.fingerprint.encode())
     digest.update(digest_tensors(source.vectors.named_tensors()).encode())
@@ -84,28 +84,28 @@ def _settings(source: Source) -> OnnxSettings:
 
 
 def _write_encoder(encoder: EncoderGraph, features: Tensor, path: Path) -> None:
-    names = ["states", *kept_names(len(encoder.cross))]
+    names = ["states", *cache_names(len(encoder.cross))]
     _write(encoder, {"features": features}, names, {"features": {0: _ANY, 2: _ANY}}, path)
 
 
-def _write_decoder(decoder: DecoderGraph, kept: list[Tensor], path: Path) -> None:
+def _write_decoder(decoder: DecoderGraph, cache: list[Tensor], path: Path) -> None:
     layers = len(decoder.cross)
-    size = (_ROWS, _TEXTS, kept[2].shape[1], _KEPT, kept[2].shape[3])
+    size = (_ROWS, _TEXTS, cache[2].shape[1], _CACHED, cache[2].shape[3])
     example = {
         "tokens": torch.zeros(_ROWS, _TEXTS, _TOKENS, dtype=torch.long),
         "positions": torch.zeros(_ROWS, _TEXTS, _TOKENS, dtype=torch.long),
-        "mask": torch.ones(_ROWS, _TEXTS, _KEPT + _TOKENS, dtype=torch.bool),
+        "mask": torch.ones(_ROWS, _TEXTS, _CACHED + _TOKENS, dtype=torch.bool),
         "read": torch.zeros(_ROWS, _TEXTS, 2, dtype=torch.long),
         # each a tensor of its own: the exporter takes one that is given twice for one input
-        "kept": [torch.zeros(size) if n % 4 < 2 else tensor for n, tensor in enumerate(kept)],
+        "cache": [torch.zeros(size) if n % 4 < 2 else tensor for n, tensor in enumerate(cache)],
     }
     any_size = {0: _ANY, 1: _ANY, 2: _ANY}
     self_sizes, cross_sizes = {0: _ANY, 1: _ANY, 3: _ANY}, {0: _ANY, 2: _ANY}
     sizes = {
         **dict.fromkeys(("tokens", "positions", "mask", "read"), any_size),
-        "kept": [self_sizes, self_sizes, cross_sizes, cross_sizes] * layers,
+        "cache": [self_sizes, self_sizes, cross_sizes, cross_sizes] * layers,
     }
-    own_names = [name for name in kept_names(layers) if name.startswith("self")]
+    own_names = [name for name in cache_names(layers) if name.startswith("self")]
     _write(decoder, example, ["logits", *(f"new_{name}" for name in own_names)], sizes, path)
 
 
@@ -113,9 +113,9 @@ def _write(
     graph: nn.Module, example: dict[str, Any], outputs: list[str], sizes: dict[str, Any], path: Path
 ) -> None:
     """Traces a graph and writes it; its weights are in a file beside it."""
-    inputs = [name for name in example if name != "kept"]
-    if "kept" in example:
-        inputs += kept_names(len(example["kept"]) // 4)
+    inputs = [name for name in example if name != "cache"]
+    if "cache" in example:
+        inputs += cache_names(len(example["cache"]) // 4)
     torch.onnx.export(
         graph, (), path, kwargs=example, input_names=inputs, output_names=outputs, dynamic_shapes=sizes,
         dynamo=True, external_data=True, verbose=False,
@@ -136,7 +136,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def usage(source: Source, config: ExportConfig) -> str:
+def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     return (
         "from spt_whisper import Whisper\n\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FormatName = Literal["transformers", "ctranslate2", "onnx"]
-Precision = Literal["float32", "float16", "int8"]
+ExportPrecision = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ExportConfig:
     graphs for onnxruntime, which `transcribe --model` runs."""
     output: str
     """Folder for the exported model; an earlier export there is replaced."""
-    precision: Precision = "float32"
+    precision: ExportPrecision = "float32"
     """Numbers of the weights; transformers takes float32 and float16, onnx float32."""
     model: str | None = None
     """Whisper that a prompt is put into; by default the prompt's base."""

@@ -20,7 +20,7 @@ _MODEL_FILES = ("config.json", "model.bin", ADAPTER_CONFIG)
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """A Whisper with the prompt that becomes a part of it."""
 
     whisper: FrozenWhisper
@@ -53,18 +53,18 @@ class Source:
         return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
 
 
-def read_source(config: ExportConfig) -> Source:
+def read_source(config: ExportConfig) -> ExportSource:
     """Reads a prompt and its Whisper, or an adapted model.
 
     Raises:
         InputError: there is none, it is damaged, or the prompt is of another Whisper.
     """
     if _is_model(config.source):
-        return Source(FrozenWhisper.from_pretrained(config.source))
+        return ExportSource(FrozenWhisper.from_pretrained(config.source))
     prompt = _read_prompt(config.source, config.language)
     whisper = FrozenWhisper.from_pretrained(base_for(config.model, [prompt]))
     prompt.check_base(whisper)
-    return Source(whisper, prompt)
+    return ExportSource(whisper, prompt)
 
 
 def _is_model(source: str) -> bool:

@@ -13,19 +13,19 @@ from transformers import WhisperFeatureExtractor
 from spt_whisper.errors import InputError
 from spt_whisper.export.folding import fold_rows, fold_slots, with_prompt_tokens
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source
+from spt_whisper.export.source import ExportSource
 from spt_whisper.whisper.adapted import CARD_FILE, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 
 
-def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None:
+def write_checkpoint(source: ExportSource, config: ExportConfig, folder: Path) -> None:
     """Writes config, weights, generation config, tokenizer, feature extractor and card into a folder.
 
     Raises:
         InputError: `language_tokens` are not as many as the prompt has, or no codes of Whisper.
     """
     whisper, vectors = source.whisper, source.vectors
-    codes = language_codes(source, config)
+    codes = asked_codes(source, config)
     ids = [whisper.tokens.language(code) for code in codes]
     model: Any = fold_rows(fold_slots(whisper.model, vectors), vectors, ids)
     languages = whisper.tokens.languages
@@ -48,7 +48,7 @@ def write_checkpoint(source: Source, config: ExportConfig, folder: Path) -> None
         write_card(folder / CARD_FILE, card)
 
 
-def language_codes(source: Source, config: ExportConfig) -> tuple[str, ...]:
+def asked_codes(source: ExportSource, config: ExportConfig) -> tuple[str, ...]:
     """Returns the codes of the language tokens with which the exported model is asked.
 
     Raises:
@@ -67,9 +67,9 @@ def language_codes(source: Source, config: ExportConfig) -> tuple[str, ...]:
     return tuple(config.language_tokens)
 
 
-def usage(source: Source, config: ExportConfig) -> str:
+def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
-    codes = language_codes(source, config)
+    codes = asked_codes(source, config)
     lines, how = _asked(source.decoder_positions, codes)
     return (
         "import torch\n"

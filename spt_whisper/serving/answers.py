@@ -13,25 +13,25 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from spt_whisper.audio import FRAMES_PER_SECOND
 from spt_whisper.serving.tasks import Spoken
-from spt_whisper.serving.transcription import Heard
+from spt_whisper.serving.transcription import TranscribedUpload
 from spt_whisper.transcription.writers import Writer, to_srt, to_vtt
 
-FormatName = Literal["json", "text", "srt", "verbose_json", "vtt"]
+ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
-Layout = Callable[[Heard, Collection[Granularity]], Response]
+Layout = Callable[[TranscribedUpload, Collection[Granularity]], Response]
 
 
-def to_json(heard: Heard, _: Collection[Granularity]) -> Response:
+def to_json(heard: TranscribedUpload, _: Collection[Granularity]) -> Response:
     """The text alone, in an object."""
     return JSONResponse({"text": heard.transcript.text})
 
 
-def to_text(heard: Heard, _: Collection[Granularity]) -> Response:
+def to_text(heard: TranscribedUpload, _: Collection[Granularity]) -> Response:
     """The text alone."""
     return PlainTextResponse(heard.transcript.text + "\n")
 
 
-def to_verbose_json(heard: Heard, granularities: Collection[Granularity]) -> Response:
+def to_verbose_json(heard: TranscribedUpload, granularities: Collection[Granularity]) -> Response:
     """Text, language, duration, and the segments or words that are asked for.
 
     A segment also has the name of the prompt that was on; the probabilities are those of its window, as with
@@ -58,18 +58,18 @@ def to_verbose_json(heard: Heard, granularities: Collection[Granularity]) -> Res
     return JSONResponse(content)
 
 
-def _subtitles(writer: Writer, heard: Heard, _: Collection[Granularity]) -> Response:
+def _subtitles(writer: Writer, heard: TranscribedUpload, _: Collection[Granularity]) -> Response:
     return PlainTextResponse(writer(heard.transcript))
 
 
-LAYOUTS: dict[FormatName, Layout] = {
+LAYOUTS: dict[ResponseFormat, Layout] = {
     "json": to_json,
     "text": to_text,
     "srt": partial(_subtitles, to_srt),
     "verbose_json": to_verbose_json,
     "vtt": partial(_subtitles, to_vtt),
 }
-TIMED: frozenset[FormatName] = frozenset({"srt", "verbose_json", "vtt"})
+TIMED: frozenset[ResponseFormat] = frozenset({"srt", "verbose_json", "vtt"})
 """Those for which Whisper writes the times of segments."""
 
 

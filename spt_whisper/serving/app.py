@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartParser
 
 from spt_whisper import __version__
 from spt_whisper.errors import InputError
-from spt_whisper.serving.answers import LAYOUTS, TIMED, FormatName, Granularity
+from spt_whisper.serving.answers import LAYOUTS, TIMED, Granularity, ResponseFormat
 from spt_whisper.serving.catalog import Catalog
 from spt_whisper.serving.faults import ErrorAnswer, Fault, handle_faults
 from spt_whisper.serving.guard import HEALTH, TRANSCRIPTIONS, Guard
@@ -52,7 +52,7 @@ class TranscriptionForm(BaseModel):
     model: str = Field(min_length=1, max_length=256)
     language: str | None = Field(None, max_length=64)
     prompt: str = Field("", max_length=4096)
-    response_format: FormatName = "json"
+    response_format: ResponseFormat = "json"
     temperature: float = Field(0.0, ge=0, le=1)
     timestamp_granularities: list[Granularity] = Field([], alias="timestamp_granularities[]")
 

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 
 from spt_whisper.prompts.card import AUTO
 from spt_whisper.serving.faults import Fault
-from spt_whisper.serving.sources import Source, sources_in
-from spt_whisper.serving.tasks import Answer, Edition, Found, Look, Refused, ServedModel
+from spt_whisper.serving.sources import ModelSource, sources_in
+from spt_whisper.serving.tasks import Answer, Edition, FoundModels, Look, Refused, ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ class Catalog:
 
     def __init__(
         self,
-        fixed: Sequence[Source],
+        fixed: Sequence[ModelSource],
         folder: str | None,
         look: Callable[[Look], Awaitable[Answer]],
     ) -> None:
         """Takes sources that stay, a folder whose prompts come and go, and who looks into a source."""
         self.models: Mapping[str, ServedModel] = {}
         self._fixed, self._folder, self._look = tuple(fixed), folder, look
-        self._versions: dict[Source, str] = {}  # that were looked into
-        self._found: dict[Source, tuple[ServedModel, ...]] = {}
+        self._versions: dict[ModelSource, str] = {}  # that were looked into
+        self._found: dict[ModelSource, tuple[ServedModel, ...]] = {}
         self._twice: set[str] = set()  # names that were warned of
 
     async def watch(self, seconds: float) -> None:
@@ -114,7 +114,7 @@ class Catalog:
             logger.error("model %s cannot be looked into: %s", edition.source.name, reason)
             return
         self._versions[edition.source] = edition.version
-        if isinstance(answer, Found):
+        if isinstance(answer, FoundModels):
             self._found[edition.source] = answer.models
             names = ", ".join(model.name for model in answer.models)
             logger.info("models read: %s", names)
@@ -123,7 +123,7 @@ class Catalog:
             told = answer.reason if isinstance(answer, Refused) else str(answer)
             logger.error("model %s cannot be read (%s); %s", edition.source.name, told, kept)
 
-    def _by_name(self, sources: Iterable[Source]) -> dict[str, ServedModel]:
+    def _by_name(self, sources: Iterable[ModelSource]) -> dict[str, ServedModel]:
         models: dict[str, ServedModel] = {}
         twice: set[str] = set()
         for model in (own for source in sources for own in self._found.get(source, ())):

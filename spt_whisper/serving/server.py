@@ -24,7 +24,7 @@ from spt_whisper.serving.catalog import Catalog
 from spt_whisper.serving.keys import read_keys
 from spt_whisper.serving.metrics import Metrics
 from spt_whisper.serving.settings import ServeConfig
-from spt_whisper.serving.sources import BareSource, Source, fixed_sources, sources_in
+from spt_whisper.serving.sources import BareSource, ModelSource, fixed_sources, sources_in
 from spt_whisper.serving.transcription import Transcription
 from spt_whisper.serving.worker import Worker, WorkerSettings
 from spt_whisper.serving.workers import Workers
@@ -65,7 +65,7 @@ def serve(config: ServeConfig) -> bool:
 
 
 def _server(
-    config: ServeConfig, model: str, sources: tuple[Source, ...]
+    config: ServeConfig, model: str, sources: tuple[ModelSource, ...]
 ) -> tuple[LitServer, Worker]:
     worker = Worker(
         WorkerSettings(
@@ -148,7 +148,7 @@ def _own_name(model: str) -> str:
     return HUB_PREFIX + model if model in SHORT_NAMES else model
 
 
-def _prompts(named: list[Source], folder: str | None) -> list[Prompt]:
+def _prompts(named: list[ModelSource], folder: str | None) -> list[Prompt]:
     """The prompts of every source, each of which is read once, so that faults of those named show now."""
     prompts = [
         own.prompt for source in named for own in source.read().values() if own.prompt is not None

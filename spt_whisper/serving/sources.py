@@ -28,7 +28,7 @@ class Offered:
     bank: Bank | None = None
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """Some models, by files that may change."""
 
     @property
@@ -113,13 +113,13 @@ class BankSource(_Place):
         return {AUTO_KEY: Offered(bank=bank), **own}
 
 
-def fixed_sources(config: ServeConfig) -> list[Source]:
+def fixed_sources(config: ServeConfig) -> list[ModelSource]:
     """Returns the prompts and the bank that are named on the command line.
 
     Raises:
         InputError: two have one name.
     """
-    sources: list[Source] = [_prompt_source(given) for given in config.prompt]
+    sources: list[ModelSource] = [_prompt_source(given) for given in config.prompt]
     if config.bank:
         sources.append(BankSource(_name(config.bank), config.bank))
     names = [BARE_NAME, *(source.name for source in sources)]
@@ -131,7 +131,7 @@ def fixed_sources(config: ServeConfig) -> list[Source]:
     return sources
 
 
-def sources_in(folder: str | None) -> Iterator[Source]:
+def sources_in(folder: str | None) -> Iterator[ModelSource]:
     """Yields the prompts of a folder of prompts, in order of their names."""
     from spt_whisper.prompts.files import SETTINGS_FILE
 

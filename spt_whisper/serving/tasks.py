@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spt_whisper.serving.sources import Source
+from spt_whisper.serving.sources import ModelSource
 from spt_whisper.transcription.transcript import Segment
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -16,7 +16,7 @@ from spt_whisper.whisper.options import DecodingOptions
 class Edition:
     """A source as its files were at some time."""
 
-    source: Source
+    source: ModelSource
     version: str
 
 
@@ -46,7 +46,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModels:
     """Answer to `Look`."""
 
     models: tuple[ServedModel, ...]
@@ -98,4 +98,4 @@ class Failed:
 
 
 Task = Look | Window
-Answer = Found | Decoded | Refused | Failed
+Answer = FoundModels | Decoded | Refused | Failed

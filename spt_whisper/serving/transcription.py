@@ -23,7 +23,7 @@ _READERS = 4  # threads that decode files and look for speech
 
 
 @dataclass(frozen=True)
-class Heard:
+class TranscribedUpload:
     """What was said in an upload."""
 
     transcript: Transcript
@@ -57,7 +57,9 @@ class Transcription:
         self._on_batch = on_batch
         self._readers = ThreadPoolExecutor(_READERS, "audio")
 
-    async def transcribe(self, asked: Asked, is_gone: Callable[[], Awaitable[bool]]) -> Heard:
+    async def transcribe(
+        self, asked: Asked, is_gone: Callable[[], Awaitable[bool]]
+    ) -> TranscribedUpload:
         """Returns the transcript of an upload.
 
         Args:
@@ -88,7 +90,9 @@ class Transcription:
             asked.audio.abandoned.set()
             for decoding in under_way:
                 decoding.cancel()
-        return Heard(transcript_of(piece, [one.segment for one in spoken]), tuple(spoken))
+        return TranscribedUpload(
+            transcript_of(piece, [one.segment for one in spoken]), tuple(spoken)
+        )
 
     async def _next(
         self, pieces: Iterator[Piece | End], is_gone: Callable[[], Awaitable[bool]]

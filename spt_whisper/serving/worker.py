@@ -18,13 +18,13 @@ from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX
 from spt_whisper.serving.loop import WaitingLoop
-from spt_whisper.serving.sources import Offered, Source
+from spt_whisper.serving.sources import ModelSource, Offered
 from spt_whisper.serving.tasks import (
     Answer,
     Decoded,
     Edition,
     Failed,
-    Found,
+    FoundModels,
     Look,
     Refused,
     ServedModel,
@@ -32,10 +32,10 @@ from spt_whisper.serving.tasks import (
     Task,
     Window,
 )
+from spt_whisper.transcription.piece_router import PieceRouter, PromptedPiece
 from spt_whisper.transcription.pieces import Piece
 from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
-from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.transcription.windows import SpeechWindow
 from spt_whisper.whisper.precision import Precision, dtype_of
@@ -51,7 +51,7 @@ class WorkerSettings:
 
     model: str
     precision: Precision
-    sources: tuple[Source, ...]  # that must be there at the start
+    sources: tuple[ModelSource, ...]  # that must be there at the start
     batch_size: int  # windows
     batch_wait_seconds: float
 
@@ -134,7 +134,7 @@ class Worker(LitAPI):
         self._forget()
         return offered
 
-    def _is_gone(self, source: Source) -> bool:
+    def _is_gone(self, source: ModelSource) -> bool:
         """Whether it was taken out of the folder of prompts."""
         return source not in self.settings.sources and not source.is_there()
 
@@ -143,7 +143,9 @@ class Worker(LitAPI):
             offered = self._offered(look.edition)
         except (InputError, OSError) as error:
             return Refused(str(InputError(error)))
-        return Found(tuple(self._model(look.edition, key, own) for key, own in offered.items()))
+        return FoundModels(
+            tuple(self._model(look.edition, key, own) for key, own in offered.items())
+        )
 
     def _model(self, edition: Edition, key: str, own: Offered) -> ServedModel:
         frozen = self._whisper.frozen

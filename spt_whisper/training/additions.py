@@ -25,10 +25,10 @@ from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
 from spt_whisper.training.methods.learner import Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_prompt
-from spt_whisper.training.preparation import Parts
+from spt_whisper.training.preparation import PreparedData
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import LoopConfig, Recipe
-from spt_whisper.training.start import Heard, expected_embedding
+from spt_whisper.training.start import LanguageSound, expected_embedding
 from spt_whisper.training.window_batches import by_window
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Form:
 
     like: Callable[[Bank], Prompt]  # the prompt whose base, windows and spelling it takes
     settings: Callable[[Bank], Mapping[str, Any]]  # of the recipe: what is learned
-    start: Callable[[ExpansionConfig, Setup, Parts, Bank], Addition]
+    start: Callable[[ExpansionConfig, Setup, PreparedData, Bank], Addition]
 
 
 def form_of(config: ExpansionConfig, bank: Bank) -> Form:
@@ -94,16 +94,16 @@ def recipe_of(config: ExpansionConfig, bank: Bank, form: Form) -> Recipe:
 
 
 def start_of(
-    config: ExpansionConfig, recipe: Recipe, parts: Parts, bank: Bank, form: Form
+    config: ExpansionConfig, recipe: Recipe, prepared: PreparedData, bank: Bank, form: Form
 ) -> Addition:
     """Returns what the language learns, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    codes = {config.language: parts.builder.codes[config.language]}
-    setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
-    return form.start(config, setup, parts, bank)
+    codes = {config.language: prepared.builder.codes[config.language]}
+    setup = Setup(recipe, prepared.whisper, prepared.train, codes, generator)
+    return form.start(config, setup, prepared, bank)
 
 
-def nearest_language(bank: Bank, heard: Heard) -> str:
+def nearest_language(bank: Bank, heard: LanguageSound) -> str:
     """Returns the language with a part that sounds most alike to bare Whisper (cosine of mean log-posteriors)."""
 
     def likeness(language: str) -> float:
@@ -116,7 +116,7 @@ def nearest_language(bank: Bank, heard: Heard) -> str:
     return max(bank.parts, key=likeness)
 
 
-def _whole(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> Addition:
+def _whole(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: Bank) -> Addition:
     """What `fit` would train on the language alone."""
     learner = soft_prompt(setup)
 
@@ -126,12 +126,12 @@ def _whole(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> A
     return Addition(learner, "anew", member)
 
 
-def _part(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> Addition:
+def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: Bank) -> Addition:
     """The language's part over frozen shared vectors, from the start that has the lowest loss."""
     single_tokens(setup)
     recipe, heard, shared = setup.recipe, setup.hear(config.language), _shared(bank)
-    token = expected_embedding(parts.whisper, heard)
-    zero = start_part(recipe.prompt, recipe.lapt, parts.whisper.shape, setup.generator, token)
+    token = expected_embedding(prepared.whisper, heard)
+    zero = start_part(recipe.prompt, recipe.lapt, prepared.whisper.shape, setup.generator, token)
 
     def learner(part: dict[str, Tensor]) -> LanguageAwareLearner:
         vectors = SoftPrompt(recipe.prompt, shared.vectors).requires_grad_(False)
@@ -149,22 +149,22 @@ def _part(config: ExpansionConfig, setup: Setup, parts: Parts, bank: Bank) -> Ad
         starts[name] = learner({**bank.parts[name].tensors, **own})
         if config.init != "auto":
             del starts["zero"]
-    losses = {name: _loss(start, recipe, parts) for name, start in starts.items()}
+    losses = {name: _loss(start, recipe, prepared) for name, start in starts.items()}
     for name, loss in losses.items():
         logger.info("start %s: loss %.3f before training", name, loss)
     best = min(losses, key=lambda name: losses[name])
     return Addition(starts[best], best, partial(starts[best].part, config.language))
 
 
-def _loss(learner: LanguageAwareLearner, recipe: Recipe, parts: Parts) -> float:
+def _loss(learner: LanguageAwareLearner, recipe: Recipe, prepared: PreparedData) -> float:
     """Mean loss over the first utterances of dev (of train where there is no dev)."""
-    examples: list[Example] = (parts.dev or parts.train)[:_TRIED]
-    data = ExampleSet(examples, parts.builder, {})
-    tuner = PromptTuner(parts.whisper, learner, recipe.optimizer).eval()
+    examples: list[Example] = (prepared.dev or prepared.train)[:_TRIED]
+    data = ExampleSet(examples, prepared.builder, {})
+    tuner = PromptTuner(prepared.whisper, learner, recipe.optimizer).eval()
     losses = []
     for indices in by_window(range(len(examples)), lambda index: examples[index].window, _BATCH):
         items = [data[Draw(0, index)] for index in indices]
-        losses.append(tuner.loss_on(collate(items, parts.builder.tokens.end)) * len(items))
+        losses.append(tuner.loss_on(collate(items, prepared.builder.tokens.end)) * len(items))
     return sum(losses) / len(examples)
 
 

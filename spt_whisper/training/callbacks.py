@@ -11,9 +11,9 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from spt_whisper.training.keeper import Keeper
 from spt_whisper.training.methods.learner import Learner
 from spt_whisper.training.run_numbers import RunNumbers
+from spt_whisper.training.timed_checkpoint import TimedCheckpoint
 
 CHECKPOINTS = "checkpoints"  # folder in the output
 LAST = "last"
@@ -91,7 +91,7 @@ class Patience(EarlyStopping):
 
 def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[Callback]:
     """Returns the callbacks of a run that keeps its checkpoints in a folder, and every so many minutes."""
-    keeper = Keeper(folder / f"{LAST}.ckpt", minutes)
+    timed = TimedCheckpoint(folder / f"{LAST}.ckpt", minutes)
     last = ModelCheckpoint(
         dirpath=folder,
         filename=LAST,
@@ -100,7 +100,7 @@ def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[
         enable_version_counter=False,
     )
     if early_stopping is None:
-        return [keeper, last]
+        return [timed, last]
     best = Best(
         dirpath=folder,
         filename=BEST,
@@ -108,4 +108,4 @@ def callbacks(folder: Path, early_stopping: int | None, minutes: float) -> list[
         save_top_k=1,
         enable_version_counter=False,
     )
-    return [keeper, best, last, Patience(monitor=_MONITORED, patience=early_stopping)]
+    return [timed, best, last, Patience(monitor=_MONITORED, patience=early_stopping)]

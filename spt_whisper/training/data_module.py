@@ -26,7 +26,7 @@ from spt_whisper.training.batch import (
     collate,
 )
 from spt_whisper.training.encoder_states import load_example
-from spt_whisper.training.epoch_batches import Draw, EpochBatches, Place
+from spt_whisper.training.epoch_batches import Draw, EpochBatches, ProcessRank
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
 
 
@@ -141,12 +141,12 @@ class SpeechDataModule(lightning.LightningDataModule):
         done: int = 0,
     ) -> DataLoader[Item]:
         assert self.trainer is not None
-        place = Place(self.trainer.global_rank, self.trainer.world_size)
+        process = ProcessRank(self.trainer.global_rank, self.trainer.world_size)
         windows = [example.window for example in examples]
         size, seed = self.config.batch_size, self.builder.seed
         return DataLoader(
             ExampleSet(examples, self.builder, self.states, augment),
-            batch_sampler=EpochBatches(windows, size, seed, shuffle, place, epoch, done),
+            batch_sampler=EpochBatches(windows, size, seed, shuffle, process, epoch, done),
             num_workers=self.config.workers,
             collate_fn=partial(collate, fill=self.builder.tokens.end),
         )

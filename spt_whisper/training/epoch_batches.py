@@ -21,7 +21,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessRank:
     """One of the processes that train together."""
 
     rank: int = 0
@@ -43,7 +43,7 @@ class EpochBatches(Sampler[list[Draw]]):
         batch_size: int,
         seed: int,
         shuffle: bool,
-        place: Place | None = None,
+        process: ProcessRank | None = None,
         epoch: int = 0,
         done: int = 0,
     ) -> None:
@@ -54,13 +54,13 @@ class EpochBatches(Sampler[list[Draw]]):
             batch_size: examples of a batch for one process.
             seed: seed of the shuffle.
             shuffle: without it, every epoch is epoch 0 in order.
-            place: which process this is; None: the only one.
+            process: which one this is; None: the only one.
             epoch: the epoch to begin with.
             done: batches of it that were learned from before.
         """
         self.windows, self.seed, self.shuffle = windows, seed, shuffle
-        self.place = place or Place()
-        self.whole_batch = batch_size * self.place.processes
+        self.process = process or ProcessRank()
+        self.whole_batch = batch_size * self.process.processes
         self.epoch, self.done = epoch if shuffle else 0, done
 
     @property
@@ -77,7 +77,7 @@ class EpochBatches(Sampler[list[Draw]]):
         return len(self._whole_batches())
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        epoch, (rank, processes) = self.epoch, (self.place.rank, self.place.processes)
+        epoch, (rank, processes) = self.epoch, (self.process.rank, self.process.processes)
         for batch in self._whole_batches()[self.done :]:
             own = [Draw(epoch, index) for index in batch[rank::processes]]
             yield own or [Draw(epoch, batch[0], counted=False)]

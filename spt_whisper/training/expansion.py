@@ -74,17 +74,17 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     like.check_base(whisper)
-    parts = prepare(recipe, whisper, config.language)
-    probes = [load_example(e) for e in parts.train[: config.probes]]
+    prepared = prepare(recipe, whisper, config.language)
+    probes = [load_example(e) for e in prepared.train[: config.probes]]
     older = sorted(path for path in bank.folder.rglob("*") if path.is_file())
     before = _evidence(bank, older, whisper, probes, recipe.longest_window)
-    addition = start_of(config, recipe, parts, bank, form)
+    addition = start_of(config, recipe, prepared, bank, form)
     learner = addition.learner
     start = learner.start_digest()
     if checkpoint is None:
         _start_anew(Path(recipe.output), _identity(config, recipe, like))
-    numbers = train(recipe, parts, learner, checkpoint)
-    card = make_card(recipe, parts, numbers, whisper.fingerprint, start)
+    numbers = train(recipe, prepared, learner, checkpoint)
+    card = make_card(recipe, prepared, numbers, whisper.fingerprint, start)
     folder = bank.add(addition.member(card))
     after = _evidence(
         Bank.from_folder(bank.folder), older, whisper, probes, recipe.longest_window,

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
+class PreparedData:
     """What a run learns from, ready for the learner and the loop."""
 
     whisper: FrozenWhisper
@@ -32,7 +32,7 @@ class Parts:
     key: LanguageKey  # how the training speech sounds to Whisper as it was
 
 
-def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> Parts:
+def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> PreparedData:
     """Reads the corpus and turns its texts into tokens.
 
     Args:
@@ -62,7 +62,7 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     if method.per_language:  # of what is left: too long ones are dropped
         learned, seen = ([each.utterance for each in part] for part in (examples, watched))
         _check_dev_languages(learned, seen, method.main_language_only)
-    return Parts(
+    return PreparedData(
         whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
     )
 

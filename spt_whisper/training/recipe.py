@@ -11,7 +11,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.text.normalization import TextProcessing
 
-Method = Literal[
+MethodName = Literal[
     "prompt", "slct", "language_prompts", "lapt", "spt4asr", "zero_shot", "lora", "full", "full_with_prompts"
 ]  # fmt: skip
 
@@ -204,7 +204,7 @@ class Recipe(LoopConfig):
     """A training run: which Whisper, which corpus, which method."""
 
     corpus: CorpusConfig
-    method: Method = "prompt"
+    method: MethodName = "prompt"
     """What is learned: one prompt; its language token alone (slct); a prompt for each language (language_prompts); shared
     vectors and a small part of each language (lapt); prompts for code-switching (spt4asr); or a baseline."""
     model: str = "base"

@@ -13,9 +13,9 @@ import yaml
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import CHECKPOINTS, LAST
-from spt_whisper.training.deciding import deciding_settings
 from spt_whisper.training.methods import Artifact
 from spt_whisper.training.recipe import Recipe
+from spt_whisper.training.relevant_settings import deciding_settings
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +71,11 @@ def finished_artifact(recipe: Recipe) -> Artifact | None:
 
 def write_recipe(recipe: Recipe) -> None:
     """Writes the recipe to the output folder, by which a later run is compared."""
-    text = yaml.safe_dump(plain(recipe), allow_unicode=True, sort_keys=False)
+    text = yaml.safe_dump(plain_settings(recipe), allow_unicode=True, sort_keys=False)
     write_text(_saved(recipe), text)
 
 
-def plain(recipe: Recipe) -> dict[str, Any]:
+def plain_settings(recipe: Recipe) -> dict[str, Any]:
     """Returns the recipe as YAML can hold it."""
     values = asdict(recipe)
     own = {name: values[name] for name in Recipe.__annotations__}  # before those of the loop
@@ -106,7 +106,7 @@ def _changed(recipe: Recipe) -> list[str]:
         raise InputError(
             f"{saved}: is not YAML; it tells what a run here has learned: mend it, or name another output"
         ) from error
-    ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain(recipe)))
+    ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain_settings(recipe)))
     return [name for name in {**asked, **ran} if ran.get(name) != asked.get(name)]
 
 

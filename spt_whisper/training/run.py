@@ -24,9 +24,9 @@ from spt_whisper.training.batch import AudioKey, windows_of
 from spt_whisper.training.callbacks import BEST, CHECKPOINTS
 from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
-from spt_whisper.training.narrowing import narrowed
-from spt_whisper.training.preparation import Parts, languages_of, prepare
+from spt_whisper.training.preparation import PreparedData, languages_of, prepare
 from spt_whisper.training.processes import (
     check_alone,
     leave_to_first,
@@ -39,7 +39,7 @@ from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import (
     finished_artifact,
     first_checkpoint,
-    plain,
+    plain_settings,
     write_recipe,
 )
 from spt_whisper.training.run_numbers import RunNumbers
@@ -92,12 +92,12 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     fingerprint = whisper.fingerprint
-    parts = prepare(recipe, whisper)
-    learner = build_learner(recipe, parts)
+    prepared = prepare(recipe, whisper)
+    learner = build_learner(recipe, prepared)
     learner.check_output(output)
     start = learner.start_digest()
-    numbers = train(recipe, parts, learner, checkpoint)
-    card = make_card(recipe, parts, numbers, fingerprint, start)
+    numbers = train(recipe, prepared, learner, checkpoint)
+    card = make_card(recipe, prepared, numbers, fingerprint, start)
     return FitResult(learner.artifact, learner.write(output, card), numbers)
 
 
@@ -138,18 +138,18 @@ def check_start(recipe: Recipe, *written: Path) -> None:
         check_writable(folder)
 
 
-def build_learner(recipe: Recipe, parts: Parts) -> Learner:
+def build_learner(recipe: Recipe, prepared: PreparedData) -> Learner:
     """Returns what the recipe's method trains, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
     method = METHODS[recipe.method]
-    spoken = languages_of([e.utterance for e in parts.train], method.main_language_only)
-    codes = {language: parts.builder.codes[language] for language in spoken}
-    setup = Setup(recipe, parts.whisper, parts.train, codes, generator)
+    spoken = languages_of([e.utterance for e in prepared.train], method.main_language_only)
+    codes = {language: prepared.builder.codes[language] for language in spoken}
+    setup = Setup(recipe, prepared.whisper, prepared.train, codes, generator)
     return method.build(setup)
 
 
 def train(
-    recipe: Recipe, parts: Parts, learner: Learner, checkpoint: Path | None = None
+    recipe: Recipe, prepared: PreparedData, learner: Learner, checkpoint: Path | None = None
 ) -> RunNumbers:
     """Runs the training loop; the learner ends as it ended (or at its best, with early stopping).
 
@@ -157,7 +157,7 @@ def train(
 
     Args:
         recipe: the run.
-        parts: what it learns from.
+        prepared: what it learns from.
         learner: what it trains, at its start.
         checkpoint: go on from here.
 
@@ -166,7 +166,7 @@ def train(
             of the run has ended.
         TerminatedError: SIGTERM came; there is a checkpoint.
     """
-    output, whisper = Path(recipe.output), parts.whisper
+    output, whisper = Path(recipe.output), prepared.whisper
     logger.info(
         "%s trains %s parameters, stores %s; Whisper has %s",
         recipe.method, f"{learner.trained_parameters:,}", f"{learner.stored_parameters:,}",
@@ -175,7 +175,7 @@ def train(
     tuner = PromptTuner(
         whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute, recipe.seed
     )
-    trainer, watch = build_trainer(recipe, output, len(parts.train))
+    trainer, watch = build_trainer(recipe, output, len(prepared.train))
     _ = whisper.fingerprint  # taken before the weights lose digits
     with (
         _naming_faults(),
@@ -185,8 +185,8 @@ def train(
     ):
         whisper.model.to(trainer.strategy.root_device)
         with trainer.precision_plugin.forward_context():
-            states = _states(recipe, parts, learner)
-        data = SpeechDataModule(parts.train, parts.dev, parts.builder, states, recipe.data)
+            states = _states(recipe, prepared, learner)
+        data = SpeechDataModule(prepared.train, prepared.dev, prepared.builder, states, recipe.data)
         if trainer.is_global_zero:
             if checkpoint is None:  # another run's must never be taken for this one's
                 shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
@@ -200,7 +200,7 @@ def train(
             output / CHECKPOINTS / f"{BEST}.ckpt", map_location="cpu", weights_only=True
         )
         tuner.load_state_dict(best["state_dict"])
-    return watch.numbers(trainer, learner, len(parts.train))
+    return watch.numbers(trainer, learner, len(prepared.train))
 
 
 @contextmanager
@@ -235,18 +235,22 @@ def _line_for(said: str) -> str | None:
 
 
 def make_card(
-    recipe: Recipe, parts: Parts, numbers: RunNumbers, fingerprint: str, start: str | None = None
+    recipe: Recipe,
+    prepared: PreparedData,
+    numbers: RunNumbers,
+    fingerprint: str,
+    start: str | None = None,
 ) -> PromptCard:
     """Returns the card of what a run made.
 
     Args:
         recipe: the run.
-        parts: what it learned from.
+        prepared: what it learned from.
         numbers: what it cost and where it ended.
         fingerprint: of Whisper's weights before the run.
         start: digest of the prompt's start, by which prompts that may be averaged are known.
     """
-    whisper, train = parts.whisper, parts.train
+    whisper, train = prepared.whisper, prepared.train
     codes = {example.codes for example in train}
     return PromptCard(
         base=whisper.name,
@@ -254,32 +258,36 @@ def make_card(
         shape=whisper.shape,
         languages=tuple(languages_of([example.utterance for example in train])),
         language_tokens=train[0].codes if len(codes) == 1 else (),
-        codes={k: tuple(v) for k, v in parts.builder.codes.items()},
+        codes={k: tuple(v) for k, v in prepared.builder.codes.items()},
         windows=windows_of(train),
         method=recipe.method,
-        signs=_signs(parts),
+        signs=_signs(prepared),
         text=asdict(recipe.text),
-        key=parts.key,
-        recipe=plain(recipe),
+        key=prepared.key,
+        recipe=plain_settings(recipe),
         training={
             "hours": round(sum(example.duration for example in train) / 3600, 3),
             **asdict(numbers),
             **({"start": start} if start else {}),
         },
-        provenance=provenance_of(train, parts.dev),
+        provenance=provenance_of(train, prepared.dev),
     )
 
 
-def _signs(parts: Parts) -> tuple[int, ...]:
+def _signs(prepared: PreparedData) -> tuple[int, ...]:
     """The tokens of Whisper's list of what it never writes that more than a few of the training texts have."""
-    listed = set(parts.whisper.vocabulary.suppressed)
-    texts = Counter(token for example in parts.train for token in listed.intersection(example.text))
-    return tuple(sorted(t for t, count in texts.items() if count >= _SEEN * len(parts.train)))
+    listed = set(prepared.whisper.vocabulary.suppressed)
+    texts = Counter(
+        token for example in prepared.train for token in listed.intersection(example.text)
+    )
+    return tuple(sorted(t for t, count in texts.items() if count >= _SEEN * len(prepared.train)))
 
 
-def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, torch.Tensor]:
+def _states(
+    recipe: Recipe, prepared: PreparedData, learner: Learner
+) -> dict[AudioKey, torch.Tensor]:
     """Encoder states that never change; none where the encoder learns or its input is augmented."""
-    whisper, data = parts.whisper, recipe.data
+    whisper, data = prepared.whisper, recipe.data
     if learner.on_encoder or data.augment.changes_audio:
         if data.states_store:
             logger.warning(
@@ -291,4 +299,6 @@ def _states(recipe: Recipe, parts: Parts, learner: Learner) -> dict[AudioKey, to
         store = StatesStore(
             data.states_store, data.states_store_gigabytes, whisper.fingerprint, whisper.shape.width, whisper.dtype,
         )  # fmt: skip
-    return encode_once(whisper, [*parts.train, *parts.dev], data.encoder_cache_gigabytes, store)
+    return encode_once(
+        whisper, [*prepared.train, *prepared.dev], data.encoder_cache_gigabytes, store
+    )

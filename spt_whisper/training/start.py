@@ -28,7 +28,7 @@ _DIGITS = 5  # of a key's numbers in prompt.json
 
 
 @dataclass(frozen=True)
-class Heard:
+class LanguageSound:
     """What bare Whisper makes of a language."""
 
     posterior: Tensor  # (languages,): mean probability of each of Whisper's languages
@@ -42,7 +42,9 @@ class Heard:
         return LanguageKey(*(_rounded(values) for values in numbers))
 
 
-def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float) -> Heard:
+def hear(
+    whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float
+) -> LanguageSound:
     """Runs bare Whisper over utterances from all over a language's speech, each cut to the window."""
     count = min(len(utterances), _HEARD)
     sample = [utterances[index * len(utterances) // count] for index in range(count)]
@@ -55,17 +57,17 @@ def hear(whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds
         posteriors.append(language_posterior(whisper, states))
         seconds = [waveform.shape[0] / SAMPLE_RATE for waveform in waveforms]
         pooled.append(pooled_state(states, seconds))
-    return summarize(torch.cat(posteriors).cpu(), torch.cat(pooled).cpu())
+    return language_sound(torch.cat(posteriors).cpu(), torch.cat(pooled).cpu())
 
 
-def summarize(posteriors: Tensor, states: Tensor) -> Heard:
+def language_sound(posteriors: Tensor, states: Tensor) -> LanguageSound:
     """Returns what utterances of one language have in common.
 
     Args:
         posteriors: probability of each of Whisper's languages, (utterances, languages).
         states: pooled encoder states, (utterances, D).
     """
-    return Heard(
+    return LanguageSound(
         posteriors.mean(dim=0),
         posteriors.clamp_min(1e-10).log().mean(dim=0),
         states.mean(dim=0),
@@ -73,12 +75,12 @@ def summarize(posteriors: Tensor, states: Tensor) -> Heard:
     )
 
 
-def most_heard(whisper: FrozenWhisper, heard: Heard) -> str:
+def most_heard(whisper: FrozenWhisper, heard: LanguageSound) -> str:
     """Returns the Whisper language that is the most probable over all of the speech."""
     return list(whisper.tokens.languages)[int(heard.posterior.argmax())]
 
 
-def expected_embedding(whisper: FrozenWhisper, heard: Heard) -> Tensor:
+def expected_embedding(whisper: FrozenWhisper, heard: LanguageSound) -> Tensor:
     """Returns the mean of Whisper's language embeddings, weighted by what it hears, (1, 1, D).
 
     After "Language embedding modelling for unseen languages" (arXiv 2412.16474).

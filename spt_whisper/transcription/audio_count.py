@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from spt_whisper.transcription.piece_router import PromptedPiece
 from spt_whisper.transcription.pieces import End
-from spt_whisper.transcription.routed import PromptedPiece
 
 OnAudio = Callable[[float], None]  # gets seconds of audio that have just been done
 

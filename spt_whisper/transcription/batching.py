@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.engines.engine import Engine, Row, RowResult
-from spt_whisper.transcription.unfinished import decode_to_the_end
+from spt_whisper.transcription.window_remainder import decode_to_the_end
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import Tokens
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
+from spt_whisper.transcription.piece_router import PromptedPiece
 from spt_whisper.transcription.pieces import End, Piece
-from spt_whisper.transcription.routed import PromptedPiece
 from spt_whisper.transcription.segments import split_segments, with_words
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.whisper.tokens import Tokens

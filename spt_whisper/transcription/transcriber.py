@@ -20,6 +20,7 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.audio_count import AudioCount, OnAudio
 from spt_whisper.transcription.batching import decode_batches
+from spt_whisper.transcription.piece_router import PieceRouter, PromptedPiece
 from spt_whisper.transcription.pieces import End, Piece, cut, pools
 from spt_whisper.transcription.recordings import (
     Assembly,
@@ -30,7 +31,6 @@ from spt_whisper.transcription.recordings import (
     written_in,
 )
 from spt_whisper.transcription.request import Audio, Request
-from spt_whisper.transcription.routed import PieceRouter, PromptedPiece
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper

@@ -57,21 +57,23 @@ def align_words(
     ]
     filled = pad_sequence(
         [torch.tensor(row) for row in rows], batch_first=True, padding_value=tokens.end
-    )  # behind the text, where no token looks
+    )  # behind the text, where no token attends
     places = [range(row.index(tokens.start_of_transcript), len(row)) for row in rows]
     audible = [audio_states(length, states.shape[1]) for length in seconds]
-    with _looks(whisper.model, places, audible) as looks:
+    with _attentions(whisper.model, places, audible) as attentions:
         hidden = whisper.model.model.decoder(
             input_ids=filled.to(whisper.device), encoder_hidden_states=states, use_cache=False
         ).last_hidden_state
     return [
-        _timed(whisper, text, hidden[row, len(firsts[row]) : len(rows[row])], looks[row], length)
+        _timed(
+            whisper, text, hidden[row, len(firsts[row]) : len(rows[row])], attentions[row], length
+        )
         for row, (text, length) in enumerate(zip(texts, seconds, strict=True))
     ]
 
 
 def _timed(
-    whisper: FrozenWhisper, text: Sequence[int], hidden: Tensor, looks: Tensor, seconds: float
+    whisper: FrozenWhisper, text: Sequence[int], hidden: Tensor, attentions: Tensor, seconds: float
 ) -> list[AlignedWord]:
     """The words of one row.
 
@@ -79,13 +81,13 @@ def _timed(
         whisper: the model.
         text: what was written, T text tokens and timestamps.
         hidden: the decoder's states that wrote the text and its end, (T + 1, D).
-        looks: how much each token looks at each state of the audio, (T + 1 or more, S).
+        attentions: how much each token attends to each state of the audio, (T + 1 or more, S).
         seconds: how long the audio is.
     """
     own = torch.tensor([token for token in text if token < whisper.tokens.end], dtype=torch.long)
     logits = whisper.model.proj_out(hidden[:-1])[:, : whisper.tokens.end].float()
     chosen = logits.softmax(dim=-1).gather(1, own.to(logits.device)[:, None])[:, 0].cpu()
-    entered = first_frames(-looks[-len(hidden) :].cpu().numpy())
+    entered = first_frames(-attentions[-len(hidden) :].cpu().numpy())
     times = np.minimum(entered / STATES_PER_SECOND, seconds).tolist()
     return [
         AlignedWord(
@@ -99,8 +101,10 @@ def _timed(
 
 
 @contextmanager
-def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Iterator[list[Tensor]]:
-    """Gathers, from the one pass that is run inside the block, how much tokens look at the audio.
+def _attentions(
+    model: Any, places: Sequence[range], audible: Sequence[int]
+) -> Iterator[list[Tensor]]:
+    """Gathers, from the one pass that is run inside the block, how much tokens attend to the audio.
 
     Args:
         model: a Whisper of transformers.
@@ -112,7 +116,7 @@ def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Itera
     """
     heads = alignment_heads(model)
     count = sum(map(len, heads.values()))
-    looks = [
+    attentions = [
         torch.zeros(len(own), states, device=model.device)
         for own, states in zip(places, audible, strict=True)
     ]
@@ -126,7 +130,7 @@ def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Itera
         for row, own in enumerate(places):
             query, key = queries[row, :, own.start : own.stop], keys[row, :, : audible[row]]
             weights = (query @ key.mT * attention.scaling).softmax(dim=-1)
-            looks[row] += _sharpened(weights).sum(dim=0) / count
+            attentions[row] += _sharpened(weights).sum(dim=0) / count
 
     handles = [
         model.model.decoder.layers[layer].encoder_attn.register_forward_pre_hook(
@@ -135,7 +139,7 @@ def _looks(model: Any, places: Sequence[range], audible: Sequence[int]) -> Itera
         for layer, heads_here in heads.items()
     ]
     try:
-        yield looks
+        yield attentions
     finally:
         for handle in handles:
             handle.remove()

@@ -43,8 +43,8 @@ class OnnxSettings:
     format_version: int = FORMAT_VERSION
 
 
-def kept_names(layers: int) -> list[str]:
-    """Returns the names of the keys and values that are kept, in the order of the graphs."""
+def cache_names(layers: int) -> list[str]:
+    """Returns the names of the cached keys and values, in the order of the graphs."""
     return [
         f"{kind}_{part}_{layer}"
         for layer in range(layers)

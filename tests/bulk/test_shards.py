@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spt_whisper.bulk.shards import Failed, Transcribed, claimed, open_folder, write_shard
+from spt_whisper.bulk.shards import FailedRow, Transcribed, claimed, open_folder, write_shard
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcript import Segment
 from tests.bulk.manifests import results_in
@@ -19,8 +19,8 @@ SAID = Transcribed("a", "a.wav", "ñuka", (Segment(0.0, 1.0, "ñuka"),), "es", N
 
 def test_a_folder_tells_what_is_finished(tmp_path: Path) -> None:
     assert open_folder(tmp_path / "out", SETTINGS).last_shard == 0
-    write_shard(tmp_path / "out", 3, [SAID, Failed("b", "b.wav", "no audio")])
-    write_shard(tmp_path / "out", 12, [Failed("c", "c.wav", "no audio")])
+    write_shard(tmp_path / "out", 3, [SAID, FailedRow("b", "b.wav", "no audio")])
+    write_shard(tmp_path / "out", 12, [FailedRow("c", "c.wav", "no audio")])
     finished = open_folder(tmp_path / "out", SETTINGS)
     assert finished.ids == {"a", "b", "c"}
     assert (finished.failed, finished.last_shard) == (2, 12)

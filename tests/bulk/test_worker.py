@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spt_whisper.audio import load_audio, stream_audio
 from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
-from spt_whisper.bulk.worker import ShardReport, Worker, WorkerSettings
+from spt_whisper.bulk.worker import ShardReport, ShardWorker, ShardWorkerSettings
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.options import DecodingOptions
@@ -23,10 +23,10 @@ from tests.tiny_corpus import write_model
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> WorkerSettings:
+def settings(tmp_path: Path) -> ShardWorkerSettings:
     """Of a worker over the manifest that is written beside."""
     write_all(tmp_path)
-    return WorkerSettings(
+    return ShardWorkerSettings(
         str(tmp_path / "out"),
         str(tmp_path / "model"),
         {},
@@ -40,10 +40,10 @@ def settings(tmp_path: Path) -> WorkerSettings:
     )
 
 
-def run(settings: WorkerSettings, folder: Path, number: int = 1) -> ShardReport:
+def run(settings: ShardWorkerSettings, folder: Path, number: int = 1) -> ShardReport:
     rows, _ = read_prompts(read_rows(job_in(folder)), None)
     return ShardReport(
-        **Worker(settings)({"number": number, "rows": [asdict(row) for row in rows]})
+        **ShardWorker(settings)({"number": number, "rows": [asdict(row) for row in rows]})
     )
 
 
@@ -59,7 +59,7 @@ def fails_on(ending: str) -> Callable[..., Iterator[Tensor]]:
 
 
 def test_rows_are_as_transcribed_directly_and_a_broken_file_is_an_error_row(
-    settings: WorkerSettings, tmp_path: Path
+    settings: ShardWorkerSettings, tmp_path: Path
 ) -> None:
     report = run(settings, tmp_path)
     assert (report.number, report.rows, report.failed, report.fault) == (1, 6, 1, "")
@@ -81,18 +81,18 @@ def test_rows_are_as_transcribed_directly_and_a_broken_file_is_an_error_row(
 
 
 def test_rows_are_cut_to_the_window_that_is_asked_for(
-    settings: WorkerSettings, tmp_path: Path
+    settings: ShardWorkerSettings, tmp_path: Path
 ) -> None:
     rows = [BulkRow("long", "long.wav", str(tmp_path / "long.wav"), None, None, "es", None)]
     soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 40_000), 16_000)
-    Worker(replace(settings, window_seconds=1.0))({"number": 1, "rows": [asdict(rows[0])]})
+    ShardWorker(replace(settings, window_seconds=1.0))({"number": 1, "rows": [asdict(rows[0])]})
     (found,) = results_in(tmp_path / "out")
     lengths = [segment["end"] - segment["start"] for segment in found["segments"]]
     assert 0 < max(lengths) <= 1.0
 
 
 def test_times_of_a_part_count_from_the_beginning_of_its_file(
-    settings: WorkerSettings, tmp_path: Path
+    settings: ShardWorkerSettings, tmp_path: Path
 ) -> None:
     run(settings, tmp_path)
     segments = next(row for row in results_in(tmp_path / "out") if row["id"] == "u2")["segments"]
@@ -101,7 +101,7 @@ def test_times_of_a_part_count_from_the_beginning_of_its_file(
 
 
 def test_a_row_that_makes_the_decoder_fail_is_an_error_row(
-    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ShardWorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(settings, tmp_path)
     whole = {row["id"]: row for row in results_in(tmp_path / "out")}
@@ -115,7 +115,7 @@ def test_a_row_that_makes_the_decoder_fail_is_an_error_row(
 
 
 def test_a_fault_of_every_row_is_none_of_theirs(
-    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ShardWorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spt_whisper.bulk.worker.stream_audio", fails_on(".wav"))
     assert run(settings, tmp_path).fault == "RuntimeError: a kernel failed"
@@ -123,7 +123,7 @@ def test_a_fault_of_every_row_is_none_of_theirs(
 
 
 def test_an_unknown_language_stops_before_a_shard_is_written(
-    settings: WorkerSettings, tmp_path: Path
+    settings: ShardWorkerSettings, tmp_path: Path
 ) -> None:
     report = run(replace(settings, codes=frozenset({"qug"})), tmp_path)
     assert report.fault.startswith("language 'qug': Whisper has no token for it")
@@ -131,7 +131,7 @@ def test_an_unknown_language_stops_before_a_shard_is_written(
 
 
 def test_a_prompt_of_another_model_stops_before_a_shard_is_written(
-    settings: WorkerSettings, tmp_path: Path
+    settings: ShardWorkerSettings, tmp_path: Path
 ) -> None:
     other = write_prompt(tmp_path / "prompt", write_model(tmp_path / "other", seed=1))
     report = run(replace(settings, prompts={other: Prompt.from_pretrained(other)}), tmp_path)

@@ -26,7 +26,7 @@ from spt_whisper.cli.outputs import shown
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.transcription.finished import Finished
+from spt_whisper.transcription.transcript_records import TranscriptRecords
 from tests.cli.test_commands import call, one_line
 from tests.tiny_corpus import write_home, write_model
 
@@ -333,7 +333,7 @@ def test_a_signal_waits_until_what_is_transcribed_is_written(
     transcribe: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write = Finished.write
+    write = TranscriptRecords.write
 
     def interrupted(*arguments: Any) -> None:
         os.kill(os.getpid(), number)
@@ -341,7 +341,7 @@ def test_a_signal_waits_until_what_is_transcribed_is_written(
 
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        patch.setattr(Finished, "write", interrupted)
+        patch.setattr(TranscriptRecords, "write", interrupted)
         assert transcribe(*ten) == status
     assert list(written()) == ["6.wav.txt", "7.wav.txt"]
     assert len(list(Path("out/.spt-whisper").iterdir())) == 2

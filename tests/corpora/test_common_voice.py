@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spt_whisper.corpora.common_voice import read_common_voice
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from tests.corpora.tones import is_one_line, write_lines, write_tone
@@ -48,27 +48,27 @@ def expected(folder: Path, seconds: float | None = None) -> list[Utterance]:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_old_and_new_columns(tmp_path: Path, lines: tuple[str, ...], end: str) -> None:
     folder = write_corpus(tmp_path / "ky", *lines, end=end)
-    assert read_common_voice(Source(str(folder), "train")) == expected(folder)
-    assert read_common_voice(Source(str(tmp_path), "train", "ky")) == expected(folder)
+    assert read_common_voice(CorpusSource(str(folder), "train")) == expected(folder)
+    assert read_common_voice(CorpusSource(str(tmp_path), "train", "ky")) == expected(folder)
 
 
 def test_durations_where_the_release_has_them(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path, *NEW)
     rows = ("common_voice_ky_1.mp3\t108", "common_voice_ky_2.mp3\t0", "other.mp3\t7")
     write_lines(folder / "clip_durations.tsv", "clip\tduration[ms]", *rows)
-    assert read_common_voice(Source(str(folder), "train")) == expected(folder, 0.108)
+    assert read_common_voice(CorpusSource(str(folder), "train")) == expected(folder, 0.108)
     write_lines(folder / "clip_durations.tsv", "clip\tduration[ms]", "a.mp3\tlong")
     with pytest.raises(InputError, match=r"clip_durations\.tsv row 2: duration\[ms\] is 'long'"):
-        read_common_voice(Source(str(folder), "train"))
+        read_common_voice(CorpusSource(str(folder), "train"))
 
 
 def test_the_first_release_names_clips_without_their_suffix(tmp_path: Path) -> None:
     audio = write_tone(tmp_path / "ky/clips/abc.mp3")
     write_lines(tmp_path / "ky/train.tsv", "\ufeffclient_id\tpath\tsentence", "s\tabc\tбир")
-    assert read_common_voice(Source(str(tmp_path), "train", "ky")) == [
+    assert read_common_voice(CorpusSource(str(tmp_path), "train", "ky")) == [
         Utterance("abc", audio, "бир", ("ky",), None, speaker="s")
     ]
-    assert read_common_voice(Source(str(tmp_path / "ky"), "train"))[0].languages == ()
+    assert read_common_voice(CorpusSource(str(tmp_path / "ky"), "train"))[0].languages == ()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_first_release_names_clips_without_their_suffix(tmp_path: Path) -> N
 def test_bad_rows_are_named(tmp_path: Path, line: str, message: str) -> None:
     write_corpus(tmp_path, OLD[0], OLD[1], line)
     with pytest.raises(InputError, match=rf"train\.tsv {message}") as caught:
-        read_common_voice(Source(str(tmp_path), "train"))
+        read_common_voice(CorpusSource(str(tmp_path), "train"))
     assert is_one_line(caught.value)
 
 
@@ -100,10 +100,10 @@ def test_empty_and_foreign_tables_are_named(
 ) -> None:
     write_corpus(tmp_path, *lines)
     with pytest.raises(InputError, match=message):
-        read_common_voice(Source(str(tmp_path), "train"))
+        read_common_voice(CorpusSource(str(tmp_path), "train"))
 
 
 def test_a_missing_split_is_said(tmp_path: Path) -> None:
     write_corpus(tmp_path / "ky", *OLD)
     with pytest.raises(InputError, match=r"ky: no split 'test' \(no test\.tsv\); found: train"):
-        read_common_voice(Source(str(tmp_path), "test", "ky"))
+        read_common_voice(CorpusSource(str(tmp_path), "test", "ky"))

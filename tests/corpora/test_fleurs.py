@@ -17,7 +17,7 @@ from spt_whisper.audio import audio_duration
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.fleurs import read_fleurs
 from spt_whisper.corpora.fleurs_languages import short_code
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from tests.corpora.tones import SAMPLES, is_one_line, tone, write_lines, write_tone
@@ -55,7 +55,7 @@ def write_parquet_layout(root: Path, *shards: list[dict[str, Any]]) -> Path:
 
 
 def read(root: Path, text_column: str | None = None) -> list[Utterance]:
-    return read_fleurs(Source(str(root), "dev", "ky_kg", text_column))
+    return read_fleurs(CorpusSource(str(root), "dev", "ky_kg", text_column))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -166,7 +166,7 @@ def test_files_that_are_missing_empty_or_damaged(tmp_path: Path, cache: Path) ->
 def test_settings_that_fleurs_does_not_know(tmp_path: Path) -> None:
     write_lines(tmp_path / "data/ky_kg/dev.tsv", ROW.format("11"))
     with pytest.raises(InputError, match=r"wants a language; give subset, one of: ky_kg"):
-        read_fleurs(Source(str(tmp_path), "dev"))
+        read_fleurs(CorpusSource(str(tmp_path), "dev"))
     with pytest.raises(
         InputError, match=r"text_column 'text' is not in FLEURS; give one of: trans"
     ):

@@ -15,7 +15,7 @@ import pytest
 from spt_whisper.audio import audio_duration
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.huggingface import read_huggingface
-from spt_whisper.corpora.source import MissingSplitError, Source
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from tests.corpora.tones import is_one_line, tone, write_lines, write_tone
@@ -45,7 +45,7 @@ def write_audio_folder(folder: Path) -> Path:
 
 
 def read(root: Path, split: str = "train", text_column: str | None = None) -> list[Utterance]:
-    return read_huggingface(Source(str(root), split, text_column=text_column))
+    return read_huggingface(CorpusSource(str(root), split, text_column=text_column))
 
 
 def test_bytes_in_parquet(tmp_path: Path, cache: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_commit_is_read_from_the_cache_without_the_hub(
         return load(str(local), **more)
 
     monkeypatch.setattr(datasets, "load_dataset", hub)
-    source = Source(f"owner/name@{commit}", "train", subset="ky_kg")
+    source = CorpusSource(f"owner/name@{commit}", "train", subset="ky_kg")
     first = read_huggingface(source)
     assert read_huggingface(source) == first
     assert asked == [("owner/name", "ky_kg", commit)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spt_whisper.corpora.kaldi import read_kaldi
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from tests.corpora.tones import is_one_line, write_lines, write_tone
@@ -31,7 +31,7 @@ def write_corpus(root: Path, end: str = "\n") -> Path:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_utterances_cut_out_of_recordings(tmp_path: Path, end: str) -> None:
     root = write_corpus(tmp_path, end)
-    assert read_kaldi(Source(str(root), "train")) == [
+    assert read_kaldi(CorpusSource(str(root), "train")) == [
         Utterance("u1", root / "audio/a.wav", "hello you", (), 0.05, 0.0, 0.05, "s1"),
         Utterance("u2", root / "audio/b.wav", "你好 ok", (), None, 0.02, None, "s2"),
     ]
@@ -43,7 +43,7 @@ def test_recordings_that_are_utterances(tmp_path: Path) -> None:
     write_lines(tmp_path / "wav.scp", "u1 a.wav", "u2 b c.wav", "unused a.wav")
     write_lines(tmp_path / "text", "\ufeffu2 wide\u3000blank ", "", "u1")
     write_lines(tmp_path / "utt2lang", "u1 ky", "u2 zh+en")
-    assert read_kaldi(Source(str(tmp_path), ".")) == [
+    assert read_kaldi(CorpusSource(str(tmp_path), ".")) == [
         Utterance("u2", tmp_path / "b c.wav", "wide\u3000blank", ("zh", "en"), None),
         Utterance("u1", tmp_path / "a.wav", "", ("ky",), None),
     ]
@@ -53,7 +53,7 @@ def test_a_command_is_refused_and_not_run(tmp_path: Path) -> None:
     root = write_corpus(tmp_path)
     write_lines(root / "train/wav.scp", "r1 audio/a.wav", f"r2 touch {root}/ran |")
     with pytest.raises(InputError, match=r"wav\.scp row 2: .*is a command, which is never run"):
-        read_kaldi(Source(str(root), "train"))
+        read_kaldi(CorpusSource(str(root), "train"))
     assert not (root / "ran").exists()
 
 
@@ -82,7 +82,7 @@ def test_bad_rows_are_named(tmp_path: Path, file: str, lines: list[str], message
     root = write_corpus(tmp_path)
     write_lines(root / "train" / file, *lines)
     with pytest.raises(InputError, match=message) as caught:
-        read_kaldi(Source(str(root), "train"))
+        read_kaldi(CorpusSource(str(root), "train"))
     assert is_one_line(caught.value)
 
 
@@ -92,20 +92,20 @@ def test_ids_that_cannot_name_a_file(tmp_path: Path, name: str) -> None:
     write_lines(tmp_path / "wav.scp", f"{name} a.wav")
     write_lines(tmp_path / "text", f"{name} x")
     with pytest.raises(InputError, match=r"text row 1: id .* cannot name a file"):
-        read_kaldi(Source(str(tmp_path), "."))
+        read_kaldi(CorpusSource(str(tmp_path), "."))
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no split 'train'; name a folder with wav\.scp and text"):
-        read_kaldi(Source(str(tmp_path), "train"))
+        read_kaldi(CorpusSource(str(tmp_path), "train"))
     with pytest.raises(InputError, match=r"nowhere: no such corpus"):
-        read_kaldi(Source(str(tmp_path / "nowhere"), "train"))
+        read_kaldi(CorpusSource(str(tmp_path / "nowhere"), "train"))
     with pytest.raises(InputError, match=r"wav\.scp: no such file"):
-        read_kaldi(Source(str(tmp_path), "."))
+        read_kaldi(CorpusSource(str(tmp_path), "."))
     write_lines(tmp_path / "wav.scp")
     write_lines(tmp_path / "text")
     with pytest.raises(InputError, match=r"text: has no utterances"):
-        read_kaldi(Source(str(tmp_path), "."))
+        read_kaldi(CorpusSource(str(tmp_path), "."))
 
 
 WORDS = st.text(string.ascii_letters + "ñ你\u3000'", min_size=1, max_size=5)
@@ -120,5 +120,5 @@ def test_every_folder_that_kaldi_can_write_is_read_back(texts: dict[str, list[st
         write_lines(root / "wav.scp", *(f"{key} a.wav" for key in texts))
         write_lines(root / "text", *(" ".join((key, *words)) for key, words in texts.items()))
         if texts:
-            utterances = read_kaldi(Source(name, "."))
+            utterances = read_kaldi(CorpusSource(name, "."))
             assert {u.id: u.text for u in utterances} == {k: " ".join(w) for k, w in texts.items()}

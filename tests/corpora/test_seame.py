@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spt_whisper.corpora.seame import read_seame, speaker_of
-from spt_whisper.corpora.source import Source
+from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from tests.corpora.tones import is_one_line, write_lines, write_tone
@@ -50,7 +50,7 @@ def test_train_is_all_speakers_of_neither_test_set(tmp_path: Path, end: str) -> 
     root = write_corpus(tmp_path, *TRAIN, end=end)
     first = root / CONVERSATION / "audio/01NC01FBX_0101.flac"
     second = root / INTERVIEW / "audio/NI01MAX_0101.flac"
-    assert read_seame(Source(str(root), "train")) == [
+    assert read_seame(CorpusSource(str(root), "train")) == [
         Utterance(
             "nc01f-01nc01fbx_0101-00162-00459", first, "我 觉得 it's okay", ("zh", "en"),
             pytest.approx(2.97), 1.62, 4.59, "nc01f",
@@ -70,7 +70,7 @@ def test_test_sets_are_cut_out_of_the_release(
 ) -> None:
     root = write_corpus(tmp_path, *TRAIN)
     with caplog.at_level(logging.WARNING):
-        assert read_seame(Source(str(root), "dev_man")) == [
+        assert read_seame(CorpusSource(str(root), "dev_man")) == [
             Utterance(
                 "nc12m-06nc12may_0101-00162-00459",
                 root / CONVERSATION / "audio/06NC12MAY_0101.flac",
@@ -78,7 +78,7 @@ def test_test_sets_are_cut_out_of_the_release(
             ),
         ]  # fmt: skip
     assert "dropped 1 of 2 utterances without words" in caplog.text
-    utterances = read_seame(Source(str(root), "dev_sge"))
+    utterances = read_seame(CorpusSource(str(root), "dev_sge"))
     assert [utterance.audio.name for utterance in utterances] == ["NI06FBP_0101.flac"]
 
 
@@ -87,14 +87,14 @@ def test_a_test_speaker_is_held_out_in_other_recordings_too(tmp_path: Path) -> N
     write_tone(root / CONVERSATION / "audio/16NC12MBQ_0101.flac")
     transcript = root / CONVERSATION / "transcript/phaseII/16NC12MBQ_0101.txt"
     write_lines(transcript, "16NC12MBQ_0101\t0\t900\tZH\t好")
-    speakers = {utterance.speaker for utterance in read_seame(Source(str(root), "train"))}
+    speakers = {utterance.speaker for utterance in read_seame(CorpusSource(str(root), "train"))}
     assert speakers == {"nc01f", "ni01m"}
 
 
 def test_slips_and_marks_alone_are_dropped(tmp_path: Path) -> None:
     slips = ("01NC01FBX_0101\t7000\t7010\tEN\tx", "01NC01FBX_0101\t8000\t9000\tZH\t(ppb) <unk> ppo")
     root = write_corpus(tmp_path, *TRAIN, *slips)
-    assert len(read_seame(Source(str(root), "train"))) == 3
+    assert len(read_seame(CorpusSource(str(root), "train"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -110,23 +110,23 @@ def test_slips_and_marks_alone_are_dropped(tmp_path: Path) -> None:
 def test_bad_rows_are_named(tmp_path: Path, line: str, message: str) -> None:
     root = write_corpus(tmp_path, *TRAIN, line)
     with pytest.raises(InputError, match=rf"01NC01FBX_0101\.txt row 3: {message}") as caught:
-        read_seame(Source(str(root), "train"))
+        read_seame(CorpusSource(str(root), "train"))
     assert is_one_line(caught.value)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no audio/\*\.flac below it; give the folder of LDC"):
-        read_seame(Source(str(tmp_path), "train"))
+        read_seame(CorpusSource(str(tmp_path), "train"))
     write_tone(tmp_path / INTERVIEW / "audio/NI01MAX_0101.flac")
     with pytest.raises(InputError, match=r"no dev_man; add the test sets of SEAME-dev-set"):
-        read_seame(Source(str(tmp_path), "train"))
+        read_seame(CorpusSource(str(tmp_path), "train"))
     for name in ("dev_man", "dev_sge"):
         write_lines(tmp_path / name / "text", "u1 x")
         write_lines(tmp_path / name / "segments", "u1 ni01max_0101 0 1")
     with pytest.raises(InputError, match=r"no transcript/phaseII/\*\.txt to train on"):
-        read_seame(Source(str(tmp_path), "train"))
+        read_seame(CorpusSource(str(tmp_path), "train"))
     with pytest.raises(InputError, match=r"no split 'dev'; name one of: train, dev_man, dev_sge"):
-        read_seame(Source(str(tmp_path), "dev"))
+        read_seame(CorpusSource(str(tmp_path), "dev"))
 
 
 @pytest.mark.parametrize(

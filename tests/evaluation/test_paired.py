@@ -7,7 +7,7 @@ import pytest
 
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import relative_change
-from spt_whisper.evaluation.paired import compare, compare_with_first
+from spt_whisper.evaluation.paired import compare_pair, compare_with_first
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.text.error_rates import ErrorCounts
 from spt_whisper.text.normalization import get_normalizer
@@ -33,7 +33,7 @@ def systems(number: int, speakers: int = 0) -> tuple[SystemScore, SystemScore, S
 
 def test_a_small_steady_gain_is_seen_where_single_intervals_overlap() -> None:
     bare, mended, _ = systems(80)
-    found = compare(bare, mended)
+    found = compare_pair(bare, mended)
     assert found.difference == mended.wer - bare.wer < 0
     assert found.interval[0] < found.difference < found.interval[1] < 0
     assert found.probability > 0.99
@@ -53,19 +53,19 @@ def test_agrees_with_a_paired_bootstrap_written_out() -> None:
         ]
         drawn.append(rates[1] - rates[0])
     expected = np.percentile(drawn, [2.5, 97.5])
-    assert compare(bare, mended, 3000).interval == pytest.approx(expected, abs=0.01)
+    assert compare_pair(bare, mended, 3000).interval == pytest.approx(expected, abs=0.01)
 
 
 def test_the_order_turns_the_sign() -> None:
     bare, mended, _ = systems(40)
-    there, back = compare(bare, mended), compare(mended, bare)
+    there, back = compare_pair(bare, mended), compare_pair(mended, bare)
     assert there.difference == -back.difference
     assert there.probability + back.probability == pytest.approx(1)
 
 
 def test_equal_systems_are_even() -> None:
     bare, _, _ = systems(20)
-    found = compare(bare, bare)
+    found = compare_pair(bare, bare)
     assert (found.difference, found.interval, found.probability) == (0.0, (0.0, 0.0), 0.5)
 
 
@@ -73,13 +73,13 @@ def test_equal_systems_are_even() -> None:
 def test_one_utterance(recognized: str, probability: float) -> None:
     said = [Said("1", "a")]
     before = score_system("x", said, ["b"], BASIC)
-    found = compare(before, score_system("y", said, [recognized], BASIC))
+    found = compare_pair(before, score_system("y", said, [recognized], BASIC))
     assert found.probability == probability
     assert found.interval == (found.difference, found.difference)
 
 
 def test_speakers_are_drawn_where_there_are_enough() -> None:
-    assert compare(*systems(30, speakers=6)[:2], resamples=50).interval_unit == "speaker"
+    assert compare_pair(*systems(30, speakers=6)[:2], resamples=50).interval_unit == "speaker"
 
 
 def test_everyone_against_the_first_in_its_unit() -> None:
@@ -88,8 +88,8 @@ def test_everyone_against_the_first_in_its_unit() -> None:
     assert compare_with_first([]) == ()
     said = [Said("1", "你好"), Said("2", "走 吧")]
     mandarin = [score_system(n, said, ["你好", n], BASIC, 10) for n in ("走 啊", "走吧")]
-    assert compare(*mandarin, resamples=20).rate == "cer"
-    assert compare(*mandarin, resamples=20).difference == -1 / 4
+    assert compare_pair(*mandarin, resamples=20).rate == "cer"
+    assert compare_pair(*mandarin, resamples=20).difference == -1 / 4
 
 
 def test_other_utterances_are_refused() -> None:
@@ -98,7 +98,7 @@ def test_other_utterances_are_refused() -> None:
     with pytest.raises(
         InputError, match="systems 'bare' and 'y': 5 and 1 utterances, not the same"
     ):
-        compare(bare, other)
+        compare_pair(bare, other)
 
 
 def test_a_relative_change_has_the_interval_of_a_paired_bootstrap_written_out() -> None:

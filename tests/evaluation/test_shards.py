@@ -11,7 +11,7 @@ from spt_whisper.corpora import CorpusConfig
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.evaluation.evaluate import evaluate
 from spt_whisper.evaluation.settings import EvaluateConfig
-from spt_whisper.evaluation.shards import in_order
+from spt_whisper.evaluation.shards import in_row_order
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.options import single_pass
 from tests.tiny_corpus import write_corpus, write_model
@@ -32,7 +32,7 @@ def test_a_row_that_comes_twice_or_not_at_all_is_an_error(tmp_path: Path) -> Non
     whisper = Whisper.from_pretrained(write_model(tmp_path / "model"))
     row = Row(torch.zeros(8000), None, ("es",))
     result: RowResult = whisper.decode([row], single_pass(), 1.0)[0]
-    assert in_order([(1, result), (0, result)], 2) == [result, result]
+    assert in_row_order([(1, result), (0, result)], 2) == [result, result]
     for wrong in ([(0, result)], [(0, result), (0, result)], [(0, result), (2, result)]):
         with pytest.raises(RuntimeError, match="came back for 2 rows"):
-            in_order(wrong, 2)
+            in_row_order(wrong, 2)

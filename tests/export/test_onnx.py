@@ -10,7 +10,7 @@ import torch
 from spt_whisper import FrozenWhisper, Whisper
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.learned import card_of, read_learned
+from spt_whisper.evaluation.learned import card_of_model, read_learned
 from spt_whisper.export.formats import export
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.prompts.files import Prompt
@@ -92,7 +92,7 @@ def test_the_prompt_in_graphs_is_scored_as_learned(both: tuple[Prompt, Whisper])
     learned = read_learned(None, None, graphs.frozen.source)
     assert learned is not None
     assert (learned.system, learned.card) == ("adapted", prompt.card)
-    assert card_of(graphs.frozen.source) == prompt.card
+    assert card_of_model(graphs.frozen.source) == prompt.card
 
 
 def test_what_graphs_cannot_do_is_said(both: tuple[Prompt, Whisper]) -> None:

@@ -16,7 +16,7 @@ from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.export.formats import FORMATS, MARK, export
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import Source
+from spt_whisper.export.source import ExportSource
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
@@ -80,7 +80,7 @@ def test_signs_that_the_prompt_was_taught_may_be_written(tmp_path: Path) -> None
     whisper.model.generation_config.suppress_tokens = [5, 7, 9]  # type: ignore[union-attr]
     prompt = random_prompt(whisper, tmp_path / "prompt", FOLDING[0])
     prompt = replace(prompt, card=replace(prompt.card, signs=(7,)))
-    source = Source(whisper, prompt)
+    source = ExportSource(whisper, prompt)
     config = ExportConfig(prompt.name, "transformers", str(tmp_path / "out"))
     FORMATS["transformers"].write(source, config, tmp_path / "out")
     plain = WhisperForConditionalGeneration.from_pretrained(tmp_path / "out")
@@ -172,7 +172,7 @@ def test_the_lines_that_run_an_export_are_python(
 ) -> None:
     prompt = random_prompt(whisper, tmp_path / "prompt", kind)
     config = ExportConfig(prompt.name, form, str(tmp_path / "out"))
-    lines = FORMATS[form].usage(Source(whisper, prompt), config)
+    lines = FORMATS[form].usage(ExportSource(whisper, prompt), config)
     compile(lines, "README.md", "exec")
     assert ("<|prompt" in lines) == bool(prompt.config.decoder_positions and form != "onnx")
 
@@ -189,8 +189,8 @@ def test_the_lines_ask_for_every_language_token(
     generation.no_timestamps_token_id = whisper.tokens.no_timestamps
     prompt, folder = two_tokens(whisper, sites), tmp_path / "out"
     config = ExportConfig("prompt", "transformers", str(folder))
-    FORMATS["transformers"].write(Source(whisper, prompt), config, folder)
-    lines = FORMATS["transformers"].usage(Source(whisper, prompt), config)
+    FORMATS["transformers"].write(ExportSource(whisper, prompt), config, folder)
+    lines = FORMATS["transformers"].usage(ExportSource(whisper, prompt), config)
     calls = []
 
     def forward(self: WhisperForConditionalGeneration, **inputs: Any) -> Any:
@@ -216,11 +216,11 @@ def test_the_lines_ask_for_every_language_token(
 def test_one_language_token_of_several_is_named_as_a_loss(whisper: FrozenWhisper) -> None:
     prompt = two_tokens(whisper, ["language"])
     config = ExportConfig(prompt.name, "ctranslate2", "out")
-    lines = FORMATS["ctranslate2"].usage(Source(whisper, prompt), config)
+    lines = FORMATS["ctranslate2"].usage(ExportSource(whisper, prompt), config)
     compile(lines, "README.md", "exec")
     assert "takes one language token, and this model was taught with 2 (zh, en)" in lines
     one = replace(prompt, card=replace(prompt.card, language_tokens=("zh",)))
-    assert "takes one" not in FORMATS["ctranslate2"].usage(Source(whisper, one), config)
+    assert "takes one" not in FORMATS["ctranslate2"].usage(ExportSource(whisper, one), config)
 
 
 def two_tokens(whisper: FrozenWhisper, sites: list[str]) -> Prompt:

@@ -9,17 +9,17 @@ import pytest
 
 from spt_whisper.serving.catalog import Catalog
 from spt_whisper.serving.sources import BareSource
-from spt_whisper.serving.tasks import Found, Look, ServedModel
+from spt_whisper.serving.tasks import FoundModels, Look, ServedModel
 
 
 def test_a_worker_that_fails_is_asked_again() -> None:
     asked: list[Look] = []
 
-    async def look(task: Look) -> Found:
+    async def look(task: Look) -> FoundModels:
         asked.append(task)
         if len(asked) == 1:
             raise TimeoutError
-        return Found((ServedModel("whisper-1", task.edition, "", 30.0),))
+        return FoundModels((ServedModel("whisper-1", task.edition, "", 30.0),))
 
     catalog = Catalog([BareSource("tiny")], None, look)
     asyncio.run(catalog.refresh())
@@ -30,9 +30,9 @@ def test_a_worker_that_fails_is_asked_again() -> None:
 
 
 def test_a_model_of_several_languages_is_asked_in_the_token_of_each() -> None:
-    async def look(task: Look) -> Found:
+    async def look(task: Look) -> FoundModels:
         codes = {"ast": "es", "ky": "it", "ast+ky": None}
-        return Found((ServedModel("own", task.edition, "", 30.0, frozenset({"zh"}), codes),))
+        return FoundModels((ServedModel("own", task.edition, "", 30.0, frozenset({"zh"}), codes),))
 
     catalog = Catalog([BareSource("tiny")], None, look)
     asyncio.run(catalog.refresh())
@@ -46,8 +46,8 @@ def test_a_model_of_several_languages_is_asked_in_the_token_of_each() -> None:
 def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def look(task: Look) -> Found:
-        return Found((ServedModel("same", task.edition, task.edition.source.name, 30.0),))
+    async def look(task: Look) -> FoundModels:
+        return FoundModels((ServedModel("same", task.edition, task.edition.source.name, 30.0),))
 
     catalog = Catalog([BareSource("tiny", "a"), BareSource("tiny", "b")], None, look)
     with caplog.at_level(logging.WARNING):
@@ -58,11 +58,11 @@ def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
 
 
 def test_a_banks_language_is_its_own_whatever_else_has_its_name() -> None:
-    async def look(task: Look) -> Found:
+    async def look(task: Look) -> FoundModels:
         if task.edition.source.name == "quz":
-            return Found((ServedModel("quz", task.edition, "", 30.0),))
+            return FoundModels((ServedModel("quz", task.edition, "", 30.0),))
         whole = ServedModel("andes", task.edition, "", 30.0, members=frozenset({"quz"}))
-        return Found((whole, ServedModel("quz", task.edition, "quz", 30.0)))
+        return FoundModels((whole, ServedModel("quz", task.edition, "quz", 30.0)))
 
     catalog = Catalog([BareSource("tiny", "quz"), BareSource("tiny", "andes")], None, look)
     asyncio.run(catalog.refresh())

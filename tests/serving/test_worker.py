@@ -14,7 +14,7 @@ import torch
 
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import PromptSource
-from spt_whisper.serving.tasks import Decoded, Edition, Failed, Found, Look, Refused, Window
+from spt_whisper.serving.tasks import Decoded, Edition, Failed, FoundModels, Look, Refused, Window
 from spt_whisper.serving.transcription import Transcription
 from spt_whisper.serving.worker import Worker, WorkerSettings
 from spt_whisper.transcription.pieces import Piece
@@ -31,7 +31,7 @@ def test_prompts_that_are_gone_are_forgotten(home: Path, tmp_path: Path) -> None
         place = tmp_path / f"prompt{number}"
         shutil.copytree(home / "prompts" / "kichwa", place)
         source = PromptSource(place.name, str(place))
-        assert isinstance(worker._look(Look(Edition(source, source.version()))), Found)
+        assert isinstance(worker._look(Look(Edition(source, source.version()))), FoundModels)
         shutil.rmtree(place)
     assert [edition.source.name for edition in worker._editions] == ["prompt3"]
 

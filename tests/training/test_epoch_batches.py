@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spt_whisper.training.epoch_batches import Draw, EpochBatches, Place
+from spt_whisper.training.epoch_batches import Draw, EpochBatches, ProcessRank
 
 ONE_WINDOW = [10.0] * 50
 
@@ -49,8 +49,8 @@ def test_processes_take_the_batches_of_one_process_apart(
     own_windows = [windows[index % len(windows)] for index in range(count)]
 
     def batches(processes: int, size: int) -> list[list[list[Draw]]]:
-        places = (Place(rank, processes) for rank in range(processes))
-        return [list(EpochBatches(own_windows, size, 7, shuffle, place)) for place in places]
+        ranks = (ProcessRank(rank, processes) for rank in range(processes))
+        return [list(EpochBatches(own_windows, size, 7, shuffle, process)) for process in ranks]
 
     (alone,) = batches(1, size * processes)
     parts = batches(processes, size)
@@ -65,9 +65,9 @@ def test_processes_take_the_batches_of_one_process_apart(
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_epoch_goes_on_behind_what_was_learned(processes: int) -> None:
     for rank in range(processes):
-        place = Place(rank, processes)
-        whole = EpochBatches(ONE_WINDOW[:11], 2, 0, True, place, epoch=4)
-        rest = EpochBatches(ONE_WINDOW[:11], 2, 0, True, place, epoch=4, done=2)
+        process = ProcessRank(rank, processes)
+        whole = EpochBatches(ONE_WINDOW[:11], 2, 0, True, process, epoch=4)
+        rest = EpochBatches(ONE_WINDOW[:11], 2, 0, True, process, epoch=4, done=2)
         assert list(rest) == list(whole)[2:]
         rest.set_epoch(4)
         assert list(rest) == list(whole)[2:]

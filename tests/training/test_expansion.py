@@ -24,7 +24,7 @@ from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.recipe import DataConfig, LoopConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
-from spt_whisper.training.start import Heard
+from spt_whisper.training.start import LanguageSound
 from spt_whisper.transcription.transcriber import Whisper
 from tests.tiny_corpus import write_corpus, write_model
 
@@ -119,7 +119,9 @@ def test_the_nearest_language_is_the_one_with_the_likeliest_key(home: Path) -> N
         key = bank.card(language).key
         assert key is not None
         posterior = torch.tensor(key.log_posterior)
-        heard = Heard(posterior.exp(), posterior, torch.tensor(key.state), torch.tensor(key.spread))
+        heard = LanguageSound(
+            posterior.exp(), posterior, torch.tensor(key.state), torch.tensor(key.spread)
+        )
         assert nearest_language(bank, heard) == language
 
 

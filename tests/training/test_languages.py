@@ -55,8 +55,8 @@ def test_only_methods_with_an_input_prompt_leave_places_for_one(method: str, hom
     given = recipe(
         home, home, method, languages=["zh", "en"], prompt=PromptConfig(site="input", length=5)
     )
-    parts = prepare(given, whisper)
-    inputs, _ = parts.builder.inputs_and_labels(parts.train[0], 0)
+    prepared = prepare(given, whisper)
+    inputs, _ = prepared.builder.inputs_and_labels(prepared.train[0], 0)
     assert inputs[0] == whisper.tokens.start_of_transcript
 
 
@@ -67,22 +67,22 @@ def test_an_adapted_model_gives_each_utterance_the_tokens_it_was_trained_with(
     fitted = fit(recipe(home, tmp_path, "lora", languages=codes))
     learned = read_learned(None, None, str(fitted.folder))
     assert learned is not None
-    parts = prepare(
+    prepared = prepare(
         recipe(home, tmp_path, "lora", languages=codes),
         FrozenWhisper.from_pretrained(home / "model"),
     )
-    for example in parts.train:
+    for example in prepared.train:
         row = learned.row(Row(torch.zeros(8000)), example.utterance)
         assert row.languages == example.codes
-    assert {example.codes for example in parts.train} == {("es",), ("it",), ("es", "it")}
+    assert {example.codes for example in prepared.train} == {("es",), ("it",), ("es", "it")}
     assert learned.card.language_tokens == ()  # no one token is right for all
 
 
 def test_mixed_speech_is_decoded_by_lapt_as_it_was_trained(home: Path, tmp_path: Path) -> None:
     given = recipe(home, tmp_path, "lapt")
     bank = Bank.from_pretrained(fit(given).folder)
-    parts = prepare(given, FrozenWhisper.from_pretrained(home / "model"))
-    for example in parts.train:
+    prepared = prepare(given, FrozenWhisper.from_pretrained(home / "model"))
+    for example in prepared.train:
         prompt = bank.prompt(example.utterance.languages)
         assert prompt.card.language_tokens == example.codes == (example.utterance.languages[0],)
 
@@ -158,5 +158,5 @@ def test_a_language_whose_name_is_longer_than_whispers_has_its_token(tmp_path: P
     """As Common Voice and others write them; nothing is listened to."""
     home = write_home(tmp_path, languages=("zh-TW", "IT", "es_419"))
     own = recipe(home, tmp_path / "run", "lapt")
-    parts = prepare(own, FrozenWhisper.from_pretrained(home / "model"))
-    assert parts.builder.codes == {"zh-TW": ("zh",), "IT": ("it",), "es_419": ("es",)}
+    prepared = prepare(own, FrozenWhisper.from_pretrained(home / "model"))
+    assert prepared.builder.codes == {"zh-TW": ("zh",), "IT": ("it",), "es_419": ("es",)}

@@ -164,10 +164,12 @@ def test_exactly_what_the_method_trains_gets_gradient(
     recipe = recipe_of(arguments(home, tmp_path, method))
     whisper = FrozenWhisper.from_pretrained(home / "model")
     assert not any(parameter.requires_grad for parameter in whisper.model.parameters())
-    parts = prepare(recipe, whisper)
-    learner = build_learner(recipe, parts)
-    data = ExampleSet(parts.train, parts.builder, {})
-    batch = collate([data[Draw(0, index)] for index in range(len(parts.train))], whisper.tokens.end)
+    prepared = prepare(recipe, whisper)
+    learner = build_learner(recipe, prepared)
+    data = ExampleSet(prepared.train, prepared.builder, {})
+    batch = collate(
+        [data[Draw(0, index)] for index in range(len(prepared.train))], whisper.tokens.end
+    )
     tuner = PromptTuner(whisper, learner, recipe.optimizer)
     tuner._sums(batch).loss.backward()
     reached = {name for name, p in tuner.named_parameters() if p.grad is not None}
@@ -190,10 +192,10 @@ def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str]
         languages=["zh", "en"], window_seconds=2.0,
     )  # fmt: skip
     whisper = FrozenWhisper.from_pretrained(home / "model")
-    parts = prepare(recipe, whisper)
+    prepared = prepare(recipe, whisper)
     both = [whisper.tokens.language("zh"), whisper.tokens.language("en")]
-    for example in parts.train:
-        inputs, _ = parts.builder.inputs_and_labels(example, 0)
+    for example in prepared.train:
+        inputs, _ = prepared.builder.inputs_and_labels(example, 0)
         start = inputs.index(whisper.tokens.start_of_transcript)
         assert inputs[start + 1 : start + 3] == both
     prompt = Prompt.from_pretrained(runs("spt4asr") / "prompt")

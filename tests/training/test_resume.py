@@ -17,11 +17,11 @@ from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.training.callbacks import BEST, Best
-from spt_whisper.training.deciding import _LEARNS_NOTHING, deciding_settings
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
+from spt_whisper.training.relevant_settings import _LEARNS_NOTHING, deciding_settings
 from spt_whisper.training.run import fit
 from tests.tiny_corpus import write_corpus, write_home
 

@@ -42,14 +42,14 @@ def test_a_prompt_trains_and_transcribes_at_every_width(size: str, tmp_path: Pat
         trainer={"max_epochs": 2, "enable_progress_bar": False, "precision": "32-true", "accelerator": "cpu"},
     )  # fmt: skip
     lightning.seed_everything(0, verbose=False)
-    fingerprint, parts = whisper.fingerprint, prepare(recipe, whisper)
-    learner = build_learner(recipe, parts)
+    fingerprint, prepared = whisper.fingerprint, prepare(recipe, whisper)
+    learner = build_learner(recipe, prepared)
     start = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
-    numbers = train(recipe, parts, learner)
+    numbers = train(recipe, prepared, learner)
     assert numbers.last_loss is not None
     moved = [not torch.equal(tensor, start[name]) for name, tensor in learner.state_dict().items()]
     assert all(moved)
-    folder = learner.write(tmp_path / "run", make_card(recipe, parts, numbers, fingerprint))
+    folder = learner.write(tmp_path / "run", make_card(recipe, prepared, numbers, fingerprint))
     prompt = Prompt.from_pretrained(folder)
     assert prompt.card.shape == whisper.shape
     audio = str(corpus / "audio" / "test0.wav")

@@ -48,21 +48,21 @@ def recipe(home: Path, output: Path, **settings: Any) -> Recipe:
 
 def test_an_utterance_gets_the_shortest_window_that_holds_it(home: Path, tmp_path: Path) -> None:
     whisper = FrozenWhisper.from_pretrained(home / "model")
-    parts = prepare(recipe(home, tmp_path), whisper)
-    found = {round(example.duration, 1): example.window for example in parts.train}
+    prepared = prepare(recipe(home, tmp_path), whisper)
+    found = {round(example.duration, 1): example.window for example in prepared.train}
     assert found == {0.5: 0.8, 0.6: 0.8, 0.7: 0.8, 0.8: 1.0, 0.9: 1.0, 1.0: 2.0, 1.1: 2.0, 1.2: 2.0}
     slow = replace(DataConfig(), augment=AugmentConfig(speed=[0.85, 1.0]))
     slower = prepare(recipe(home, tmp_path, data=slow), whisper)
     assert Counter(example.window for example in slower.train) == {0.8: 2, 1.0: 2, 2.0: 4}
-    assert [example.window for example in slower.dev] == [e.window for e in parts.dev]
+    assert [example.window for example in slower.dev] == [e.window for e in prepared.dev]
 
 
 def test_states_are_kept_in_the_examples_own_window(home: Path, tmp_path: Path) -> None:
     whisper = FrozenWhisper.from_pretrained(home / "model")
-    parts = prepare(recipe(home, tmp_path), whisper)
-    states = encode_once(whisper, parts.train, gigabytes=1.0)
-    for index, example in enumerate(parts.train):
-        kept = ExampleSet(parts.train, parts.builder, states)[Draw(0, index)].states
+    prepared = prepare(recipe(home, tmp_path), whisper)
+    states = encode_once(whisper, prepared.train, gigabytes=1.0)
+    for index, example in enumerate(prepared.train):
+        kept = ExampleSet(prepared.train, prepared.builder, states)[Draw(0, index)].states
         assert kept is not None
         expected = encode_audio(whisper, [load_example(example)], example.window)[0]
         assert kept.shape == (round(50 * example.window), 32)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.transcription.piece_router import PromptedPiece
 from spt_whisper.transcription.pieces import Piece
 from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
-from spt_whisper.transcription.routed import PromptedPiece
 from spt_whisper.transcription.segments import split_segments, with_words
 from spt_whisper.transcription.windows import SpeechWindow
 from spt_whisper.whisper.decoding import Hypothesis

@@ -70,7 +70,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RecipeComparison:
     """What came of it."""
 
     rows: list[RecipeSummary]  # of the recipes with a finished run, in their order
@@ -95,7 +95,7 @@ def compare(
     recipes: Sequence[NamedRecipe],
     config: CompareConfig,
     prepare: Callable[[], None] | None = None,
-) -> Comparison:
+) -> RecipeComparison:
     """Fits and scores what the store does not have yet, one run after the other, and sums up all.
 
     Args:
@@ -127,7 +127,7 @@ def compare(
             continue
         store.write(made)
         finished[run.parts.key] = made
-    return Comparison(_rows(recipes, runs, finished), failures)
+    return RecipeComparison(_rows(recipes, runs, finished), failures)
 
 
 def _planned(

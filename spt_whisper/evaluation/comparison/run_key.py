@@ -11,7 +11,7 @@ from typing import Any
 
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.fingerprint import fingerprint_folder, fingerprint_splits
-from spt_whisper.training.deciding import deciding_settings
+from spt_whisper.training.relevant_settings import deciding_settings
 
 _HASHED_OTHERWISE = (
     "seed",  # beside the settings, since it is the run's

@@ -15,9 +15,9 @@ from spt_whisper.text.units import RateName
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.table import Table
 
-Cell = Callable[[RecipeSummary], str]
+CellText = Callable[[RecipeSummary], str]
 
-_COSTS: dict[str, Cell] = {
+_COSTS: dict[str, CellText] = {
     "last loss": lambda row: _optional(row.last_loss, ".4f"),
     "trained": lambda row: f"{row.trained_parameters:,}",
     "stored": lambda row: f"{row.stored_parameters:,}",
@@ -27,9 +27,9 @@ _COSTS: dict[str, Cell] = {
 }
 
 
-def columns(rows: Sequence[RecipeSummary]) -> dict[str, Cell]:
+def columns(rows: Sequence[RecipeSummary]) -> dict[str, CellText]:
     """The table's columns by heading: the rates are those that say most about the first row's test part."""
-    shown: dict[str, Cell] = {
+    shown: dict[str, CellText] = {
         "recipe": lambda row: row.name,
         "seeds": lambda row: str(len(row.seeds)),
     }

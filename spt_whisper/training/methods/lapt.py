@@ -15,7 +15,7 @@ from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_p
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.learning_rates import prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
-from spt_whisper.training.start import Heard, expected_embedding
+from spt_whisper.training.start import LanguageSound, expected_embedding
 
 
 class LanguageAwareLearner(Learner):
@@ -23,7 +23,9 @@ class LanguageAwareLearner(Learner):
 
     artifact: Artifact = "bank"
 
-    def __init__(self, prompt: LanguageAwarePrompt, setup: Setup, heard: dict[str, Heard]) -> None:
+    def __init__(
+        self, prompt: LanguageAwarePrompt, setup: Setup, heard: dict[str, LanguageSound]
+    ) -> None:
         """Takes the prompt at its start, and how its languages sound to bare Whisper."""
         super().__init__()
         self.prompt, self.setup, self.heard = prompt, setup, heard

@@ -19,7 +19,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import Heard, capture_examples, hear, language_start
+from spt_whisper.training.start import LanguageSound, capture_examples, hear, language_start
 from spt_whisper.whisper.loading import FrozenWhisper
 
 Artifact = Literal["prompt", "bank", "model"]
@@ -41,7 +41,7 @@ class Setup:
         """Returns the training examples in which a language is spoken."""
         return [example for example in self.examples if language in example.utterance.languages]
 
-    def hear(self, language: str) -> Heard:
+    def hear(self, language: str) -> LanguageSound:
         """Returns how a language sounds to bare Whisper."""
         utterances = [example.utterance for example in self.examples_in(language)]
         return hear(self.whisper, utterances, windows_of(self.examples)[-1])

@@ -10,7 +10,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
 from spt_whisper.whisper.decoding.hypothesis import Hypothesis
 from spt_whisper.whisper.decoding.rules import TokenRules
-from spt_whisper.whisper.decoding.search import Found, beam_search, sample
+from spt_whisper.whisper.decoding.search import SearchResult, beam_search, sample
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 from spt_whisper.whisper.vocabulary import Vocabulary
@@ -78,7 +78,7 @@ def _search(
     options: DecodingOptions,
     temperature: float,
     seeds: Sequence[str],
-) -> list[Found]:
+) -> list[SearchResult]:
     if temperature:
         return sample(decoder, rules, budgets, temperature, options.best_of, seeds)
     if options.beam_size > 1:
@@ -87,21 +87,23 @@ def _search(
 
 
 def _hypothesis(
-    tokens: Tokens, found: Found, temperature: float, options: DecodingOptions
+    tokens: Tokens, found: SearchResult, temperature: float, options: DecodingOptions
 ) -> Hypothesis:
     candidate, no_speech = found.candidate, found.no_speech_probability
-    sure = candidate.mean_log_probability
-    if _is_silent(no_speech, sure, options):
-        return Hypothesis((), "", "no_speech", sure, no_speech, temperature)
+    mean_log_probability = candidate.mean_log_probability
+    if _is_silent(no_speech, mean_log_probability, options):
+        return Hypothesis((), "", "no_speech", mean_log_probability, no_speech, temperature)
     text = tokens.decode(candidate.tokens)
-    return Hypothesis(candidate.tokens, text, candidate.stopped_by, sure, no_speech, temperature)
+    return Hypothesis(
+        candidate.tokens, text, candidate.stopped_by, mean_log_probability, no_speech, temperature
+    )
 
 
-def _is_silent(no_speech: float, sure: float, options: DecodingOptions) -> bool:
+def _is_silent(no_speech: float, mean_log_probability: float, options: DecodingOptions) -> bool:
     if options.no_speech_threshold is None or no_speech <= options.no_speech_threshold:
         return False
     lowest = options.log_probability_threshold
-    return lowest is None or sure < lowest
+    return lowest is None or mean_log_probability < lowest
 
 
 def _best(tries: Sequence[Hypothesis], options: DecodingOptions) -> Hypothesis:

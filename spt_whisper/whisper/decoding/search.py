@@ -18,7 +18,7 @@ _LEAVING = 0.25  # share of finished rows at which the batch is made smaller: th
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found in one row."""
 
     candidate: Candidate
@@ -44,7 +44,7 @@ def sample(
     temperature: float = 0.0,
     samples: int = 1,
     seeds: Sequence[str] = (),
-) -> list[Found]:
+) -> list[SearchResult]:
     """Takes the most probable token at each step, or draws it.
 
     Args:
@@ -85,7 +85,7 @@ def sample(
         logits = decoder.step(chosen)
     finished = ([text.finished() for text in row] for row in texts)
     best = (max(row, key=lambda found: found.mean_log_probability) for row in finished)
-    return [Found(*pair) for pair in zip(best, no_speech, strict=True)]
+    return [SearchResult(*pair) for pair in zip(best, no_speech, strict=True)]
 
 
 def _grow(text: _Text, token: int, gain: float, end: int, budget: int) -> None:
@@ -123,7 +123,7 @@ def beam_search(
     budgets: Sequence[int],
     beams: int,
     length_penalty: float | None = None,
-) -> list[Found]:
+) -> list[SearchResult]:
     """Keeps the most probable texts at each step; a row is done when as many have ended.
 
     Args:
@@ -168,7 +168,7 @@ def beam_search(
             active = [active[place] for place in going]
         logits = decoder.step(written[:, -1])
     best = (row.best(length_penalty) for row in rows)
-    return [Found(*pair) for pair in zip(best, no_speech, strict=True)]
+    return [SearchResult(*pair) for pair in zip(best, no_speech, strict=True)]
 
 
 class _BeamRow:

@@ -11,7 +11,7 @@ import pytest
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
-from spt_whisper.evaluation.comparison.compare import Comparison, NamedRecipe, compare
+from spt_whisper.evaluation.comparison.compare import NamedRecipe, RecipeComparison, compare
 from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.evaluation.comparison.summary import RecipeSummary
 from spt_whisper.prompts.config import PromptConfig
@@ -42,7 +42,7 @@ def config(home: Path, **changes: object) -> CompareConfig:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RecipeComparison]:
     """Two recipes with two seeds each; the fitted folders are gone."""
     home = tmp_path_factory.mktemp("home")
     write_model(home / "model")
@@ -53,12 +53,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison
 
 
 @pytest.fixture
-def home(finished: tuple[Path, Comparison], tmp_path: Path) -> Path:
+def home(finished: tuple[Path, RecipeComparison], tmp_path: Path) -> Path:
     """A copy on another machine: same model, corpus and store in another folder."""
     return Path(shutil.copytree(finished[0], tmp_path / "elsewhere"))
 
 
-def test_each_recipe_is_fitted_with_each_seed_and_kept(finished: tuple[Path, Comparison]) -> None:
+def test_each_recipe_is_fitted_with_each_seed_and_kept(
+    finished: tuple[Path, RecipeComparison],
+) -> None:
     home, comparison = finished
     assert [(row.name, row.seeds) for row in comparison.rows] == [
         ("slots", (0, 1)),
@@ -80,13 +82,13 @@ def test_each_recipe_is_fitted_with_each_seed_and_kept(finished: tuple[Path, Com
     )  # nothing of this machine's paths
 
 
-def unchanged(comparison: Comparison) -> list[RecipeSummary]:
+def unchanged(comparison: RecipeComparison) -> list[RecipeSummary]:
     """The rows without their change against the first one, which is another in another order."""
     return [replace(row, change=None) for row in comparison.rows]
 
 
 def test_a_later_call_elsewhere_fits_nothing_again(
-    home: Path, finished: tuple[Path, Comparison]
+    home: Path, finished: tuple[Path, RecipeComparison]
 ) -> None:
     slots, deep = recipes(home)
     again = compare([deep, slots], config(home))

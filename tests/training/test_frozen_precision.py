@@ -10,7 +10,7 @@ from torch import nn
 
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.training.narrowing import narrowed
+from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import build_learner, train
@@ -79,8 +79,8 @@ def test_a_run_leaves_whisper_as_it_was(side: str, tmp_path: Path) -> None:
         optimizer=OptimizerConfig(learning_rate=0.01),
         trainer={"max_epochs": 1, "enable_progress_bar": False, "precision": "bf16-mixed", "accelerator": "cpu"},
     )  # fmt: skip
-    parts = prepare(recipe, whisper)
-    assert train(recipe, parts, build_learner(recipe, parts)).last_loss is not None
+    prepared = prepare(recipe, whisper)
+    assert train(recipe, prepared, build_learner(recipe, prepared)).last_loss is not None
     after = whisper.model.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert whisper.dtype == torch.float32

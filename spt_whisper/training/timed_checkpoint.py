@@ -16,7 +16,7 @@ from spt_whisper.errors import TerminatedError
 from spt_whisper.training.processes import leave_to_first
 
 
-class Keeper(Callback):
+class TimedCheckpoint(Callback):
     """Keeps the state of the run after a step, where it is time or where a process got SIGTERM.
 
     Processes agree after each step and each batch of dev, so that a signal to one ends all. Lightning cannot go on from

@@ -82,9 +82,9 @@ def _joined(first: RowResult, rest: RowResult, begin: float, tokens: Tokens) -> 
         *(token + steps if token >= tokens.first_timestamp else token for token in b.tokens),
     )
     counts = len(a.tokens) + 1, len(b.tokens) + 1  # as in `Candidate.mean_log_probability`
-    sure = a.mean_log_probability * counts[0] + b.mean_log_probability * counts[1]
+    log_probability = a.mean_log_probability * counts[0] + b.mean_log_probability * counts[1]
     hypothesis = Hypothesis(
-        written, tokens.decode(written), b.stopped_by, sure / sum(counts), a.no_speech_probability,
+        written, tokens.decode(written), b.stopped_by, log_probability / sum(counts), a.no_speech_probability,
         max(a.temperature, b.temperature),
     )  # fmt: skip
     words = (replace(word, start=begin + word.start, end=begin + word.end) for word in rest.words)

@@ -15,16 +15,21 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.transcription import finished
-from spt_whisper.transcription.finished import Finished, State, audio_key, work_digest
+from spt_whisper.transcription import transcript_records
 from spt_whisper.transcription.settings import TranscribeConfig
+from spt_whisper.transcription.transcript_records import (
+    State,
+    TranscriptRecords,
+    audio_key,
+    work_digest,
+)
 from spt_whisper.whisper.options import DecodingOptions
 
 NAME = "talks/ñ\n.wav.txt"
 
 
 def test_a_transcript_through_its_life(tmp_path: Path) -> None:
-    folder = Finished(tmp_path)
+    folder = TranscriptRecords(tmp_path)
     assert folder.state(NAME, "k1") is State.MISSING
     folder.write(NAME, "ñuka\n", "k1")
     assert folder.state(NAME, "k1") is State.FINISHED
@@ -38,7 +43,7 @@ def test_a_transcript_through_its_life(tmp_path: Path) -> None:
 
 def test_a_file_that_we_did_not_write_is_somebodys_own(tmp_path: Path) -> None:
     (tmp_path / "a.wav.txt").write_text("typed by hand")
-    assert Finished(tmp_path).state("a.wav.txt", "k") is State.EDITED
+    assert TranscriptRecords(tmp_path).state("a.wav.txt", "k") is State.EDITED
 
 
 def _kill_at_the_second_rename(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -58,7 +63,7 @@ def _kill_at_the_second_rename(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_killed_between_its_two_files_a_transcript_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, renamed = Finished(tmp_path), _kill_at_the_second_rename(monkeypatch)
+    folder, renamed = TranscriptRecords(tmp_path), _kill_at_the_second_rename(monkeypatch)
     with pytest.raises(SystemExit):
         folder.write("a.txt", "text", "k")
     assert len(renamed) == 1
@@ -68,7 +73,7 @@ def test_killed_between_its_two_files_a_transcript_is_made_again(
 def test_killed_while_it_is_made_again_a_transcript_is_outdated_and_nobodys_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Finished(tmp_path)
+    folder = TranscriptRecords(tmp_path)
     folder.write("a.txt", "of the old model", "old")
     _kill_at_the_second_rename(monkeypatch)
     with pytest.raises(SystemExit):
@@ -83,7 +88,7 @@ def test_killed_while_it_is_made_again_a_transcript_is_outdated_and_nobodys_own(
     ["", "{", "[]", "null", "{}", '{"key": "k1"}', '"\\ud800"', "\udcff", "version"],
 )
 def test_a_damaged_record_loses_no_transcript(damage: str, tmp_path: Path) -> None:
-    folder = Finished(tmp_path)
+    folder = TranscriptRecords(tmp_path)
     folder.write("a.txt", "text", "k1")
     record = tmp_path / ".spt-whisper" / "a.txt.json"
     if damage == "version":
@@ -159,7 +164,7 @@ def test_work_is_the_same_only_where_every_text_is(monkeypatch: pytest.MonkeyPat
         work(prompt, config=replace(config, format="srt")),  # with timestamps the text may differ
         work(prompt, config=replace(config, decoding=DecodingOptions(beam_size=5))),
     ]
-    monkeypatch.setattr(finished, "__version__", "99")
+    monkeypatch.setattr(transcript_records, "__version__", "99")
     others.append(work(prompt))
     assert same not in others
     assert len(set(others)) == len(others)

@@ -10,7 +10,7 @@ import torch
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Heard, Row, RowResult
 from spt_whisper.transcription.segments import split_segments
-from spt_whisper.transcription.unfinished import decode_to_the_end
+from spt_whisper.transcription.window_remainder import decode_to_the_end
 from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import Tokens

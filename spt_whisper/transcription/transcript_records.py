@@ -45,7 +45,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Finished:
+class TranscriptRecords:
     """The transcripts in a folder, and what each was made from."""
 
     folder: Path
