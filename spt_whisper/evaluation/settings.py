@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.options import DecodingOptions, single_pass
+
+ZERO_SHOT = "zero_shot"  # bare Whisper, as reports and recipes name it; it fits nothing
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,7 @@ class EvaluateConfig:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted 1 or more")
         if self.seed < 0:
             raise InputError(f"seed: found {self.seed}, wanted 0 or more")
-        if not all(0 < window <= 30 for window in self.windows):
-            raise InputError(
-                f"windows: found {self.windows}, wanted seconds more than 0 and at most 30"
-            )
+        for window in self.windows:  # in any order
+            check_windows([window], "windows")
         if self.prompt and self.bank:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")

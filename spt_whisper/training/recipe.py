@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
@@ -85,9 +86,9 @@ class AugmentConfig:
             )
         if min(self.frequency_masks, self.time_masks) < 0 or not 0 <= self.share <= 1:
             raise InputError("data.augment: wanted masks of 0 or more and share from 0 to 1")
-        if self.frequency_width < 1 or not 0 < self.time_width <= 30:
+        if self.frequency_width < 1 or not 0 < self.time_width <= WINDOW_SECONDS:
             raise InputError(
-                "data.augment: wanted frequency_width of 1 or more and time_width from 0 to 30 s"
+                f"data.augment: wanted frequency_width of 1 or more and time_width from 0 to {WINDOW_SECONDS} s"
             )
         if self.noise_snr[0] > self.noise_snr[1]:
             raise InputError("data.augment.noise_snr: wanted the lowest ratio before the highest")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.errors import InputError
 
 OWN_SUPPRESSED = -1  # in `suppress_tokens`: the list that comes with the model
@@ -65,9 +66,9 @@ class DecodingOptions:
             )
         if self.tokens_per_second <= 0 or self.extra_tokens < 0:
             raise InputError("decoding.tokens_per_second and extra_tokens: wanted numbers above 0")
-        if not 0 <= self.max_initial_timestamp <= 30:
+        if not 0 <= self.max_initial_timestamp <= WINDOW_SECONDS:
             raise InputError(
-                f"decoding.max_initial_timestamp: found {self.max_initial_timestamp:g}, wanted 0 to 30 s"
+                f"decoding.max_initial_timestamp: found {self.max_initial_timestamp:g}, wanted 0 to {WINDOW_SECONDS} s"
             )
         if any(token < OWN_SUPPRESSED for token in self.suppress_tokens):
             raise InputError(
