@@ -21,6 +21,7 @@ _READ_AGAIN: dict[str, tuple[tuple[type, ...], str]] = {
     "start": ((str,), "a digest"),
 }
 _MOST = 1e15  # hours or utterances
+KEY_DIGITS = 5  # decimals of a key's numbers in prompt.json
 
 
 @dataclass(frozen=True)
