@@ -1,4 +1,4 @@
-"""What an evaluation is told: one declaration for flags, YAML, help and code."""
+"""Settings of an evaluation: one declaration for flags, YAML, help and code."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class EvaluateConfig:
     split: Literal["train", "dev", "test"] = "test"
     """Part of the corpus that is scored."""
     zero_shot: bool = True
-    """Whether bare Whisper is scored beside the prompt."""
+    """Whether bare Whisper is scored, too."""
     languages: list[str] = field(default_factory=list)
-    """What bare Whisper is told of the language: one token at a time, or several as zh+en. With a dev part, the best of these, the
-    prompt's tokens and `auto` is taken on dev; without one, the first."""
+    """Language tokens to try with bare Whisper: one at a time, or several at once as zh+en. With a dev part, whichever of these, the
+    prompt's tokens and `auto` scores best on dev is used; without one, the first."""
     windows: list[float] = field(default_factory=list)
-    """Windows in seconds for bare Whisper, beside 30 s and the prompt's; the best on dev is taken."""
+    """Windows in seconds to try with bare Whisper, besides 30 s and the prompt's; the one that scores best on dev is used."""
     dev_limit: int = 40
-    """Dev utterances on which the way of asking bare Whisper is chosen."""
+    """Number of dev utterances used to choose bare Whisper's language token and window."""
     normalizer: str = "basic"
     """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
     decoding: DecodingOptions = field(default_factory=single_pass)
     batch_size: int = 8
     """Utterances decoded together."""
     processes: int = 1
-    """Processes that decode, with a model each; with several GPUs as many as these."""
+    """Processes that decode, each with its own model; with several GPUs, one for each."""
     output: str | None = None
     """File for the report (NAME.json), or a folder, in which it is report.json; by default runs/a/report.json for runs/a/prompt, and
     prompts/a.report.json for prompts/a."""

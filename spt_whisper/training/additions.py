@@ -72,7 +72,7 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
         )
     if name == "whole" and config.init != "auto":
         raise InputError(
-            f"init: found {config.init!r}; a whole prompt starts anew, so leave init out"
+            f"init: found {config.init!r}; a whole prompt starts from scratch, so leave init out"
         )
     return FORMS[name]
 

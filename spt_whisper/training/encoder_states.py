@@ -89,7 +89,7 @@ def load_example(example: Example) -> Tensor:
     if waveform.shape[0] > example.window * SAMPLE_RATE:
         raise InputError(
             f"{utterance.audio} (utterance {utterance.id}): {waveform.shape[0] / SAMPLE_RATE:.2f} s of audio, "
-            f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; mend the duration"
+            f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; fix the duration"
         )
     return waveform
 

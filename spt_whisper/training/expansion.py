@@ -108,7 +108,7 @@ def _first_checkpoint(
     checkpoint = first_checkpoint(recipe, resume) if same or resume else None
     if checkpoint is not None and not same:
         raise InputError(
-            f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
+            f"resume: {recipe.output} was trained over another bank or from another init; start over with another output"
         )
     return checkpoint
 

@@ -107,7 +107,7 @@ def compare(
     """
     twice = [name for name, count in Counter(named.name for named in recipes).items() if count > 1]
     if twice:
-        raise InputError(f"recipe {twice[0]!r} is there twice; give each one file name")
+        raise InputError(f"recipe {twice[0]!r} appears twice; give each one file name")
     check_writable(Path(config.store))
     store = RunStore(Path(config.store))
     runs, failures = _planned(recipes, config, prepare)
