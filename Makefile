@@ -60,7 +60,7 @@ lint: setup ## check style and format, then types and layers
 	@$(MAKE) --no-print-directory types layers
 
 .PHONY: format
-format: setup ## format the code and mend what ruff can
+format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix --exit-zero
 	$(BIN)/ruff format
 

@@ -81,7 +81,7 @@ def bank_matrix(runs: Sequence[FinishedRun]) -> Matrix:
         for older in ordered[:index]:
             if run.digests.get(older.speech) != older.digests[older.speech]:
                 raise SystemExit(
-                    f"{run.row}: the prompt of {older.speech} is another one after {run.speech} was added; run expansion.py anew"
+                    f"{run.row}: the prompt of {older.speech} is another one after {run.speech} was added; run expansion.py again"
                 )
     rates = [run.scores.wer for run in ordered]
     return Matrix(

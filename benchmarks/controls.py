@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from measure import FILE_COLUMNS
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -38,7 +39,7 @@ from spt_whisper.audio.window import check_windows, shortest_window
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.fingerprint import fingerprint_splits
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.engines.engine import Row
+from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.bootstrap import REMARKS, Interval, IntervalUnit
 from spt_whisper.evaluation.paired import compare_with_first
@@ -46,7 +47,7 @@ from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.system_score import score_system
 from spt_whisper.text.normalization import get_normalizer
 from spt_whisper.text.units import RateName
-from spt_whisper.transcription.batching import batches, window_of
+from spt_whisper.transcription.batching import decode_batches
 from spt_whisper.whisper.options import single_pass
 
 STORE = Path(__file__).resolve().parent.parent / "runs" / "controls"
@@ -57,7 +58,6 @@ OPTIONS = single_pass()
 NORMALIZER = get_normalizer(
     "nfkc,lowercase,simplify_chinese,remove_punctuation,collapse_whitespace"
 )
-FILE_COLUMNS = 180  # width of a table that goes to a file or a pipe
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,12 @@ def decode_clips(system: System, control: Control, windows: Sequence[float]) -> 
         Row(load_audio(clip.audio, clip.start, clip.end), system.prompt, (control.code,))
         for clip in control.clips
     ]
-    texts: dict[int, str] = {}
-    for window, members in batches(rows, [window_of(row, windows) for row in rows], BATCH):
-        own = [rows[index] for index in members]
-        found = load(system.model).engine.decode_batch(own, window, OPTIONS)
-        texts.update(zip(members, (row.hypothesis.text for row in found), strict=True))
-    return [texts[index] for index in range(len(rows))]
+    whisper, results = load(system.model), dict[int, RowResult]()
+    for found in decode_batches(
+        whisper.engine, whisper.frozen.tokens, rows, OPTIONS, windows, BATCH
+    ):
+        results |= found
+    return [results[index].hypothesis.text for index in range(len(rows))]
 
 
 def decode_sounds(system: System, guards: str, count: int, window: float) -> list[str]:

@@ -182,7 +182,7 @@ def confusion(
 
 
 def draw(counts: dict[str, dict[str, int]], columns: Sequence[str], path: Path) -> None:
-    """Draws where each language's recordings went, in per cent."""
+    """Draws where each language's recordings went, in percent."""
     with drawn_figure(path, 7.6, 0.29 * len(counts) + 1.6) as figure:
         axes = figure.subplots()
         shares = [
@@ -205,7 +205,7 @@ def draw(counts: dict[str, dict[str, int]], columns: Sequence[str], path: Path) 
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """Prints the rows as Markdown, in per cent."""
+    """Prints the rows as Markdown, in percent."""
     print(
         "| recordings | utterances | right % | wrong % | bare % | harmed % |\n| --- | --- | --- | --- | --- | --- |"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """What a user can mend: says which input is wrong, what was found, what was wanted and what to do."""
+    """An error that the user can fix: says which input is wrong, what was found, what was wanted and what to do."""
 
     def __str__(self) -> str:
         """One line, whatever stands in the names and texts that it quotes."""

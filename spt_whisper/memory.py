@@ -1,4 +1,4 @@
-"""Memory that does not suffice, said in one line."""
+"""Out-of-memory errors, in one line."""
 
 from __future__ import annotations
 

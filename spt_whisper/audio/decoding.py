@@ -148,7 +148,7 @@ def open_soundfile(path: Path, end: float | None = None) -> Iterator[soundfile.S
             inside = end is not None and end * file.samplerate <= file.frames
             guessed = file.format == "MP3" and not inside
             if guessed or not file.frames or _is_chain(path):
-                raise UndecodableError("its header does not tell how long it is")
+                raise UndecodableError("its header does not say how long it is")
             yield file
     except soundfile.LibsndfileError as error:
         raise UndecodableError(error.error_string) from error
@@ -191,7 +191,7 @@ def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[D
             position += len(frames)
     if position < last < UNKNOWN_FRAMES:
         raise UndecodableError(
-            f"its header tells {last / rate:.1f} s, it has {position / rate:.1f} s"
+            f"its header says {last / rate:.1f} s, it has {position / rate:.1f} s"
         )
 
 

@@ -25,7 +25,7 @@ def load_audio(
 ) -> torch.Tensor:
     """Reads `path`, or its part from `start` to `end` in seconds, as 16 kHz mono.
 
-    An `end` behind the end of the file means the end of the file.
+    An `end` after the end of the file means the end of the file.
 
     Returns:
         Waveform, float32, shape (samples,), full scale at -1 and 1.
@@ -66,7 +66,7 @@ def stream_audio(
     for block in _regrouped(parts, round(block_seconds * SAMPLE_RATE)):
         yield torch.from_numpy(block)
     if block is None:
-        part = "" if start is None and end is None else f" behind {begin:g} s"
+        part = "" if start is None and end is None else f" after {begin:g} s"
         raise InputError(f"{path}: no audio samples{part}; give a file (or a part) with sound")
 
 
@@ -85,7 +85,7 @@ def _checked(path: Path, blocks: Iterable[DecodedBlock]) -> Iterator[DecodedBloc
     for block in blocks:
         if not _LOWEST_RATE <= block.rate <= _HIGHEST_RATE:
             raise InputError(
-                f"{path}: has {block.rate} Hz, wanted {_LOWEST_RATE} to {_HIGHEST_RATE}; mend its header"
+                f"{path}: has {block.rate} Hz, wanted {_LOWEST_RATE} to {_HIGHEST_RATE}; fix its header"
             )
         if not np.isfinite(block.samples).all():
             raise InputError(f"{path}: holds NaN or infinite samples; convert or record it again")

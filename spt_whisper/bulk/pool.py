@@ -63,7 +63,7 @@ def run_shards(
             yield _checked(ShardReport(**fields), settings)
     except RayActorError as error:
         raise InputError(
-            f"bulk: a worker died {_RESTARTS + 1} times on one shard, perhaps for want of memory; finished shards are "
+            f"bulk: a worker died {_RESTARTS + 1} times on one shard, perhaps for lack of memory; finished shards are "
             "kept: lower bulk.workers or batch_size, and run it again"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a bulk transcription is told: what is transcribed, with what, and how it is spread."""
+"""Settings of a bulk transcription: what is transcribed, with what, and how it is spread."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class BulkConfig:
     """How the rows are spread over workers."""
 
     workers: int | None = None
-    """Workers, each with a Whisper of its own; by default one a GPU, or where there is none as many as the cores hold."""
+    """Workers, each with a Whisper of its own; by default one per GPU, or without GPUs as many as the cores allow."""
     cores: int = 1
     """CPU cores of each worker."""
     shard_rows: int = 32
-    """Most rows in a shard, which is one file and what a worker loses when it is stopped."""
+    """Maximum rows in a shard, which is one file and what a worker loses when it is stopped."""
 
     def __post_init__(self) -> None:
         for name in ("workers", "cores", "shard_rows"):
@@ -46,7 +46,7 @@ class BulkJob:
     prompt: str | None = None
     """Folder or hub id of the prompt of rows that name none."""
     bank: str | None = None
-    """Folder or hub id of a bank, of which rows that name no prompt take their language's."""
+    """Folder or hub id of a bank, which gives rows that name no prompt that of their language."""
     model: str | None = None
     """Whisper to use; by default the first prompt's base, else base."""
     language: str | None = None

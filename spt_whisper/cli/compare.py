@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(CompareConfig, None)
     settings = instantiate(parser, [*paths, *own])
     if settings.recipes != paths:
-        parser.error(f"recipes: found {' '.join(settings.recipes)} behind a flag, wanted in front")
+        parser.error(f"recipes: found {' '.join(settings.recipes)} after a flag, wanted in front")
     config = CompareConfig(**{key.name: settings[key.name] for key in fields(CompareConfig)})
 
     from spt_whisper.evaluation.comparison.compare import NamedRecipe, compare

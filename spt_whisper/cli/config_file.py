@@ -30,7 +30,7 @@ def check_config(path: Path) -> None:
             f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({_fault(error)}); mend the file") from error
+        raise InputError(f"{path}: is not YAML ({_fault(error)}); fix the file") from error
     except RecursionError as error:
         raise InputError(f"{path}: is nested too deep; wanted settings, `name: value`") from error
 
@@ -58,7 +58,7 @@ def _check_once(path: Path, node: yaml.MappingNode) -> None:
         line = key.start_mark.line + 1
         if key.value in lines:
             raise InputError(
-                f"{path}: {key.value!r} stands twice, in lines {lines[key.value]} and {line}; keep one"
+                f"{path}: {key.value!r} appears twice, in lines {lines[key.value]} and {line}; keep one"
             )
         lines[key.value] = line
 

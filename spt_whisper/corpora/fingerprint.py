@@ -18,17 +18,18 @@ def fingerprint_splits(splits: Mapping[str, Sequence[Utterance]]) -> str:
     Raises:
         InputError: an audio file is missing.
     """
-    return _digest({name: [_facts(u) for u in split] for name, split in splits.items()})
+    return digest_json({name: [_facts(u) for u in split] for name, split in splits.items()})
 
 
 def fingerprint_folder(folder: Path) -> str:
     """Returns the SHA-256 of the names and sizes of all files in a folder, 64 hex digits."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return _digest({str(path.relative_to(folder)): path.stat().st_size for path in files})
+    return digest_json({str(path.relative_to(folder)): path.stat().st_size for path in files})
 
 
-def _digest(facts: Mapping[str, Any]) -> str:
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def digest_json(value: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of a JSON object, 64 hex digits, whatever the order of its keys."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

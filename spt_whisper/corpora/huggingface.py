@@ -56,7 +56,7 @@ def _version(root: str) -> str:
         return str(HfApi().dataset_info(name, revision=revision or None).sha)
     except Exception as error:  # of the network, the hub and the name: they share no base class
         raise InputError(
-            f"{root}: no such folder, and not to be had from the hub ({_one_line(error)}); check "
+            f"{root}: no such folder, and not available from the hub ({_one_line(error)}); check "
             "the name and the network, or give owner/name@commit to read it from the cache"
         ) from error
 
@@ -150,7 +150,7 @@ def _rows(source: CorpusSource, dataset: Any) -> Iterator[dict[str, Any]]:
             table = next(tables, None)
         except Exception as error:  # as in _open: files are opened at the first row
             raise InputError(
-                f"{source.root}: cannot be read on ({_one_line(error)}); fetch it again"
+                f"{source.root}: cannot be read further ({_one_line(error)}); fetch it again"
             ) from error
         if table is None:
             return

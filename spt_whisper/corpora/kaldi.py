@@ -104,14 +104,14 @@ def read_table(path: Path) -> Table:
     """Rows of a Kaldi file by their first field.
 
     Raises:
-        InputError: the file is missing, or a key is there twice.
+        InputError: the file is missing, or a key appears twice.
     """
     table: Table = {}
     for number, line in read_lines(path):
         # by blanks and tabs alone: the wide blank of Chinese belongs to the text
         key, *rest = re.split(r"[ \t]+", line.strip(" \t"), maxsplit=1)
         if key in table:
-            raise row_error(path, number, f"id {key!r} is there twice; make ids unique")
+            raise row_error(path, number, f"id {key!r} appears twice; make ids unique")
         table[key] = Entry(number, rest[0] if rest else "")
     return table
 

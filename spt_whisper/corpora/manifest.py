@@ -109,7 +109,7 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, ManifestRow]]:
         columns = next(rows, [])
         twice = [column for column, count in Counter(columns).items() if count > 1]
         if twice:
-            raise row_error(path, 1, f"column {twice[0]!r} is there twice; give each one name")
+            raise row_error(path, 1, f"column {twice[0]!r} appears twice; give each one name")
         for number, values in enumerate(rows, start=2):
             if len(values) > len(columns):
                 raise row_error(path, number, "more values than columns; quote values with commas")
@@ -183,7 +183,7 @@ class Fields:
         if end is None and start is not None and duration is not None:
             end = start + duration
         if end is not None and end <= (start or 0.0):
-            problem = f"end {end} is not behind start {start or 0.0}; give seconds"
+            problem = f"end {end} is not after start {start or 0.0}; give seconds"
             raise row_error(self.path, self.number, problem)
         return start, end
 

@@ -63,9 +63,9 @@ def check_id(path: Path, number: int, identifier: str, seen: set[str]) -> None:
         problem = f"id {identifier!r} cannot name a file; give ids without / \\ and control codes"
         raise row_error(path, number, problem)
     if not is_writable(identifier):
-        raise row_error(path, number, f"id {identifier!r} is no Unicode text; write it anew")
+        raise row_error(path, number, f"id {identifier!r} is not Unicode text; rewrite it")
     if identifier in seen:
-        raise row_error(path, number, f"id {identifier!r} is there twice; make ids unique")
+        raise row_error(path, number, f"id {identifier!r} appears twice; make ids unique")
     seen.add(identifier)
 
 
@@ -82,7 +82,7 @@ def unique(path: Path, numbered: Iterable[tuple[int, Utterance]]) -> list[Uttera
     """The utterances of one file, each with the number of its row.
 
     Raises:
-        InputError: there is none, or an id is there twice or cannot name a file.
+        InputError: there is none, or an id appears twice or cannot name a file.
     """
     seen: set[str] = set()
     utterances = []

@@ -1,4 +1,4 @@
-"""What a reader is told: where a corpus is, and which part of it to read."""
+"""What a reader is given: where a corpus is, and which part of it to read."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _of_bank(bank: Bank, name: str) -> Iterator[Choice]:
         Router.from_bank(bank)
         yield Choice(f"auto: as each window sounds ({name})", tuple(own.values()), bank)
     except InputError as error:  # its languages can still be named
-        logger.warning("the page does not offer the choice by ear: %s", error)
+        logger.warning("the page does not offer automatic choice by sound: %s", error)
     for language, prompt in own.items():
         yield Choice(f"{language} ({name})", (prompt,))
 

@@ -1,4 +1,4 @@
-"""What the demo is told: one declaration for flags, YAML, help and code."""
+"""Settings of the demo: one declaration for flags, YAML, help and code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DemoConfig:
     prompt: list[str] = field(default_factory=list)
     """Folders or hub ids of prompts; the page offers each of them."""
     bank: str | None = None
-    """Folder or hub id of a bank; the page offers each of its languages, and the choice by ear."""
+    """Folder or hub id of a bank; the page offers each of its languages, and automatic choice by sound."""
     model: str | None = None
     """Whisper to use; by default the prompts' base, else base."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
@@ -29,13 +29,13 @@ class DemoConfig:
     device: str | None = None
     """cpu, cuda or cuda:1; by default a GPU if there is one."""
     host: str = "127.0.0.1"
-    """Address to listen at. Anything but 127.0.0.1 lets others in; the page asks for no password."""
+    """Address to listen on. Anything but 127.0.0.1 lets others in; the page asks for no password."""
     port: int = 7860
-    """Port to listen at; 0: any that is free."""
+    """Port to listen on; 0: any that is free."""
     max_minutes: float = 10.0
-    """Longest audio that is taken."""
+    """Longest audio that is accepted."""
     max_megabytes: int = 200
-    """Largest file that is taken, in MB of 1,000,000 bytes."""
+    """Largest file that is accepted, in MB of 1,000,000 bytes."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

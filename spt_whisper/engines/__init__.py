@@ -1,1 +1,1 @@
-"""Who runs a forward pass: features and prompts in, hypotheses out."""
+"""What runs a forward pass: waveforms and prompts in, hypotheses out; an engine makes its own log-mel."""

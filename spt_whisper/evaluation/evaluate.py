@@ -16,7 +16,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import Learned, bare_name, read_learned
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.report import Report
-from spt_whisper.evaluation.settings import EvaluateConfig
+from spt_whisper.evaluation.settings import ZERO_SHOT, EvaluateConfig
 from spt_whisper.evaluation.shards import decode_in_processes
 from spt_whisper.evaluation.system_score import SystemScore, score_system
 from spt_whisper.prompts.base import base_for
@@ -24,7 +24,6 @@ from spt_whisper.prompts.card import MIX
 from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.transcription.transcriber import Whisper
 
-ZERO_SHOT = "zero_shot"
 _COMPOSED = TextProcessing()
 
 logger = logging.getLogger(__name__)

@@ -38,7 +38,7 @@ def drawn_figure(path: str | Path, width: float, height: float) -> Iterator[Figu
 def draw_rate(
     axes: Axes, row: int, rate: float, interval: tuple[float, float], end: float, best: bool
 ) -> None:
-    """Draws one rate as a bar with its interval, and writes it behind `end`; all are fractions, shown in per cent."""
+    """Draws one rate as a bar with its interval, and writes it after `end`; all are fractions, shown in percent."""
     low, high = (100 * edge for edge in interval)
     axes.barh(row, 100 * rate, height=0.62, color=BEST_BAR if best else BAR)
     axes.hlines(row, low, high, color=INK, linewidth=1.4)
@@ -50,7 +50,7 @@ def draw_rate(
 
 
 def dress_rates(axes: Axes, label: str, end: float) -> None:
-    """Gives axes of rates their label, their range in per cent, and a grid behind the bars."""
+    """Gives axes of rates their label, their range in percent, and a grid behind the bars."""
     axes.set_xlim(0, end or 1.0)
     axes.set_xlabel(label, color=INK)
     axes.tick_params(axis="y", length=0, labelsize=10, labelcolor=INK)

@@ -1,13 +1,16 @@
-"""What an evaluation is told: one declaration for flags, YAML, help and code."""
+"""Settings of an evaluation: one declaration for flags, YAML, help and code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.whisper.options import DecodingOptions, single_pass
+
+ZERO_SHOT = "zero_shot"  # bare Whisper, as reports and recipes name it; it fits nothing
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,21 @@ class EvaluateConfig:
     split: Literal["train", "dev", "test"] = "test"
     """Part of the corpus that is scored."""
     zero_shot: bool = True
-    """Whether bare Whisper is scored beside the prompt."""
+    """Whether bare Whisper is scored, too."""
     languages: list[str] = field(default_factory=list)
-    """What bare Whisper is told of the language: one token at a time, or several as zh+en. With a dev part, the best of these, the
-    prompt's tokens and `auto` is taken on dev; without one, the first."""
+    """Language tokens to try with bare Whisper: one at a time, or several at once as zh+en. With a dev part, whichever of these, the
+    prompt's tokens and `auto` scores best on dev is used; without one, the first."""
     windows: list[float] = field(default_factory=list)
-    """Windows in seconds for bare Whisper, beside 30 s and the prompt's; the best on dev is taken."""
+    """Windows in seconds to try with bare Whisper, besides 30 s and the prompt's; the one that scores best on dev is used."""
     dev_limit: int = 40
-    """Dev utterances on which the way of asking bare Whisper is chosen."""
+    """Number of dev utterances used to choose bare Whisper's language token and window."""
     normalizer: str = "basic"
     """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
     decoding: DecodingOptions = field(default_factory=single_pass)
     batch_size: int = 8
     """Utterances decoded together."""
     processes: int = 1
-    """Processes that decode, with a model each; with several GPUs as many as these."""
+    """Processes that decode, each with its own model; with several GPUs, one for each."""
     output: str | None = None
     """File for the report (NAME.json), or a folder, in which it is report.json; by default runs/a/report.json for runs/a/prompt, and
     prompts/a.report.json for prompts/a."""
@@ -53,9 +56,7 @@ class EvaluateConfig:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted 1 or more")
         if self.seed < 0:
             raise InputError(f"seed: found {self.seed}, wanted 0 or more")
-        if not all(0 < window <= 30 for window in self.windows):
-            raise InputError(
-                f"windows: found {self.windows}, wanted seconds more than 0 and at most 30"
-            )
+        for window in self.windows:  # in any order
+            check_windows([window], "windows")
         if self.prompt and self.bank:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")

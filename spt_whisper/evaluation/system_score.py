@@ -129,7 +129,7 @@ def score_system(
 
 
 def check_unique(what: str, names: Iterable[str]) -> None:
-    """Refuses a name that is there twice.
+    """Refuses a name that appears twice.
 
     Raises:
         InputError: one is.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
 
 
 def report_table(report: Report) -> Table:
-    """One row a system: error rates in per cent with 95 % intervals, the main one first, then raw.
+    """One row a system: error rates in percent with 95 % intervals, the main one first, then raw.
 
     Below it: what was done to the text, what the intervals are of, each system against the first.
     """

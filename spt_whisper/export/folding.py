@@ -21,10 +21,10 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from spt_whisper.prompts.places import SIDES, Slots
 from spt_whisper.prompts.vectors import PromptVectors
+from spt_whisper.whisper.fingerprint import TIED
 from spt_whisper.whisper.tokens import PROMPT_TOKEN, TIMESTAMP_SECONDS, TIMESTAMPS
 
 _EMBEDDING = "model.decoder.embed_tokens.weight"
-_TIED = "proj_out.weight"
 
 
 def fold_slots(
@@ -88,7 +88,7 @@ def with_prompt_tokens(tokenizer: Any, vocabulary: int, count: int) -> Any:
 
 
 def _state(model: WhisperForConditionalGeneration) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in model.state_dict().items() if name != _TIED}
+    return {name: tensor for name, tensor in model.state_dict().items() if name != TIED}
 
 
 def _widen(state: dict[str, Tensor], side: str, slots: Slots) -> None:
@@ -110,7 +110,7 @@ def _build(
     with torch.device("meta"):
         built = WhisperForConditionalGeneration(config)
     missing = built.load_state_dict(state, strict=False, assign=True).missing_keys
-    assert missing == [_TIED], missing
+    assert missing == [TIED], missing
     built.tie_weights()
     built.generation_config = copy.deepcopy(model.generation_config)
     return built.eval().requires_grad_(False)

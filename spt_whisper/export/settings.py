@@ -1,4 +1,4 @@
-"""What an export is told: one declaration for flags, help and code. Imports nothing heavy."""
+"""Settings of an export: one declaration for flags, help and code. Imports nothing heavy."""
 
 from __future__ import annotations
 

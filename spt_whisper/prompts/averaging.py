@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import LanguageKey, PromptCard
+from spt_whisper.prompts.card import KEY_DIGITS, LanguageKey, PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.vectors import PromptVectors
 
 METHOD = "average"
-_KEY_DIGITS = 5  # as in a trained prompt's card
 
 
 def start_digest(vectors: PromptVectors) -> str:
@@ -30,15 +29,12 @@ def start_digest(vectors: PromptVectors) -> str:
     return digest_tensors(vectors.named_tensors())
 
 
-def average(
-    prompts: Sequence[Prompt], weights: Sequence[float] | None = None, name: str = METHOD
-) -> Prompt:
+def average(prompts: Sequence[Prompt], weights: Sequence[float] | None = None) -> Prompt:
     """Returns the weighted mean of prompts, whose card names them and their shares.
 
     Args:
         prompts: two or more, each read from where its name says.
         weights: one for each, above 0, such as the hours of speech; equal by default.
-        name: what to call the mean.
 
     Raises:
         InputError: a weight is wrong, or the prompts differ in base, form, language tokens, text processing or start.
@@ -49,7 +45,7 @@ def average(
     tables = [prompt.vectors.named_tensors() for prompt in prompts]
     means = {key: _mean([table[key] for table in tables], shares) for key in tables[0]}
     vectors = PromptVectors.from_named_tensors(means)
-    return Prompt(prompts[0].config, vectors, _card(prompts, shares), name)
+    return Prompt(prompts[0].config, vectors, _card(prompts, shares), METHOD)
 
 
 def _shares(prompts: Sequence[Prompt], weights: Sequence[float] | None) -> list[float]:
@@ -138,7 +134,7 @@ def _mean_key(keys: Sequence[LanguageKey | None], shares: Sequence[float]) -> La
     def mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
         columns = torch.tensor(rows, dtype=torch.float64).T  # (numbers, prompts)
         means = columns @ torch.tensor(shares, dtype=torch.float64)
-        return tuple(round(value, _KEY_DIGITS) for value in means.tolist())
+        return tuple(round(value, KEY_DIGITS) for value in means.tolist())
 
     return LanguageKey(
         mean([key.log_posterior for key in known]),

@@ -52,7 +52,7 @@ class Bank:
             source: a folder, or a hub id (`owner/name` or `owner/name@revision`).
 
         Raises:
-            InputError: there is no bank, or a part of it is missing, twice there, damaged, or of another base.
+            InputError: there is no bank, or a part of it is missing, duplicated, damaged, or of another base.
         """
         return cls.from_folder(find_folder(str(source), "bank"))
 
@@ -114,9 +114,10 @@ class Bank:
         """Returns the whole prompt of a language, the same object each time.
 
         Args:
-            languages: the language, or those of mixed speech (`zh+en`): the prompt of just this mix; else whole prompts, one
-                after the other; else, of parts over one shared prompt, the main language's, as in training. A mix in one
-                string wants all of its languages in the bank; an utterance's may name others beside its main one.
+            languages: one language, or several for mixed speech (`zh+en`). For a mix, returns the prompt trained on that mix if
+                there is one; otherwise the languages' whole prompts concatenated; in a LAPT bank, the main language's prompt, as
+                in training. A mix given as one string needs all of its languages in the bank; in a list, languages after the
+                main one may be missing.
 
         Raises:
             InputError: the bank has no such language, or one has a part and another a whole prompt.
@@ -158,7 +159,7 @@ class Bank:
         target = language_folder(self.folder, language)
         if language in self.languages or target.exists():
             raise InputError(
-                f"bank {self.folder}: has {language} already; remove {target} to learn it anew"
+                f"bank {self.folder}: has {language} already; remove {target} to learn it again"
             )
         return target
 
@@ -261,7 +262,7 @@ def _read_parts(
 
 def _add_once(root: Path, known: Mapping[str, object], language: str, member: Path) -> None:
     if language in known:
-        raise InputError(f"bank {root}: language {language} is there twice, once in {member}")
+        raise InputError(f"bank {root}: language {language} appears twice, once in {member}")
 
 
 def _check(bank: Bank, shared: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ _READ_AGAIN: dict[str, tuple[tuple[type, ...], str]] = {
     "start": ((str,), "a digest"),
 }
 _MOST = 1e15  # hours or utterances
+KEY_DIGITS = 5  # decimals of a key's numbers in prompt.json
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Provenance:
     versions: dict[str, str]
     """Package -> version; of Python, too."""
     git: str | None
-    """Commit of the code, `-dirty` behind it where that was changed; None: installed, not cloned."""
+    """Commit of the code, followed by `-dirty` if that was changed; None: installed, not cloned."""
     data: str
     """SHA-256 over the utterances of train and dev, after those that do not fit were dropped."""
 
@@ -65,8 +66,8 @@ class PromptCard:
     method: str = "prompt"
     """The method that made it."""
     signs: tuple[int, ...] = ()
-    """Tokens that Whisper's own list keeps from being written, such as an apostrophe in front of a word, but which the
-    training texts have: with the prompt on, they may be."""
+    """Tokens that Whisper's own list suppresses but the training texts contain, such as an apostrophe in front of a word: with
+    the prompt on, they may be written."""
     text: dict[str, bool] = field(default_factory=dict)
     """What was done to the training texts."""
     key: LanguageKey | None = None
@@ -78,7 +79,7 @@ class PromptCard:
     training: dict[str, Any] = field(default_factory=dict)
     """Numbers of the training run: utterances, last loss, seconds."""
     provenance: Provenance | None = None
-    """What the run was made with; None where the prompt comes of other prompts."""
+    """What the run was made with; None where the prompt was made from other prompts."""
 
     def __post_init__(self) -> None:
         check_windows(self.windows)

@@ -38,7 +38,7 @@ class PromptConfig:
     one for each language token."""
     parameterization: Parameterization = "none"
     """Train the vectors themselves; through `x + LayerNorm(W2 relu(W1 x))` (residual_mlp; input, attention, cross); as
-    `start + A B` (low_rank); or train keys and values behind Whisper's own projections (key_value; attention, cross)."""
+    `start + A B` (low_rank); or train keys and values after Whisper's own projections (key_value; attention, cross)."""
     bottleneck: int | None = None
     """Hidden width of the residual MLP; half the model's width by default."""
     rank: int = 8

@@ -153,8 +153,8 @@ def _check_declared(
     missing, unknown = sorted(set(wanted) - set(declared)), sorted(set(declared) - set(wanted))
     if missing or unknown:
         raise InputError(
-            f"{path}: missing tensors {missing[:10]}, unknown tensors {unknown[:10]}; restore the file, or train anew "
-            "where an older version wrote it"
+            f"{path}: missing tensors {missing[:10]}, unknown tensors {unknown[:10]}; restore the file, or train again "
+            "if an older version wrote it"
         )
     for name, tensor in declared.items():
         shape, kind = tuple(tensor.get_shape()), tensor.get_dtype()

@@ -66,7 +66,7 @@ def hub_fault(error: Exception) -> str:
 _FAULTS: dict[type[Exception], str] = {
     GatedRepoError: "has it behind a gate; ask for access on its page, then log in: `hf auth login`",
     RepositoryNotFoundError: "has no such repository, or a private one; check the name, or log in: `hf auth login`",
-    RevisionNotFoundError: "has no such revision of it; name another behind the @",
+    RevisionNotFoundError: "has no such revision of it; name another after the @",
     HFValidationError: "takes no such name; wanted owner/name",
     OfflineModeIsEnabled: "is not asked, since HF_HUB_OFFLINE is set; unset it",
 }

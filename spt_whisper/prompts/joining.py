@@ -1,4 +1,4 @@
-"""Prompts of several languages one behind the other, `[P_zh; P_en]`, for speech that mixes them."""
+"""Prompts of several languages one after the other, `[P_zh; P_en]`, for speech that mixes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spt_whisper.prompts.vectors import concatenate
 
 
 def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
-    """Returns the prompts of several languages one behind the other, for speech that mixes them.
+    """Returns the prompts of several languages one after the other, for speech that mixes them.
 
     Raises:
         InputError: a member takes decoder positions, of which the first tokens have one place only; the members are of different
@@ -22,10 +22,10 @@ def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
         if _kind(member) != _kind(first):
             raise InputError(
                 f"{name}: {member.name} and {first.name} have other sides, sites, gates or texts; only prompts of one kind "
-                "can stand one behind the other"
+                "can be put one after the other"
             )
     if any(member.config.decoder_positions for member in members):
-        raise InputError(f"{name}: decoder input prompts cannot stand one behind the other")
+        raise InputError(f"{name}: decoder input prompts cannot be put one after the other")
     lengths = {
         site: sum(member.config.length_at(site) for member in members)
         for site in first.config.sites

@@ -19,7 +19,7 @@ _HUB_LANGUAGE = re.compile(r"[a-z]{2,3}")  # ISO 639; the hub refuses other name
 
 @dataclass(frozen=True)
 class Score:
-    """An error rate of one system on one corpus, with its 95 % interval, all in per cent."""
+    """An error rate of one system on one corpus, with its 95 % interval, all in percent."""
 
     corpus: str
     system: str

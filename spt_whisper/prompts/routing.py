@@ -63,12 +63,12 @@ class Router:
             if key is None or not key.spread:
                 raise InputError(
                     f"bank {bank.folder}: the prompt of {language} has no key by which its speech is known, which "
-                    "--language auto needs; train it anew, or name the language"
+                    "--language auto needs; train it again, or name the language"
                 )
             keys[language] = key
         if len({len(key.log_posterior) for key in keys.values()}) > 1:
             raise InputError(
-                f"bank {bank.folder}: the keys of its languages are of Whispers with other languages; train them anew"
+                f"bank {bank.folder}: the keys of its languages are of Whispers with other languages; train them again"
             )
         return cls(keys)
 

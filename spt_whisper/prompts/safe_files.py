@@ -1,7 +1,7 @@
 """What may lie in the folder of a prompt: plain safetensors, JSON and Markdown of bounded size; no links, no pickles.
 
-Only these three kinds are ever read. A folder with a pickle is refused all the same: whoever put it there expects somebody
-to load it, and loading a pickle runs what it says.
+Only safetensors and JSON are ever fetched and read; Markdown (the model cards) is only written and pushed. A folder with a
+pickle is refused all the same: whoever put it there expects somebody to load it, and loading a pickle runs what it says.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def stack(rows: Sequence[PromptVectors | None]) -> PromptVectors:
 
 
 def concatenate(prompts: Sequence[PromptVectors]) -> PromptVectors:
-    """Returns prompts of one row one behind the other, `[P_1; P_2; ...]`, at every place that one of them has."""
+    """Returns prompts of one row one after the other, `[P_1; P_2; ...]`, at every place that one of them has."""
     tables = [prompt.named_tensors() for prompt in prompts]
     names = dict.fromkeys(name for table in tables for name in table)
     return PromptVectors.from_named_tensors(

@@ -3,7 +3,7 @@
 LitServe runs two kinds of processes. The front answers HTTP, keeps keys and limits, and cuts audio into windows; workers
 hold Whisper and the prompts, and decode windows of all requests in batches, each with its own prompt.
 
-    settings.py       what a service is told, and its limits
+    settings.py       settings of a service, and its limits
     server.py         both under LitServe, from start to SIGTERM
     app.py            front: the routes
     guard.py          front: keys (keys.py), limits and the bounded queue, before anything is read

@@ -111,7 +111,7 @@ class Catalog:
             answer = await self._look(Look(edition))
         except (HTTPException, TimeoutError) as error:  # the worker failed: it is asked again
             reason = str(error) or "no answer in time"
-            logger.error("model %s cannot be looked into: %s", edition.source.name, reason)
+            logger.error("model %s cannot be checked: %s", edition.source.name, reason)
             return
         self._versions[edition.source] = edition.version
         if isinstance(answer, FoundModels):
@@ -130,6 +130,6 @@ class Catalog:
             if models.setdefault(model.name, model) is not model:
                 twice.add(model.name)
         for name in twice - self._twice:
-            logger.warning("model %s is there twice; the first counts", name)
+            logger.warning("model %s appears twice; the first counts", name)
         self._twice = twice
         return models

@@ -132,7 +132,7 @@ def _check_free(host: str, port: int) -> None:
             found.bind((host, port))
         except OSError as error:
             raise InputError(
-                f"port: {port} cannot be had ({error.strerror}); name another"
+                f"port: {port} is not available ({error.strerror}); name another"
             ) from error
 
 

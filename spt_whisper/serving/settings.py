@@ -1,4 +1,4 @@
-"""What a service is told: what it offers, where it listens, and its limits. Imports nothing heavy."""
+"""Settings of a service: what it offers, where it listens, and its limits. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Limits:
     """What a client may ask for; above these it gets an error, and the service goes on."""
 
     requests: int = 64
-    """Transcriptions in hand at once, waiting ones too; others get 429 and a Retry-After."""
+    """Transcriptions running or waiting at once; others get 429 and a Retry-After."""
     upload_megabytes: float = 25.0
     """Largest request (413)."""
     upload_seconds: float = 60.0
@@ -30,7 +30,7 @@ class Limits:
     connections: int = 512
     """Open connections; others get 503."""
     stop_seconds: int = 60
-    """How long SIGTERM leaves for what is in hand."""
+    """How long running requests may take to finish after SIGTERM."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -55,7 +55,7 @@ class ServeConfig:
     port: int = 8000
     """Port, 1024 to 65535."""
     keys_file: str | None = None
-    """File of bearer keys, one a line; or the environment variable SPT_WHISPER_API_KEYS. Without either no key is asked for."""
+    """File of bearer keys, one per line; or the environment variable SPT_WHISPER_API_KEYS. Without either, no key is required."""
     batch_size: int = 8
     """Windows decoded together, of any requests; 1: no batching."""
     batch_wait_seconds: float = 0.02
@@ -69,7 +69,7 @@ class ServeConfig:
     voice_activity: VoiceActivityOptions | None = field(default_factory=VoiceActivityOptions)
     """What counts as speech, which alone is decoded; null: all of the audio is."""
     reload_seconds: float = 5.0
-    """How often the files of prompts and banks are looked at."""
+    """How often the files of prompts and banks are checked."""
     limits: Limits = field(default_factory=Limits)
     """What a client may ask for."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spt_whisper.text.units import count_spoken_words, mixed_units
 
-LONGEST_CYCLE = 8  # units of a repeated piece
+LONGEST_CYCLE = 8  # units of a repeated piece: words here, tokens in `whisper/decoding/guards.py`
 CYCLE_REPEATS = 6  # in a row
 WORDS_PER_SECOND = 6.0  # nobody speaks faster for long
 LENGTH_RATIO = 2  # units of the hypothesis by units of the reference

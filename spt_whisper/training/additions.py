@@ -17,7 +17,9 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import LanguagePart
+from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.prompts.soft_prompt import SoftPrompt
+from spt_whisper.text.normalization import TextProcessing
 from spt_whisper.training.batch import Example, collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.epoch_batches import Draw
@@ -70,15 +72,13 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
         )
     if name == "whole" and config.init != "auto":
         raise InputError(
-            f"init: found {config.init!r}; a whole prompt starts anew, so leave init out"
+            f"init: found {config.init!r}; a whole prompt starts from scratch, so leave init out"
         )
     return FORMS[name]
 
 
 def recipe_of(config: ExpansionConfig, bank: Bank, form: Form) -> Recipe:
     """Returns the addition as a recipe: what the bank settles, and what the settings add."""
-    from spt_whisper.text.normalization import TextProcessing
-
     like = form.like(bank)
     return Recipe(
         corpus=config.corpus,
@@ -145,7 +145,7 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
             raise InputError(
                 f"init: found {name!r}; wanted auto, zero, nearest or one of {', '.join(bank.parts)}"
             )
-        own = {key: value for key, value in zero.items() if "language" in key}
+        own = {key: value for key, value in zero.items() if key == LANGUAGE_VECTOR}
         starts[name] = learner({**bank.parts[name].tensors, **own})
         if config.init != "auto":
             del starts["zero"]

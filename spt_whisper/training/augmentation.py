@@ -13,7 +13,7 @@ import torch
 import torchaudio.functional
 from torch import Tensor
 
-from spt_whisper.audio import SAMPLE_RATE, load_audio
+from spt_whisper.audio import FRAMES_PER_SECOND, SAMPLE_RATE, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.training.batch import ROUNDED
 from spt_whisper.training.recipe import AugmentConfig
@@ -69,7 +69,7 @@ def mask_log_mel(features: Tensor, frames: int, config: AugmentConfig, seed: int
         return features
     speech = features[None, :, :frames]
     mean = float(speech.mean())
-    longest = round(config.time_width * 100)  # 100 frames a second
+    longest = round(config.time_width * FRAMES_PER_SECOND)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(config.frequency_masks):

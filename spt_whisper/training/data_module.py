@@ -104,13 +104,13 @@ class SpeechDataModule(lightning.LightningDataModule):
         for name, count in (("utterances", "training utterances"), ("processes", "processes")):
             if state_dict[name] != own[name]:
                 raise InputError(
-                    f"resume: the run had {state_dict[name]} {count}, now there are {own[name]}; restore them, or start anew "
+                    f"resume: the run had {state_dict[name]} {count}, now there are {own[name]}; restore them, or start over "
                     "with another output"
                 )
         if state_dict["digest"] != own["digest"]:
             raise InputError(
-                "resume: the training utterances are other ones than before, or have windows of another length; restore them, "
-                "or start anew with another output"
+                "resume: the training utterances are not the same as before, or have windows of another length; restore them, "
+                "or start over with another output"
             )
         self.epoch, self.done = state_dict["epoch"], state_dict["done"]
 

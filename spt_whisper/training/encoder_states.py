@@ -22,6 +22,7 @@ from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
 _BYTES = 2  # float16
+_BATCH = 8  # utterances encoded together
 
 
 def encode_once(
@@ -29,7 +30,6 @@ def encode_once(
     examples: Sequence[Example],
     gigabytes: float,
     store: StatesStore | None = None,
-    batch_size: int = 8,
 ) -> dict[AudioKey, Tensor]:
     """Returns `Example.audio_key` -> states (S, D) of its window, float16 on the CPU, for as many as fit the bound.
 
@@ -38,7 +38,6 @@ def encode_once(
         examples: what to encode.
         gigabytes: the bound; the rest is computed again in every epoch, and said so.
         store: where states are looked for first, and kept for the next run.
-        batch_size: utterances encoded together.
     """
     sizes = list(accumulate(_bytes_of(example, whisper) for example in examples))
     count = bisect_right(sizes, gigabytes * 1e9)
@@ -48,7 +47,7 @@ def encode_once(
     )  # fmt: skip
     kept: dict[AudioKey, Tensor] = {}
     encode = partial(_encode_half, whisper)
-    groups = list(by_window(examples[:count], lambda example: example.window, batch_size))
+    groups = list(by_window(examples[:count], lambda example: example.window, _BATCH))
     for group in _with_progress(groups):
         waveforms = [load_example(example) for example in group]
         window = group[0].window
@@ -90,7 +89,7 @@ def load_example(example: Example) -> Tensor:
     if waveform.shape[0] > example.window * SAMPLE_RATE:
         raise InputError(
             f"{utterance.audio} (utterance {utterance.id}): {waveform.shape[0] / SAMPLE_RATE:.2f} s of audio, "
-            f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; mend the duration"
+            f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; fix the duration"
         )
     return waveform
 

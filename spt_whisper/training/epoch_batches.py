@@ -10,6 +10,8 @@ from torch.utils.data import Sampler
 
 from spt_whisper.training.window_batches import by_window
 
+_SEED_STRIDE = 1_000_003  # more than a run has epochs: each (seed, epoch) gets its own shuffle
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -86,6 +88,6 @@ class EpochBatches(Sampler[list[Draw]]):
         """The batches of all processes."""
         order = torch.arange(len(self.windows))
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            generator = torch.Generator().manual_seed(self.seed * _SEED_STRIDE + self.epoch)
             order = torch.randperm(len(self.windows), generator=generator)
         return list(by_window(order.tolist(), self.windows.__getitem__, self.whole_batch))

@@ -27,6 +27,7 @@ from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import first_checkpoint
 from spt_whisper.training.run import check_start, make_card, train
+from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
 
@@ -107,7 +108,7 @@ def _first_checkpoint(
     checkpoint = first_checkpoint(recipe, resume) if same or resume else None
     if checkpoint is not None and not same:
         raise InputError(
-            f"resume: {recipe.output} was trained over another bank or from another init; start anew with another output"
+            f"resume: {recipe.output} was trained over another bank or from another init; start over with another output"
         )
     return checkpoint
 
@@ -133,8 +134,6 @@ def _evidence(
     languages: Sequence[str] | None = None,
 ) -> Evidence:
     """Hashes of the older files and of what the older prompts, and bare Whisper, write of the probes."""
-    from spt_whisper.whisper.fingerprint import fingerprint_weights
-
     engine, texts = TorchEngine(whisper), []
     for language in [None, *(languages or bank.languages)]:
         prompt = bank.prompt(language) if language else None

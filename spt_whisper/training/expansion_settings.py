@@ -1,4 +1,4 @@
-"""What the addition of a language to a bank is told: one declaration for flags, YAML, help and code."""
+"""Settings of adding a language to a bank: one declaration for flags, YAML, help and code."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ExpansionConfig(LoopConfig):
     """What the language gets: a small part over the bank's shared vectors (part), or a prompt of its own like those of the bank
     (whole). auto: a part where the bank has parts."""
     init: str = "auto"
-    """Where the language's part starts: zero (it changes nothing, but for concat at sites other than feed_forward),
+    """Where the language's part starts: zero (it changes nothing, except for concat at sites other than feed_forward),
     nearest (the part of the language of the bank that sounds most alike to bare Whisper), a language of the bank, or auto:
     zero or nearest, whichever has the lower loss."""
     tokens: list[str] = field(default_factory=list)
-    """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or where
+    """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or if
     Whisper has none the one that it hears most in the training audio."""
     probes: int = 4
     """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""

@@ -68,7 +68,7 @@ def naming_lost_process(trainer: lightning.Trainer) -> Iterator[None]:
         leave_to_first(trainer)
         raise InputError(
             f"training: another of the {trainer.world_size} processes has ended (its own line says why; there is none where "
-            "it was killed, as where memory does not suffice); the last good checkpoint is kept"
+            "it was killed, for example because memory ran out); the last good checkpoint is kept"
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
@@ -21,7 +22,7 @@ class OptimizerConfig:
     """How a method is learned: AdamW."""
 
     learning_rate: float | None = None
-    """Highest learning rate; by default one that suits what trains: 1e-3 with feed-forward slots, 1e-2 for prompts at other
+    """Highest learning rate; by default one that suits what is trained: 1e-3 with feed-forward slots, 1e-2 for prompts at other
     sites, 1.5e-3 for LoRA."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
@@ -36,7 +37,7 @@ class OptimizerConfig:
     """Share of each token's probability that is spread over all tokens."""
     slot_dropout: float | None = None
     """Share of each layer's feed-forward slots that is left out of a step, drawn for each step; by default 0.2 for whole
-    prompts in runs of 15 epochs or more, which meet few utterances often, else 0."""
+    prompts in runs of 15 epochs or more, which see few utterances often, else 0."""
 
     def __post_init__(self) -> None:
         rates = (
@@ -85,9 +86,9 @@ class AugmentConfig:
             )
         if min(self.frequency_masks, self.time_masks) < 0 or not 0 <= self.share <= 1:
             raise InputError("data.augment: wanted masks of 0 or more and share from 0 to 1")
-        if self.frequency_width < 1 or not 0 < self.time_width <= 30:
+        if self.frequency_width < 1 or not 0 < self.time_width <= WINDOW_SECONDS:
             raise InputError(
-                "data.augment: wanted frequency_width of 1 or more and time_width from 0 to 30 s"
+                f"data.augment: wanted frequency_width of 1 or more and time_width from 0 to {WINDOW_SECONDS} s"
             )
         if self.noise_snr[0] > self.noise_snr[1]:
             raise InputError("data.augment.noise_snr: wanted the lowest ratio before the highest")
@@ -116,7 +117,7 @@ class DataConfig:
     """How training examples are made and kept."""
 
     batch_size: int = 4
-    """Utterances a step. A larger one is faster on a GPU, and wants more epochs."""
+    """Utterances per step. A larger batch is faster on a GPU, and needs more epochs."""
     workers: int = 0
     """Processes that decode audio; 0 decodes in the main process."""
     timestamps_share: float = 0.1
@@ -126,7 +127,7 @@ class DataConfig:
     states_store: str | None = None
     """Folder in which these states are kept on disk too, so that the next run on the same audio need not compute them."""
     states_store_gigabytes: float = 20.0
-    """Size up to which that folder grows; the states that were used the longest ago make room."""
+    """Size up to which that folder grows; the least recently used states make room."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -213,12 +214,12 @@ class Recipe(LoopConfig):
     """Folder for the prompt, its recipe, checkpoints and logs."""
     languages: list[str] | dict[str, list[str]] = field(default_factory=list)
     """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
-    utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. What is not named gets
+    utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. A language that is not named gets
     its own token (`sv-SE` that of sv), or where Whisper has none the one that it hears most in the training audio."""
     window_seconds: float | list[float] = field(default_factory=lambda: [10.0, 20.0, 30.0])
-    """Window of audio that is trained on; shorter is faster. Of several, each utterance gets the shortest that holds it, in
-    training and later; the prompt keeps those that an utterance needed. Utterances longer than the longest are dropped by
-    name."""
+    """Window of audio to train with; shorter is faster. Of several, each utterance gets the shortest that holds it, in
+    training and later; the prompt keeps those that an utterance needed. Utterances longer than the longest are dropped and
+    named in the log."""
     prompt: PromptConfig = field(default_factory=PromptConfig)
     lapt: LanguageAwareConfig = field(default_factory=LanguageAwareConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)

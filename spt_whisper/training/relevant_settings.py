@@ -26,7 +26,7 @@ _LEARNS_NOTHING = frozenset(
 )
 """By the names of their flags: where things lie, what is shown, who computes. What is learned does not depend on them, but for
 rounding, in which two processors differ as well: encoder states are float16 where they are kept, in memory as on disk, and those
-for which `data.encoder_cache_gigabytes` has no room are computed anew in each step, and not rounded to that."""
+for which `data.encoder_cache_gigabytes` has no room are computed again in each step, and not rounded to that."""
 
 
 def deciding_settings(

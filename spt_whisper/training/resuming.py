@@ -1,4 +1,4 @@
-"""Where a run begins: anew, or at the last checkpoint of one with the same settings, which is never lost unasked."""
+"""Where a run begins: from scratch, or at the last checkpoint of one with the same settings, which is never lost unasked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
         if is_unfinished(recipe):
             raise InputError(
                 f"output: {recipe.output} holds an unfinished run of these settings; wanted --resume true to go on, "
-                f"or another output (or no {checkpoint.parent}) to start anew"
+                f"or another output (or no {checkpoint.parent}) to start over"
             )
         return None
     if not checkpoint.is_file():
@@ -47,7 +47,7 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
     if changed:
         raise InputError(
             f"resume: {recipe.output} was trained with other settings of {', '.join(changed)}; "
-            "restore them, or start anew with another output"
+            "restore them, or start over with another output"
         )
     return checkpoint
 
@@ -104,7 +104,7 @@ def _changed(recipe: Recipe) -> list[str]:
         before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
     except yaml.YAMLError as error:
         raise InputError(
-            f"{saved}: is not YAML; it tells what a run here has learned: mend it, or name another output"
+            f"{saved}: is not YAML; it records what a run here has learned; fix it, or name another output"
         ) from error
     ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain_settings(recipe)))
     return [name for name in {**asked, **ran} if ran.get(name) != asked.get(name)]

@@ -50,7 +50,7 @@ from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
 _LESS_MEMORY = (
-    "set recompute to true or lower data.encoder_cache_gigabytes, and go on with --resume true; or start anew with a lower "
+    "set recompute to true or lower data.encoder_cache_gigabytes, and go on with --resume true; or start over with a lower "
     "data.batch_size (and a higher trainer.accumulate_grad_batches) or window_seconds"
 )
 _NEVER_WATCHED = (
@@ -162,7 +162,7 @@ def train(
         checkpoint: go on from here.
 
     Raises:
-        InputError: memory does not suffice, the loss is no longer finite, the checkpoint is damaged, or another process
+        InputError: there is too little memory, the loss is no longer finite, the checkpoint is damaged, or another process
             of the run has ended.
         TerminatedError: SIGTERM came; there is a checkpoint.
     """

@@ -12,7 +12,7 @@ from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.audio.window import audio_states
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.features import log_mel
-from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.prompts.card import KEY_DIGITS, LanguageKey
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.places import LANGUAGE_VECTOR, PLACES
 from spt_whisper.training.batch import Example, windows_of
@@ -24,7 +24,6 @@ from spt_whisper.whisper.loading import FrozenWhisper
 CAPTURED = 32  # utterances from which a start is captured
 _HEARD = 64  # utterances from which a language is heard
 _BATCH = 8
-_DIGITS = 5  # of a key's numbers in prompt.json
 
 
 @dataclass(frozen=True)
@@ -127,4 +126,4 @@ def capture_examples(
 
 
 def _rounded(values: Tensor) -> tuple[float, ...]:
-    return tuple(round(float(value), _DIGITS) for value in values)
+    return tuple(round(float(value), KEY_DIGITS) for value in values)

@@ -98,7 +98,7 @@ class StatesStore:
         except (SafetensorError, KeyError):
             states = torch.empty(0)
         if states.shape != shape or states.dtype != torch.float16 or not states.isfinite().all():
-            logger.warning("data.states_store: %s is damaged and made anew", path)
+            logger.warning("data.states_store: %s is damaged and made again", path)
             return None
         return states
 

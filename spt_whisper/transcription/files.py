@@ -94,7 +94,7 @@ def _hits(pattern: Path) -> list[Path]:
         hits = sorted(root.glob(str(pattern.relative_to(root))))
     except ValueError as error:
         raise InputError(
-            f"{pattern}: is no glob ({error}); wanted such as 'talks/*.mp4'"
+            f"{pattern}: is not a glob ({error}); wanted one such as 'talks/*.mp4'"
         ) from error
     named = {part for part in pattern.parts if part.startswith(".")}
     return [hit for hit in hits if not any(p.startswith(".") and p not in named for p in hit.parts)]

@@ -1,4 +1,4 @@
-"""What a transcription is told: one declaration for flags, YAML, help and code."""
+"""Settings of a transcription: one declaration for flags, YAML, help and code."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class TranscribeConfig:
     prompt: str | None = None
     """Folder or hub id of a prompt."""
     bank: str | None = None
-    """Folder or hub id of a bank, of which the language's prompt is taken, or with `--language auto` for each window that of the
-    language which it sounds like."""
+    """Folder or hub id of a bank, which gives the prompt of the language, or with `--language auto` for each window that of the
+    language it sounds like."""
     model: str | None = None
     """Whisper to use; by default the prompt's base, else base."""
     language: str | None = None
-    """Whisper language code; by default the prompt's, else what Whisper hears. With a prompt or a bank, also the language as
+    """Whisper language code; by default the prompt's, else the one that Whisper hears. With a prompt or a bank, also the language as
     they name it, such as qug, or zh+en for mixed speech."""
     format: str = "txt"
     """Format of the transcripts: txt, json, srt, vtt or tsv; several with commas between them; or all."""
@@ -55,7 +55,7 @@ class TranscribeConfig:
     """Folder for the transcripts, AUDIO.FORMAT each; a file that is finished there is left out the next time. Without
     it transcripts are printed, in one format."""
     overwrite: bool = False
-    """Whether to make every transcript anew, also those that are finished or that you have edited."""
+    """Whether to make every transcript again, even those that are finished or that you have edited."""
     words: bool = False
     """Whether each word gets its times, which json shows."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)

@@ -78,7 +78,7 @@ class Whisper:
             dtype: by default float32.
 
         Raises:
-            InputError: there is no such model, it is damaged, or it cannot run so (ONNX: on the CPU, in float32).
+            InputError: there is no such model, it is damaged, or it cannot run with these settings (ONNX: only on the CPU, in float32).
         """
         if is_onnx(name):
             if device not in (None, "cpu") or dtype not in (None, torch.float32):
@@ -124,7 +124,7 @@ class Whisper:
             window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
             batch_size: windows decoded together.
             voice_activity: what counts as speech; only speech is decoded. None: everything is.
-            on_audio: is told the seconds of audio that have just been done, batch by batch.
+            on_audio: callback that receives, after each batch, the seconds of audio just processed.
 
         Returns:
             A transcript, or a list where several were given.
@@ -181,7 +181,7 @@ class Whisper:
             window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
             batch_size: windows decoded together.
             voice_activity: what counts as speech; only speech is decoded. None: everything is.
-            on_audio: is told the seconds of audio that have just been done, batch by batch.
+            on_audio: callback that receives, after each batch, the seconds of audio just processed.
 
         Yields:
             Recordings: the place of each among the requests, and its transcript or why it has none.

@@ -22,7 +22,7 @@ class Segment:
     confidence: float | None = None  # of the choice of the prompt; None where nothing was chosen
 
     def within(self, begin: float, end: float) -> Segment:
-        """Returns the same segment, and its words, without what lies outside of a span; what lies outside wholly stays."""
+        """Returns the segment with its times and its words' times clipped to a span; what lies wholly outside it is kept as it is."""
         words = tuple(
             replace(word, start=start, end=stop)
             for word in self.words
@@ -51,7 +51,7 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """All segments in one line; no blank stands between two in scripts that have none."""
+        """All segments in one line; scripts without spaces get none between two segments."""
         texts = [text for segment in self.segments if (text := segment.text.strip())]
         blanks = ["" if _unspaced(*pair) else " " for pair in pairwise(texts)]
         return "".join(chain.from_iterable(zip(texts, [*blanks, ""], strict=True))) if texts else ""

@@ -88,9 +88,9 @@ def speech_windows(
 
     Stretches of speech, with the pauses between them, share a window as long as it stays within `longest_seconds` and
     no pause is longer than 2 s; stretches that are over 20 dB quieter than the loudest of their window are made louder. A
-    stretch that does not fit is cut where it is least like speech in the window's last third. Each sample of speech is in exactly one window; audio without speech has none. A recording that is no longer
-    than `longest_seconds` and holds speech is one window as it is, silence included, so that a clip's input does not
-    hang on voice activity.
+    stretch that does not fit is cut at the point in the window's last third that is least like speech. Each sample of speech
+    is in exactly one window; audio without speech gets none. A recording that contains speech and is no longer than
+    `longest_seconds` is one window as it is, silence included, so that a clip's input does not depend on voice activity.
 
     Args:
         blocks: the recording, 16 kHz mono, each (samples,).

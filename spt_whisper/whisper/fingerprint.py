@@ -13,7 +13,7 @@ from torch import nn
 from spt_whisper.atomic import write_text
 from spt_whisper.cache import files_key
 
-_TIED = "proj_out.weight"  # the embedding, under another name
+TIED = "proj_out.weight"  # the embedding, under another name
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -21,7 +21,7 @@ def fingerprint_weights(model: nn.Module) -> str:
     """Returns the fingerprint of a Whisper of transformers: equal for float32 and float16 files of one model."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        if name != _TIED:
+        if name != TIED:
             digest.update(name.encode())
             digest.update(tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -88,7 +88,7 @@ class FrozenWhisper:
 
         Raises:
             InputError: there is no such model or device, a file is damaged, or it is a Whisper that cannot be used here
-                (English only, fewer positions, words of its own behind the control tokens).
+                (English only, fewer positions, words of its own after the control tokens).
         """
         _check_device(device)
         folder = find_model(str(name))
@@ -209,7 +209,7 @@ def _check_device(device: str | torch.device) -> None:
     # an unknown name; a device, or what drives it, that is not there; meta, which holds no numbers
     except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(
-            f"device: found {str(device)!r}, which this machine does not have; wanted such as cpu or cuda"
+            f"device: found {str(device)!r}, which this machine does not have; wanted one such as cpu or cuda"
         ) from error
 
 

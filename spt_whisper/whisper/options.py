@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.errors import InputError
 
 OWN_SUPPRESSED = -1  # in `suppress_tokens`: the list that comes with the model
@@ -12,7 +13,7 @@ OWN_SUPPRESSED = -1  # in `suppress_tokens`: the list that comes with the model
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How to search for the text of a window; `transcribe` has the defaults of openai-whisper, scoring tries once a window."""
+    """How to search for the text of a window; `transcribe` has the defaults of openai-whisper, scoring tries once per window."""
 
     beam_size: int = 1
     """Beams at temperature 0; 1 is greedy search."""
@@ -24,10 +25,10 @@ class DecodingOptions:
     best_of: int = 1
     """Samples of which the most probable is taken, at temperatures above 0."""
     compression_ratio_threshold: float | None = 2.4
-    """Highest ratio of a text's size before and after zlib, a byte a character in any script: repetitive text has more, and one
-    that was stopped in a loop counts as such. Null: no threshold."""
+    """Maximum zlib compression ratio of a text (one byte per character in any script). Repetitive text exceeds it; text that was
+    stopped in a loop counts as repetitive. Null: no threshold."""
     log_probability_threshold: float | None = -1.0
-    """Lowest mean log-probability of a text's tokens. Null: no threshold."""
+    """Minimum mean log-probability of a text's tokens. Null: no threshold."""
     no_speech_threshold: float | None = 0.6
     """A window has no text where Whisper's no-speech probability is above this and the mean log-probability is below its
     threshold. Null: never."""
@@ -38,16 +39,16 @@ class DecodingOptions:
     max_initial_timestamp: float = 1.0
     """Latest time, in seconds, at which the first segment of a window may start."""
     text_prompt: str | None = None
-    """Text that is told to Whisper as what was said before."""
+    """Text given to Whisper as preceding context."""
     hotwords: str | None = None
-    """Names and terms that are likely; told to Whisper in front of the text prompt."""
+    """Names and terms that are likely; given to Whisper in front of the text prompt."""
     suppress_tokens: list[int] = field(default_factory=lambda: [OWN_SUPPRESSED])
     """Tokens that are never written; -1 stands for the model's own list of symbols."""
     suppress_blank: bool = True
     """Forbid empty texts."""
     tokens_per_second: float = 50.0
     """Budget: a row stops after this many tokens for each second of its audio, and `extra_tokens` more. Scripts that Whisper
-    hardly met, such as Tibetan, take three tokens a character."""
+    hardly saw in training, such as Tibetan, take three tokens a character."""
     extra_tokens: int = 20
     """The part of the budget that does not depend on the audio's length."""
     seed: int = 0
@@ -66,9 +67,9 @@ class DecodingOptions:
             )
         if self.tokens_per_second <= 0 or self.extra_tokens < 0:
             raise InputError("decoding.tokens_per_second and extra_tokens: wanted numbers above 0")
-        if not 0 <= self.max_initial_timestamp <= 30:
+        if not 0 <= self.max_initial_timestamp <= WINDOW_SECONDS:
             raise InputError(
-                f"decoding.max_initial_timestamp: found {self.max_initial_timestamp:g}, wanted 0 to 30 s"
+                f"decoding.max_initial_timestamp: found {self.max_initial_timestamp:g}, wanted 0 to {WINDOW_SECONDS} s"
             )
         if any(token < OWN_SUPPRESSED for token in self.suppress_tokens):
             raise InputError(
@@ -79,7 +80,7 @@ class DecodingOptions:
 
     @property
     def previous_text(self) -> str:
-        """What Whisper is told was said before: hotwords, then the text prompt."""
+        """What Whisper is given as preceding context: hotwords, then the text prompt."""
         return " ".join(text for text in (self.hotwords, self.text_prompt) if text)
 
     def budget(self, seconds: float) -> int:
@@ -88,7 +89,7 @@ class DecodingOptions:
 
 
 def single_pass(**settings: Any) -> DecodingOptions:
-    """Returns options without a second try and a no-speech rule, as papers score: a window keeps its first text.
+    """Returns options without retries or the no-speech rule, as is usual in papers: a window keeps its first text.
 
     Args:
         settings: other options.

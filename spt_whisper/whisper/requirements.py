@@ -39,7 +39,7 @@ def is_english_only(end: int) -> bool:
 
 
 def check_tokens(name: object, tokens: Tokens) -> None:
-    """Refuses a tokenizer of an English-only Whisper, or one with words behind its control tokens.
+    """Refuses a tokenizer of an English-only Whisper, or one with words after its control tokens.
 
     Raises:
         InputError: names the model.
@@ -56,7 +56,7 @@ def check_tokens(name: object, tokens: Tokens) -> None:
     own = [token for _, token in behind if not TIMESTAMP_TOKEN.fullmatch(token)]
     if own:
         raise InputError(
-            f"model {name}: its tokenizer has {len(own)} tokens of its own behind the control tokens, such as {own[0]!r}, "
+            f"model {name}: its tokenizer has {len(own)} tokens of its own after the control tokens, such as {own[0]!r}, "
             "which are never written here; take a model with Whisper's own vocabulary"
         )
 

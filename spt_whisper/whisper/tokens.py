@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.errors import InputError
 
 MAX_POSITIONS = 448
@@ -89,7 +90,9 @@ class Tokens:
 
     def timestamp(self, seconds: float) -> int:
         """Returns the timestamp token nearest to a time within the window, in seconds."""
-        return self.first_timestamp + round(min(max(seconds, 0.0), 30.0) / TIMESTAMP_SECONDS)
+        return self.first_timestamp + round(
+            min(max(seconds, 0), WINDOW_SECONDS) / TIMESTAMP_SECONDS
+        )
 
     def language(self, code: str) -> int:
         """Returns the token of a language.

@@ -108,8 +108,8 @@ def test_bad_files_have_no_duration(tmp_path: Path, name: str) -> None:
         (float("nan"), None, "start is nan s"),
         (1.0, 1.0, "end is 1.0 s; give more than its start, 1 s"),
         (None, float("inf"), "end is inf s"),
-        (2.0, None, "no audio samples behind 2 s"),
-        (5.0, 6.0, "no audio samples behind 5 s"),
+        (2.0, None, "no audio samples after 2 s"),
+        (5.0, 6.0, "no audio samples after 5 s"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["wav", "m4a"])

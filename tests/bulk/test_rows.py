@@ -40,9 +40,9 @@ def test_csv_is_read_too(tmp_path: Path) -> None:
     [
         ([], "has no rows"),
         ([{"id": "a"}], "row 1: no column 'audio'"),
-        ([{"id": "a", "audio": "a.wav"}] * 2, "row 2: id 'a' is there twice"),
+        ([{"id": "a", "audio": "a.wav"}] * 2, "row 2: id 'a' appears twice"),
         ([{"id": "a", "audio": "../a.wav"}], "leads out of"),
-        ([{"id": "a", "audio": "a.wav", "start": 2, "end": 1}], r"end 1\.0 is not behind start"),
+        ([{"id": "a", "audio": "a.wav", "start": 2, "end": 1}], r"end 1\.0 is not after start"),
     ],
 )
 def test_a_faulty_manifest_is_named(tmp_path: Path, rows: list[dict], said: str) -> None:  # type: ignore[type-arg]

@@ -61,8 +61,8 @@ def test_recipes_are_laid_over_the_base_and_a_failing_one_is_status_1(
     ("arguments", "message"),
     [
         ([], "recipes"),
-        (["--base", "base.yaml", "short.yaml", "--store", "s"], "found short.yaml behind a flag"),
-        (["--seeds", "1", "--store", "s", "short.yaml"], "found short.yaml behind a flag"),
+        (["--base", "base.yaml", "short.yaml", "--store", "s"], "found short.yaml after a flag"),
+        (["--seeds", "1", "--store", "s", "short.yaml"], "found short.yaml after a flag"),
         (["short.yaml", "--seeds", "none"], "seeds"),
         (["short.yaml", "--base", "nowhere.yaml"], "nowhere.yaml"),
         (["nowhere.yaml", "--base", "base.yaml"], "nowhere.yaml"),

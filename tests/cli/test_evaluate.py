@@ -153,6 +153,23 @@ def test_where_no_report_can_be_written_nothing_is_scored(tmp_path: Path) -> Non
         run(config)
 
 
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [([0.0], "windows: found 0, wanted more than 0 and at most 30"),
+     ([10.0, 31.0], "windows: found 31, wanted more than 0 and at most 30"),
+     ([0.03], r"windows: found 0\.03, wanted a multiple of 0\.02")],
+)  # fmt: skip
+def test_a_window_that_the_encoder_lacks_is_refused_at_once(
+    windows: list[float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        EvaluateConfig(CorpusConfig("anywhere"), windows=windows)
+
+
+def test_windows_may_come_in_any_order() -> None:
+    assert EvaluateConfig(CorpusConfig("anywhere"), windows=[10.0, 6.0]).windows == [10.0, 6.0]
+
+
 @pytest.mark.parametrize("name", ["report.html", "report.png"])
 def test_the_report_does_not_take_the_name_of_what_is_beside_it(name: str) -> None:
     config = EvaluateConfig(CorpusConfig("anywhere"), output=name)

@@ -132,8 +132,8 @@ CONFIG_FAULTS = {
     "[" * 5000: "is nested too deep",
     "a: [1\nb: 2\n": "is not YAML (line 2, column 2: ",
     "a: \a\n": "is not YAML (special characters are not allowed)",
-    "prompt:\n  length: 4\nseed: 1\nprompt:\n  side: decoder\n": "'prompt' stands twice, in lines 1 and 4",
-    "data: {batch_size: 1, batch_size: 2}\n": "'batch_size' stands twice",
+    "prompt:\n  length: 4\nseed: 1\nprompt:\n  side: decoder\n": "'prompt' appears twice, in lines 1 and 4",
+    "data: {batch_size: 1, batch_size: 2}\n": "'batch_size' appears twice",
 }
 
 

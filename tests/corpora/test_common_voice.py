@@ -74,7 +74,7 @@ def test_the_first_release_names_clips_without_their_suffix(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (OLD[1], r"row 3: id 'common_voice_ky_1' is there twice"),
+        (OLD[1], r"row 3: id 'common_voice_ky_1' appears twice"),
         ("a\tb\tc", r"row 3: found 3 columns; give 10, as the header"),
         (OLD[1].replace("_1.mp3", "_3.mp3"), r"row 3: audio .*common_voice_ky_3\.mp3 is missing"),
         (OLD[1].replace("common", "../common"), r"row 3: audio '\.\./common.*' is no file name"),

@@ -103,7 +103,7 @@ def test_both_layouts_say_the_same(tmp_path: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (ROW.format("11"), r"row 2: id '11' is there twice"),
+        (ROW.format("11"), r"row 2: id '11' appears twice"),
         (ROW.format("12"), r"row 2: audio .*12\.wav is missing"),
         (ROW.format("../11"), r"row 2: audio '\.\./11\.wav' is no file name"),
         (ROW.format("dev/11"), r"row 2: audio 'dev/11\.wav' is no file name"),
@@ -123,7 +123,7 @@ def test_bad_rows_are_named(tmp_path: Path, cache: Path, line: str, message: str
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row("11"), row("11")], r"row 2: id '11' is there twice"),
+        ([row("11"), row("11")], r"row 2: id '11' appears twice"),
         ([row("11"), row("12", audio={"bytes": None, "path": "12.wav"})], r"row 2: no audio bytes"),
         ([row("a\\b")], r"row 1: id 'a\\\\b' cannot name a file"),
         ([row("11", num_samples=-5)], r"row 1: num_samples is '-5'"),

@@ -157,7 +157,7 @@ def test_data_sets_that_cannot_be_read(tmp_path: Path) -> None:
 def test_without_a_network_a_hub_id_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(
-        InputError, match=r"google/fleurs: no such folder, and not to be had"
+        InputError, match=r"google/fleurs: no such folder, and not available"
     ) as caught:
         read(Path("google/fleurs"))
     assert is_one_line(caught.value)

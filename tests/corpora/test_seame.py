@@ -104,7 +104,7 @@ def test_slips_and_marks_alone_are_dropped(tmp_path: Path) -> None:
         ("01NC01FBX_0101\t1\t2000\tMS\tx", r"language is 'MS'; give one of: EN, ZH, CS"),
         ("01NC01FBX_0101\tone\t2\tEN\tx", r"found 'one' to '2'; give milliseconds"),
         ("99NC01FBX_0101\t1\t2\tEN\tx", r"recording '99NC01FBX_0101' has no audio"),
-        (TRAIN[1], r"id 'nc01f-.*' is there twice"),
+        (TRAIN[1], r"id 'nc01f-.*' appears twice"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, line: str, message: str) -> None:

@@ -228,7 +228,7 @@ def no_language(root: Path) -> None:
     ("damage", "message"),
     [
         (drop_shared, "the shared part .*shared is missing"),
-        (copy_language, "language ky is there twice, once in .*kyrgyz"),
+        (copy_language, "language ky appears twice, once in .*kyrgyz"),
         (second_shared, "two shared parts, shared and shared2"),
         (other_base, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
         (other_prompt, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
@@ -242,7 +242,7 @@ def no_language(root: Path) -> None:
         (wrong_key, r"sah/part\.json: card\.key: found \[1, 2\]"),
         (
             one_pair_of_factors,
-            r"sah/part\.safetensors: missing tensors .*, unknown .*'left', 'right'\]; .*train anew",
+            r"sah/part\.safetensors: missing tensors .*, unknown .*'left', 'right'\]; .*train again",
         ),
         (no_settings, r"sah has neither part\.json nor prompt\.json"),
         (swapped, r"ky/part\.safetensors: holds other numbers than part\.json says"),
@@ -296,7 +296,7 @@ def test_prompts_with_decoder_positions_do_not_join() -> None:
     config = replace(CONFIG, site="input")
     vectors = start_vectors(config, SHAPE, torch.Generator())
     member = Prompt(config, vectors, card("zh", "prompt"))
-    with pytest.raises(InputError, match="cannot stand one behind the other"):
+    with pytest.raises(InputError, match="cannot be put one after the other"):
         join_prompts([member, member], "mix")
 
 

@@ -54,7 +54,7 @@ def test_a_name_that_is_there_twice_is_the_first_ones_and_warned_of_once(
         asyncio.run(catalog.refresh())
         asyncio.run(catalog.refresh())
     assert catalog.models["same"].key == "a"
-    assert caplog.text.count("model same is there twice") == 1
+    assert caplog.text.count("model same appears twice") == 1
 
 
 def test_a_banks_language_is_its_own_whatever_else_has_its_name() -> None:

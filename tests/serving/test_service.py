@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_one_line(capfd: pytest.CaptureFixture[str]) -> 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert call("serve", "--port", str(port)) == 2
-    assert f"port: {port} cannot be had" in one_line(capfd.readouterr().err)
+    assert f"port: {port} is not available" in one_line(capfd.readouterr().err)
 
 
 def test_keys_are_read_from_a_file_or_the_environment(

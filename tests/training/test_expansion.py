@@ -179,7 +179,7 @@ def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
         add_language(config(home, language="qug"))
     with pytest.raises(InputError, match="init: found 'tt'; wanted auto, zero, nearest or one of"):
         add_language(config(home, init="tt"))
-    with pytest.raises(InputError, match="init: found 'zero'; a whole prompt starts anew"):
+    with pytest.raises(InputError, match="init: found 'zero'; a whole prompt starts from scratch"):
         add_language(config(home, form="whole", init="zero"))
     write_model(home / "other", seed=5)
     with pytest.raises(InputError, match="load the prompt's own base model"):

@@ -109,7 +109,7 @@ def test_too_little_memory_tells_what_a_run_may_go_on_with_and_what_is_another_r
     monkeypatch.setattr(PromptTuner, "training_step", short)
     with pytest.raises(InputError, match="^training: out of memory") as refused:
         fit(recipe(home, tmp_path))
-    going_on, anew = str(refused.value).split("; or start anew with ")
+    going_on, anew = str(refused.value).split("; or start over with ")
     named = set(_LEARNS_NOTHING)
     assert {name for name in named if name in going_on} == {
         "recompute", "data.encoder_cache_gigabytes",
@@ -182,7 +182,7 @@ def test_a_corpus_that_has_changed_is_not_gone_on_with(home: Path, tmp_path: Pat
     ):
         fit(own, resume=True)
     manifest.write_text("".join(lines).replace('train0"', 'other"'), encoding="utf-8")
-    with pytest.raises(InputError, match="the training utterances are other ones than before"):
+    with pytest.raises(InputError, match="the training utterances are not the same as before"):
         fit(own, resume=True)
 
 

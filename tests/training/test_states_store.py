@@ -74,7 +74,7 @@ def test_a_damaged_file_is_made_anew(
     with caplog.at_level(logging.WARNING, "spt_whisper"):
         (states,) = store(tmp_path).states(WAVEFORMS[:1], 1.0, encoder)
     assert states[0, 0] == 1.0
-    assert f"{file} is damaged and made anew" in caplog.text
+    assert f"{file} is damaged and made again" in caplog.text
     assert file.read_bytes() == whole
 
 

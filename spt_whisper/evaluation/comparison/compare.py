@@ -32,7 +32,7 @@ from spt_whisper.evaluation.comparison.run_store import (
 )
 from spt_whisper.evaluation.comparison.settings import CompareConfig, Scoring
 from spt_whisper.evaluation.comparison.summary import RecipeSummary, summarize
-from spt_whisper.evaluation.settings import EvaluateConfig
+from spt_whisper.evaluation.settings import ZERO_SHOT, EvaluateConfig
 from spt_whisper.prompts.card import MIX
 from spt_whisper.training.recipe import Recipe
 
@@ -43,8 +43,6 @@ _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
 
 logger = logging.getLogger(__name__)
-
-ZERO_SHOT = "zero_shot"  # the method that fits nothing, and so does not depend on the seed
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def compare(
     """
     twice = [name for name, count in Counter(named.name for named in recipes).items() if count > 1]
     if twice:
-        raise InputError(f"recipe {twice[0]!r} is there twice; give each one file name")
+        raise InputError(f"recipe {twice[0]!r} appears twice; give each one file name")
     check_writable(Path(config.store))
     store = RunStore(Path(config.store))
     runs, failures = _planned(recipes, config, prepare)
@@ -162,6 +160,7 @@ def _runs(named: NamedRecipe, config: CompareConfig, fingerprint: str) -> Iterat
         data=hash_corpus(named.recipe.corpus),
         recordings=hash_recordings({"noise": augment.noise, "rooms": augment.rooms}),
     )
+    # bare Whisper fits nothing, and so does not depend on the seed
     for seed in range(1 if named.recipe.method == ZERO_SHOT else config.seeds):
         seeded = replace(parts, seed=seed)
         output = Path(named.recipe.output) / f"{named.name}-{seed}-{seeded.key[:12]}"

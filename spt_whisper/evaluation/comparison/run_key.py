@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from spt_whisper.corpora import CorpusConfig, read_split
-from spt_whisper.corpora.fingerprint import fingerprint_folder, fingerprint_splits
+from spt_whisper.corpora.fingerprint import digest_json, fingerprint_folder, fingerprint_splits
 from spt_whisper.training.relevant_settings import deciding_settings
 
 _HASHED_OTHERWISE = (
@@ -36,7 +34,7 @@ class RunParts:
     @property
     def key(self) -> str:
         """SHA-256, 64 hex digits."""
-        return _digest(dataclasses.asdict(self))
+        return digest_json(dataclasses.asdict(self))
 
 
 def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,8 +60,3 @@ def hash_corpus(corpus: CorpusConfig) -> str:
 def hash_recordings(folders: Mapping[str, str | None]) -> dict[str, str]:
     """Returns the hash of each folder that augmentation draws from, by its setting, where it is set."""
     return {name: fingerprint_folder(Path(folder)) for name, folder in folders.items() if folder}
-
-
-def _digest(value: dict[str, Any]) -> str:
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()

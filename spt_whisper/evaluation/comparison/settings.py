@@ -1,4 +1,4 @@
-"""What a comparison is told: one declaration for flags, help and code."""
+"""Settings of a comparison: one declaration for flags, help and code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Scoring:
     """Text normalizer before scoring: raw, basic, english, code_switching, or steps with commas between."""
     decoding: DecodingOptions = field(default_factory=single_pass)
     dev_limit: int = 40
-    """Dev utterances on which the way of asking bare Whisper is chosen."""
+    """Number of dev utterances used to choose bare Whisper's language token and window."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class CompareConfig:
     store: str = "runs/compare"
     """Folder for a JSON of each finished run, the table and the picture."""
     seeds: int = 3
-    """Number of seeds for each recipe: 0, 1, 2, ...; zero-shot takes the first alone."""
+    """Number of seeds for each recipe: 0, 1, 2, ...; zero-shot takes only the first."""
     fit_again: bool = False
-    """Whether runs that the store has already are fitted and scored again."""
+    """Whether runs that are already in the store are fitted and scored again."""
     scoring: Scoring = field(default_factory=Scoring)
 
     def __post_init__(self) -> None:

@@ -82,10 +82,6 @@ def _finding(level: Level, part: str, what: str, rows: Measured, reason: str = "
 # ---- keys: what makes two utterances the same -------------------------------------------------
 
 
-def _id(row: MeasuredUtterance) -> str | None:
-    return row.utterance.id
-
-
 def _speaker(row: MeasuredUtterance) -> str | None:
     return row.utterance.speaker
 

@@ -97,8 +97,8 @@ def _facts(utterance: Utterance, file: Tensor) -> AudioFacts | UnreadableAudio:
     waveform = file[first:last]
     if not len(waveform):
         return UnreadableAudio(
-            f"{utterance.audio}: no audio behind {utterance.start:g} s, the file has "
-            f"{len(file) / SAMPLE_RATE:.2f} s; mend the utterance's start"
+            f"{utterance.audio}: no audio after {utterance.start:g} s, the file has "
+            f"{len(file) / SAMPLE_RATE:.2f} s; fix the utterance's start"
         )
     power = float(waveform.square().mean())
     return AudioFacts(

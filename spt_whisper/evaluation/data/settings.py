@@ -1,4 +1,4 @@
-"""What checking and preparing a corpus are told: one declaration for flags, help and code."""
+"""Settings of checking and preparing a corpus: one declaration for flags, help and code."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class CheckConfig:
     model: str = "base"
     """Whisper whose tokens are counted; only its tokenizer is read."""
     window_seconds: float = float(WINDOW_SECONDS)
-    """Window that is to be trained on."""
+    """Window to train with."""
     output: str | None = None
-    """File for the result as JSON, beside the text that is printed."""
+    """File for the result as JSON, in addition to the printed text."""
     workers: int | None = None
-    """Audio files read at a time; none: one a core."""
+    """Audio files read at a time; none: one per core."""
 
     def __post_init__(self) -> None:
         check_windows([self.window_seconds])
@@ -44,7 +44,7 @@ class PrepareConfig:
     audio: Literal["flac", "opus"] | None = None
     """Convert the audio to 16 kHz mono of this format; none: the manifest names the files where they are."""
     workers: int | None = None
-    """Files at a time; none: one a core."""
+    """Files at a time; none: one per core."""
 
     def __post_init__(self) -> None:
         if Path(self.output).suffix != ".jsonl":

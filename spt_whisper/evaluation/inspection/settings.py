@@ -1,4 +1,4 @@
-"""What showing a prompt is told: one declaration for flags, help and code."""
+"""Settings of showing a prompt: one declaration for flags, help and code."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from spt_whisper.training.methods.soft_prompt import with_language_tokens
 
 
 class LanguagePromptsLearner(Learner):
-    """Trains one prompt for each language; an utterance of several gets theirs one behind the other."""
+    """Trains one prompt for each language; an utterance of several gets theirs one after the other."""
 
     artifact: Artifact = "bank"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LONGEST_CYCLE = 8  # tokens; `text/hallucination.py` counts words
-CYCLE_REPEATS = 6  # in a row
+from spt_whisper.text.hallucination import CYCLE_REPEATS, LONGEST_CYCLE
+from spt_whisper.whisper.decoding.hypothesis import StopReason
 
 
 def is_looping(tokens: Sequence[int]) -> bool:
@@ -20,7 +20,7 @@ def is_looping(tokens: Sequence[int]) -> bool:
     return False
 
 
-def stop_reason(tokens: Sequence[int], budget: int) -> str | None:
+def stop_reason(tokens: Sequence[int], budget: int) -> StopReason | None:
     """Returns why a row that has not ended must stop: `loop`, `budget`, or None where it may go on."""
     if is_looping(tokens):
         return "loop"

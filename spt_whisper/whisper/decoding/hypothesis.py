@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Literal
+
+StopReason = Literal["end", "loop", "budget", "no_speech"]
 
 _BYTE = 256
 
@@ -14,7 +17,7 @@ class Candidate:
 
     tokens: tuple[int, ...]  # after the first tokens, without the end of text
     log_probability: float  # sum over the tokens, and the end where it was written
-    stopped_by: str  # end | loop | budget
+    stopped_by: StopReason
 
     @property
     def mean_log_probability(self) -> float:
@@ -28,7 +31,7 @@ class Hypothesis:
 
     tokens: tuple[int, ...]  # after the first tokens, without the end of text
     text: str
-    stopped_by: str  # end | loop | budget | no_speech
+    stopped_by: StopReason
     mean_log_probability: float = 0.0
     no_speech_probability: float = 0.0
     temperature: float = 0.0

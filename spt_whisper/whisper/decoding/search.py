@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spt_whisper.whisper.decoding.cached_decoder import CachedDecoder
 from spt_whisper.whisper.decoding.guards import stop_reason
-from spt_whisper.whisper.decoding.hypothesis import Candidate
+from spt_whisper.whisper.decoding.hypothesis import Candidate, StopReason
 from spt_whisper.whisper.decoding.rules import TokenRules
 
 _LEAVING = 0.25  # share of finished rows at which the batch is made smaller: that copies the cache
@@ -31,7 +31,7 @@ class _Text:
 
     tokens: list[int] = field(default_factory=list)
     log_probability: float = 0.0
-    stopped_by: str | None = None
+    stopped_by: StopReason | None = None
 
     def finished(self) -> Candidate:
         return Candidate(tuple(self.tokens), self.log_probability, self.stopped_by or "budget")

@@ -34,7 +34,7 @@ def decode(
         starts: for each row its first tokens, from `Tokens.start`.
         seconds: for each row how long its audio is.
         options: how to search.
-        signs: for each row, what may be written though Whisper's own list of suppressed tokens has it; nothing by default.
+        signs: for each row, tokens that may be written although Whisper's own list suppresses them; none by default.
 
     Returns:
         One hypothesis a row.

@@ -97,7 +97,8 @@ def prompted(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> 
         vectors: prompts with R = 1 (every row of a batch) or R = the rows of each batch run inside the block.
 
     Raises:
-        InputError: the vectors do not fit the model, which is prompted already or does not name the tokens they are put by.
+        InputError: the vectors do not fit the model, the model has a prompt on already, or it does not name the tokens that mark
+            where the vectors go.
     """
     _check(model, vectors)
     at_attention = any(

@@ -29,7 +29,7 @@ def decoder_input_hooks(model: Any, side: str, given: SideVectors) -> list[Remov
         if bool(((wanted > 0) & ((anchor < 0) | (anchor + wanted >= first_start))).any()):
             raise RuntimeError(
                 "prompts: a row with a decoder input prompt has no <|startofprev|> with that many placeholders "
-                "behind it, so the prompt would be left out; build the tokens with Tokens.start"
+                "after it, so the prompt would be left out; build the tokens with Tokens.start"
             )
         return anchor
 
@@ -49,7 +49,7 @@ def language_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableH
         if bool(((wanted > 0) & (found != wanted)).any()):
             raise RuntimeError(
                 f"prompts: rows with {wanted.tolist()} soft language tokens have {found.tolist()} language tokens "
-                "behind <|startoftranscript|>; build the tokens with Tokens.start"
+                "after <|startoftranscript|>; build the tokens with Tokens.start"
             )
         return first_start
 

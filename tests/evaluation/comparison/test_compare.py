@@ -182,7 +182,7 @@ def test_a_recipe_without_its_corpus_fails_alone(home: Path) -> None:
 
 def test_names_and_seeds_are_checked(home: Path) -> None:
     slots = recipes(home)[0]
-    with pytest.raises(InputError, match="recipe 'slots' is there twice"):
+    with pytest.raises(InputError, match="recipe 'slots' appears twice"):
         compare([slots, slots], config(home))
     with pytest.raises(InputError, match=r"recipe name '\.\./up'"):
         NamedRecipe("../up", slots.recipe)

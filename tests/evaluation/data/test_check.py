@@ -224,7 +224,7 @@ def test_duplicate_ids_make_the_split_an_error(corpus: Path, model: str) -> None
     found = check(corpus, model)
     finding = only(found)
     assert (finding.level, finding.part) == ("error", "test")
-    assert "id 'test0' is there twice" in finding.reason
+    assert "id 'test0' appears twice" in finding.reason
     assert [part.name for part in found.parts] == ["train", "dev"]
 
 
