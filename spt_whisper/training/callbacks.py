@@ -22,24 +22,33 @@ _MONITORED = "dev_token_error"
 
 
 class RunWatch(Callback):
-    """Measures a run; its checkpoints keep the seconds so far."""
+    """Measures a run; its checkpoints keep the seconds so far and the last epoch's loss."""
 
     def __init__(self) -> None:
         """Starts with nothing measured."""
         self._before = self._started = 0.0
         self.seconds = 0.0
+        self._last_loss: float | None = None
 
-    def state_dict(self) -> dict[str, float]:
-        """The seconds so far, for the checkpoint."""
-        return {"seconds": self._so_far()}
+    def state_dict(self) -> dict[str, float | None]:
+        """The seconds so far and the last loss, for the checkpoint."""
+        return {"seconds": self._so_far(), "last_loss": self._last_loss}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Goes on from a checkpoint's seconds; Lightning calls this before the start."""
         self._before = self.seconds = state_dict["seconds"]
+        self._last_loss = state_dict["last_loss"]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Starts the clock."""
         self._started = time.perf_counter()
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Keeps the epoch's loss."""
+        loss = trainer.callback_metrics.get("train_loss_epoch")
+        self._last_loss = None if loss is None else round(float(loss), 4)
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Stops the clock."""
@@ -53,10 +62,8 @@ class RunWatch(Callback):
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
         if trainer.strategy.root_device.type == "cuda":
             memory = torch.cuda.max_memory_allocated() / 2**30
-        loss = trainer.callback_metrics.get("train_loss_epoch")
-        last = None if loss is None else round(float(loss), 4)
         return RunNumbers(
-            round(self.seconds, 1), trainer.current_epoch, last, round(memory, 2),
+            round(self.seconds, 1), trainer.current_epoch, self._last_loss, round(memory, 2),
             utterances, learner.trained_parameters, learner.stored_parameters,
         )  # fmt: skip
 

@@ -109,7 +109,7 @@ class SpeechDataModule(lightning.LightningDataModule):
                 )
         if state_dict["digest"] != own["digest"]:
             raise InputError(
-                "resume: the training utterances are not the same as before, or have windows of another length; restore them, "
+                "resume: the training utterances are not the same as before, or have other texts or windows; restore them, "
                 "or start over with another output"
             )
         self.epoch, self.done = state_dict["epoch"], state_dict["done"]
@@ -117,10 +117,12 @@ class SpeechDataModule(lightning.LightningDataModule):
     def _learned_from(self) -> dict[str, Any]:
         """On which the order of batches and the learning rate of each step depend."""
         assert self.trainer is not None
-        names = "\n".join(f"{example.utterance.id} {example.window:g}" for example in self.train)
+        digest = hashlib.sha256()
+        for example in self.train:
+            digest.update(f"{example.utterance.id} {example.window:g} {example.text}\n".encode())
         return {
             "utterances": len(self.train),
-            "digest": hashlib.sha256(names.encode()).hexdigest(),
+            "digest": digest.hexdigest(),
             "processes": self.trainer.world_size,
         }
 

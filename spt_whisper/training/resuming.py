@@ -17,6 +17,9 @@ from spt_whisper.training.methods import Artifact
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.relevant_settings import deciding_settings
 
+_LEARNED_FROM = ("corpus.root", "corpus.subset", "corpus.language", "model")
+_PATHS = ("corpus.root", "model")
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +31,8 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
         resume: whether it is to go on from the last checkpoint in its output folder, if there is one.
 
     Raises:
-        InputError: the checkpoint is of a run with other settings; or it is of an unfinished run with these, which would be lost.
+        InputError: the checkpoint is of a run with other settings; or what would be lost is an unfinished run with these, or any
+            of another corpus or Whisper.
     """
     checkpoint = _checkpoint(recipe)
     if not resume:
@@ -37,6 +41,7 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
                 f"output: {recipe.output} holds an unfinished run of these settings; wanted --resume true to go on, "
                 f"or another output (or no {checkpoint.parent}) to start over"
             )
+        _check_same_speech(recipe)
         return None
     if not checkpoint.is_file():
         logger.warning(
@@ -50,6 +55,19 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
             "restore them, or start over with another output"
         )
     return checkpoint
+
+
+def _check_same_speech(recipe: Recipe) -> None:
+    """Refuses to replace what was learned from another corpus, as two calls with the default output would."""
+    made = [name for name in get_args(Artifact) if (Path(recipe.output) / name).is_dir()]
+    if not _saved(recipe).is_file() or not (made or _checkpoint(recipe).is_file()):
+        return
+    other = [name for name in _changed(recipe) if name in _LEARNED_FROM]
+    if other:
+        raise InputError(
+            f"output: {recipe.output} holds {made[0] if made else 'a checkpoint'} of a run with another {' and '.join(other)}, "
+            "which would be lost; wanted another output (or that removed)"
+        )
 
 
 def is_unfinished(recipe: Recipe) -> bool:
@@ -102,12 +120,24 @@ def _changed(recipe: Recipe) -> list[str]:
     saved = _saved(recipe)
     try:
         before = yaml.safe_load(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
-    except yaml.YAMLError as error:
+    except yaml.YAMLError:
+        before = None
+    if not isinstance(before, dict):
         raise InputError(
-            f"{saved}: is not YAML; it records what a run here has learned; fix it, or name another output"
-        ) from error
+            f"{saved}: is not the YAML of a recipe; it records what a run here has learned; fix it, or name another output"
+        )
     ran, asked = (_by_name(deciding_settings(each)) for each in (before, plain_settings(recipe)))
-    return [name for name in {**asked, **ran} if ran.get(name) != asked.get(name)]
+    return [
+        name
+        for name in {**asked, **ran}
+        if _in_full(name, ran.get(name)) != _in_full(name, asked.get(name))
+    ]
+
+
+def _in_full(name: str, value: Any) -> Any:
+    """A setting's value; a path that is there, however it is spelled, in full."""
+    is_path = name in _PATHS and isinstance(value, str) and Path(value).exists()
+    return Path(value).resolve() if is_path else value
 
 
 def _by_name(settings: Mapping[str, Any], section: str = "") -> dict[str, Any]:

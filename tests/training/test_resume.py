@@ -56,9 +56,9 @@ def test_a_finished_run_ends_the_same_and_its_files_stay_readable(
     again = fit(recipe(home, tmp_path), resume=True)
     assert again.numbers.seconds >= 5000
     assert (again.folder / "prompt.safetensors").read_bytes() == tensors
-    assert again.numbers.last_loss is None
+    assert again.numbers.last_loss == first.numbers.last_loss is not None
     card = json.loads((again.folder / "prompt.json").read_text())["card"]
-    assert card["training"]["last_loss"] is None
+    assert card["training"]["last_loss"] == first.numbers.last_loss
 
 
 @pytest.mark.parametrize("changed", [{"max_epochs": 3}, {"accumulate_grad_batches": 2}])
@@ -184,6 +184,27 @@ def test_a_corpus_that_has_changed_is_not_gone_on_with(home: Path, tmp_path: Pat
     manifest.write_text("".join(lines).replace('train0"', 'other"'), encoding="utf-8")
     with pytest.raises(InputError, match="the training utterances are not the same as before"):
         fit(own, resume=True)
+    texts = [json.dumps(json.loads(line) | {"text": "other"}) + "\n" for line in lines]
+    manifest.write_text("".join(texts), encoding="utf-8")
+    with pytest.raises(InputError, match="or have other texts or windows"):
+        fit(own, resume=True)
+
+
+def test_what_was_learned_from_other_speech_is_not_replaced(home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    prompt = fit(recipe(home, run)).folder / "prompt.safetensors"
+    tensors = prompt.read_bytes()
+    other = recipe(home, run, corpus=CorpusConfig(str(home / "new")))
+    with pytest.raises(InputError, match=r"holds prompt of a run with another corpus\.root"):
+        fit(other)
+    shutil.rmtree(prompt.parent)
+    with pytest.raises(InputError, match=r"holds a checkpoint of a run with another corpus\.root"):
+        fit(other)
+    again = recipe(home, run, corpus=CorpusConfig(f"{home}/corpus/../corpus/"))
+    with pytest.raises(InputError, match="unfinished run of these settings"):
+        fit(again)  # the same corpus, spelled another way
+    assert fit(again, resume=True).folder.is_dir()
+    assert prompt.read_bytes() == tensors
 
 
 def test_an_unfinished_run_is_not_lost_to_the_same_command(home: Path, tmp_path: Path) -> None:
@@ -198,7 +219,9 @@ def test_an_unfinished_run_is_not_lost_to_the_same_command(home: Path, tmp_path:
     ):
         fit(own)
     assert checkpoint.read_bytes() == kept
-    assert fit(own, resume=True).numbers.last_loss is None  # nothing was left to learn
+    assert (
+        fit(own, resume=True).numbers.last_loss == finished.numbers.last_loss
+    )  # nothing was left to learn
     shutil.rmtree(finished.folder)
     assert fit(replace(own, seed=1)).numbers.last_loss is not None  # another run
 
@@ -257,6 +280,7 @@ def test_the_score_to_beat_is_known_in_a_renamed_folder(tmp_path: Path) -> None:
 
 def test_a_recipe_in_the_output_that_is_no_yaml_is_one_line(home: Path, tmp_path: Path) -> None:
     fit(recipe(home, tmp_path))
-    (tmp_path / "recipe.yaml").write_text("model: [", encoding="utf-8")
-    with pytest.raises(InputError, match=r"recipe\.yaml: is not YAML"):
-        fit(recipe(home, tmp_path), resume=True)
+    for text in ("model: [", "", "[1, 2]"):
+        (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=r"recipe\.yaml: is not the YAML of a recipe"):
+            fit(recipe(home, tmp_path), resume=True)
