@@ -13,13 +13,25 @@ from spt_whisper.errors import InputError
 from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.export.source import ExportSource, read_source
-from spt_whisper.prompts.places import PLACES, SIDES
+from spt_whisper.prompts.places import SIDES
 
 MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(
     {"encoder.feed_forward", "decoder.feed_forward", "decoder.input", "decoder.language"}
 )
-_EVERY = frozenset(f"{side}.{place}" for side in SIDES for place in PLACES)
+_IN_GRAPHS = _FOLDED | {
+    f"{side}.{place}"
+    for place, sides in {
+        "input": SIDES,
+        "attention": SIDES,
+        "attention_gated": SIDES,
+        "attention_pairs": SIDES,
+        "cross": ("decoder",),
+        "cross_gated": ("decoder",),
+        "cross_pairs": ("decoder",),
+    }.items()
+    for side in sides
+}  # what `graphs.py` reads: a new place is not in them by itself
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ FORMATS: dict[str, Format] = {
     "ctranslate2": Format(
         _FOLDED, ("float32", "float16", "int8"), ctranslate2.write_ctranslate2, ctranslate2.usage
     ),
-    "onnx": Format(_EVERY, ("float32",), onnx.write_graphs, onnx.usage),
+    "onnx": Format(_IN_GRAPHS, ("float32",), onnx.write_graphs, onnx.usage),
 }
 
 
@@ -95,7 +107,7 @@ def _check_places(source: ExportSource, name: str) -> None:
         able = [other for other, own in FORMATS.items() if own.places.issuperset(source.places)]
         raise InputError(
             f"export {source.name}: format {name} cannot carry its {', '.join(lost)}; "
-            f"wanted format {' or '.join(able)}"
+            + (f"wanted format {' or '.join(able)}" if able else "no other format can either")
         )
 
 

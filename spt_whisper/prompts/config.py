@@ -9,7 +9,6 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.places import (
     ATTENTION_SITES,
-    DECODER_SITES,
     LANGUAGE_VECTOR,
     PLACES,
     SIDES,
@@ -86,10 +85,12 @@ class PromptConfig:
             )
         if self.side not in (*SIDES, "entire"):
             raise InputError(f"prompt.side: found {self.side!r}, wanted encoder, decoder or entire")
-        if self.side == "encoder" and set(self.sites) & set(DECODER_SITES):
-            raise InputError(
-                f"prompt.side: the encoder has no site {' or '.join(DECODER_SITES)}; wanted decoder or entire"
-            )
+        for site in self.sites:
+            sides = PLACES[site].sides
+            if self.side not in (*sides, "entire"):
+                raise InputError(
+                    f"prompt.side: the {self.side} has no site {site}; wanted {' or '.join(sides)} or entire"
+                )
 
     @property
     def _site_list(self) -> list[Site]:
@@ -104,13 +105,13 @@ class PromptConfig:
         """Returns the sites that the prompt has on one side (none where it does not stand there)."""
         if self.side not in (side, "entire"):
             return ()
-        return tuple(s for s in self.sites if side == "decoder" or s not in DECODER_SITES)
+        return tuple(site for site in self.sites if side in PLACES[site].sides)
 
     def length_at(self, site: str) -> int:
         """Returns N at one site."""
         if isinstance(self.length, dict):
             return self.length[site]
-        return 1 if site == "language" else self.length
+        return 1 if PLACES[site].single else self.length
 
     def place_of(self, site: str) -> str:
         """Returns the place in `PLACES` at which the site's tensors stand."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from torch import Tensor
 
+SIDES: tuple[str, ...] = ("encoder", "decoder")
 Site = Literal["input", "attention", "cross", "feed_forward", "language"]
 
 
@@ -80,10 +81,12 @@ class Place:
 
     site: Site
     kind: type[Kind]
-    in_encoder: bool = True
-    """Whether the encoder has it too; the decoder has all."""
+    sides: tuple[str, ...] = SIDES
+    """Which sides of Whisper have it."""
     in_layers: bool = True
     """Whether each layer has it; else it is there once a side."""
+    single: bool = False
+    """Whether it has one vector by default; else as many as any site."""
     captured: bool = False
     """Whether vectors there may start from what Whisper's own layers see there."""
 
@@ -93,14 +96,12 @@ PLACES: dict[str, Place] = {
     "attention": Place("attention", Prefix, captured=True),
     "attention_gated": Place("attention", GatedPrefix, captured=True),
     "attention_pairs": Place("attention", Pairs, captured=True),
-    "cross": Place("cross", Prefix, in_encoder=False, captured=True),
-    "cross_gated": Place("cross", GatedPrefix, in_encoder=False, captured=True),
-    "cross_pairs": Place("cross", Pairs, in_encoder=False, captured=True),
+    "cross": Place("cross", Prefix, sides=("decoder",), captured=True),
+    "cross_gated": Place("cross", GatedPrefix, sides=("decoder",), captured=True),
+    "cross_pairs": Place("cross", Pairs, sides=("decoder",), captured=True),
     "feed_forward": Place("feed_forward", Slots),
-    "language": Place("language", Prefix, in_encoder=False, in_layers=False),
+    "language": Place("language", Prefix, sides=("decoder",), in_layers=False, single=True),
 }  # a site's first kind has its name
-SIDES: tuple[str, ...] = ("encoder", "decoder")
 SITES: tuple[str, ...] = get_args(Site)
-DECODER_SITES = tuple(site for site in SITES if not PLACES[site].in_encoder)
 ATTENTION_SITES = tuple(place.site for place in PLACES.values() if place.kind is Pairs)
 LANGUAGE_VECTOR = "decoder.language.vector"  # name of the tensor of a soft language token

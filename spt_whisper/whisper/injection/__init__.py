@@ -124,8 +124,8 @@ def _check(model: WhisperForConditionalGeneration, vectors: PromptVectors) -> No
         place = PLACES[at]
         layers = getattr(config, f"{side}_layers") if place.in_layers else 1
         width_fits = tensor.dim() == 3 or tensor.shape[3] == config.d_model
-        if side == "encoder" and not place.in_encoder:
-            raise InputError(f"prompts: {name}: the encoder has no site {place.site}")
+        if side not in place.sides:
+            raise InputError(f"prompts: {name}: the {side} has no site {place.site}")
         if tensor.shape[1] != layers or not width_fits or tensor.shape[0] != vectors.rows:
             raise InputError(
                 f"prompts: {name} has shape {tuple(tensor.shape)}, this Whisper wants "
