@@ -173,7 +173,10 @@ def test_captured_vectors_are_the_start() -> None:
             {"site": "attention", "gate": True, "parameterization": "key_value"},
             "prompt.gate: needs",
         ),
-        ({"side": "encoder", "site": "cross"}, "the encoder has no site cross; wanted decoder or entire"),
+        (
+            {"side": "encoder", "site": "cross"},
+            "the encoder has no site cross; wanted decoder or entire",
+        ),
         ({"rank": 0}, "wanted rank and bottleneck of at least 1"),
     ],
 )
