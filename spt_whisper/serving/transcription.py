@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -80,8 +81,9 @@ class Transcription:
         try:
             while isinstance(piece := await self._next(pieces, is_gone), Piece):
                 await _while_there(room.acquire(), is_gone)
+                _check_sound(under_way)
                 decoding = asyncio.create_task(self._decode(asked, piece))
-                decoding.add_done_callback(lambda _: room.release())
+                decoding.add_done_callback(partial(_make_room, room))
                 under_way.append(decoding)
             if piece.error is not None:
                 raise Fault(HTTPStatus.BAD_REQUEST, str(piece.error), "invalid_audio", "file")
@@ -121,6 +123,19 @@ class Transcription:
         assert isinstance(answer, Decoded)  # what a window is answered with
         self._on_batch(answer.together)
         return answer
+
+
+def _make_room(room: asyncio.Semaphore, decoded: asyncio.Task[Decoded]) -> None:
+    room.release()
+    if not decoded.cancelled():
+        decoded.exception()  # seen, also where another window's is the one that is told
+
+
+def _check_sound(under_way: list[asyncio.Task[Decoded]]) -> None:
+    """Raises what a window has failed with, before more of its recording is decoded for nothing."""
+    for decoding in under_way:
+        if decoding.done():
+            decoding.result()
 
 
 async def _while_there(
