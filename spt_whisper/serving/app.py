@@ -40,6 +40,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         413: "The request is too large",
         429: "Too many transcriptions are running; see Retry-After",
         500: "A fault of the service",
+        503: "A worker died while it worked on the request",
         504: "The transcript took too long",
     }.items()
 }

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
+from typing import TypeVar
 
 from spt_whisper.serving.catalog import Chosen
 from spt_whisper.serving.faults import Fault
@@ -20,6 +22,8 @@ from spt_whisper.whisper.options import DecodingOptions
 
 _LOOK_SECONDS = 1.0  # between two looks at whether the client is still there
 _READERS = 4  # threads that decode files and look for speech
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,15 @@ class Transcription:
         spoken: list[Spoken] = []
         try:
             while isinstance(piece := await self._next(pieces, is_gone), Piece):
-                await room.acquire()
-                await _check_there(is_gone)
+                await _while_there(room.acquire(), is_gone)
+                _check_sound(under_way)
                 decoding = asyncio.create_task(self._decode(asked, piece))
-                decoding.add_done_callback(lambda _: room.release())
+                decoding.add_done_callback(partial(_make_room, room))
                 under_way.append(decoding)
             if piece.error is not None:
                 raise Fault(HTTPStatus.BAD_REQUEST, str(piece.error), "invalid_audio", "file")
             for decoding in under_way:
-                spoken += (await decoding).spoken
-                await _check_there(is_gone)
+                spoken += (await _while_there(decoding, is_gone)).spoken
         finally:
             asked.audio.abandoned.set()
             for decoding in under_way:
@@ -97,14 +100,9 @@ class Transcription:
     async def _next(
         self, pieces: Iterator[Piece | End], is_gone: Callable[[], Awaitable[bool]]
     ) -> Piece | End:
-        """The next piece; where there is none for long, as in a silent hour, the client may leave meanwhile."""
+        """The next piece; there may be none for long, as in a silent hour."""
         reading = asyncio.get_running_loop().run_in_executor(self._readers, next, pieces)
-        try:
-            while not (await asyncio.wait([reading], timeout=_LOOK_SECONDS))[0]:
-                await _check_there(is_gone)
-            return reading.result()
-        finally:
-            reading.cancel()  # where it is not done, nobody waits for it
+        return await _while_there(reading, is_gone)
 
     async def _decode(self, asked: Asked, piece: Piece) -> Decoded:
         model = asked.chosen.model
@@ -127,6 +125,30 @@ class Transcription:
         return answer
 
 
-async def _check_there(is_gone: Callable[[], Awaitable[bool]]) -> None:
-    if await is_gone():
-        raise Fault(HTTPStatus.BAD_REQUEST, "the client has left", "client_left")
+def _make_room(room: asyncio.Semaphore, decoded: asyncio.Task[Decoded]) -> None:
+    room.release()
+    if not decoded.cancelled():
+        decoded.exception()  # seen, also where another window's is the one that is told
+
+
+def _check_sound(under_way: list[asyncio.Task[Decoded]]) -> None:
+    """Raises what a window has failed with, before more of its recording is decoded for nothing."""
+    for decoding in under_way:
+        if decoding.done():
+            decoding.result()
+
+
+async def _while_there(
+    awaited: Awaitable[_Result], is_gone: Callable[[], Awaitable[bool]]
+) -> _Result:
+    """The result of what is awaited, unless the client leaves meanwhile; then it is cancelled."""
+    waiting = asyncio.ensure_future(awaited)
+    try:
+        done = False
+        while not done:
+            done = bool((await asyncio.wait([waiting], timeout=_LOOK_SECONDS))[0])
+            if await is_gone():
+                raise Fault(HTTPStatus.BAD_REQUEST, "the client has left", "client_left")
+        return waiting.result()
+    finally:
+        waiting.cancel()

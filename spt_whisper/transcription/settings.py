@@ -14,7 +14,7 @@ from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.precision import Precision
 
 ALL_FORMATS = "all"
-_TIMED_FORMATS = frozenset({"srt", "vtt", "tsv", "json"})
+_TIMED_FORMATS = frozenset(WRITERS) - {"txt"}
 # Where things lie and how fast they go; model, prompt and bank count by what is in them, formats and words by
 # what they ask of `options`.
 _NOT_IN_THE_TEXT = frozenset(

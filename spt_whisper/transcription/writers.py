@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 from spt_whisper.transcription.transcript import Segment, Transcript
@@ -36,13 +38,13 @@ def to_json(transcript: Transcript) -> str:
 
 def to_srt(transcript: Transcript) -> str:
     """SubRip: numbered cues, `HH:MM:SS,mmm`."""
-    cues = _cues(transcript, decimal_mark=",", always_hours=True)
+    cues = _cues(transcript, _without_arrows, decimal_mark=",", always_hours=True)
     return "".join(f"{number}\n{cue}\n" for number, cue in enumerate(cues, start=1))
 
 
 def to_vtt(transcript: Transcript) -> str:
     """WebVTT: `MM:SS.mmm`, with hours only where there are any."""
-    cues = _cues(transcript, decimal_mark=".", always_hours=False)
+    cues = _cues(transcript, _without_markup, decimal_mark=".", always_hours=False)
     return "WEBVTT\n\n" + "".join(f"{cue}\n" for cue in cues)
 
 
@@ -83,13 +85,25 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def _cues(transcript: Transcript, decimal_mark: str, always_hours: bool) -> Iterator[str]:
-    """Time line and text of each segment; an arrow in the text would be read as a time line."""
+def _cues(
+    transcript: Transcript, plain: Callable[[str], str], decimal_mark: str, always_hours: bool
+) -> Iterator[str]:
+    """Time line and text of each segment; `plain` rewrites what a player would not show as text."""
     for segment in transcript.segments:
         start, end = (
             _clock(seconds, decimal_mark, always_hours) for seconds in (segment.start, segment.end)
         )
-        yield f"{start} --> {end}\n{_line(segment.text).replace('-->', '->')}\n"
+        yield f"{start} --> {end}\n{plain(_line(segment.text))}\n"
+
+
+def _without_arrows(text: str) -> str:
+    """SubRip has no escapes; an arrow in the text would be read as a time line."""
+    return re.sub("-{2,}>", "->", text)
+
+
+def _without_markup(text: str) -> str:
+    """WebVTT reads `<` as the beginning of a tag, `&` as that of a character's name, and `-->` as a time line."""
+    return escape(text, quote=False)
 
 
 def _clock(seconds: float, decimal_mark: str, always_hours: bool) -> str:

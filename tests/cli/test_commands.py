@@ -14,6 +14,7 @@ import pytest
 from spt_whisper.cli import COMMANDS, main
 from spt_whisper.cli.parser import command_parser, instantiate
 from spt_whisper.training.recipe import Recipe
+from spt_whisper.transcription.writers import WRITERS
 from tests.tiny_corpus import fit_flags, write_corpus, write_home, write_model
 
 
@@ -101,7 +102,7 @@ def test_evaluate_writes_report_utterances_and_picture(
     assert str(output.name) in printed
 
 
-@pytest.mark.parametrize("name", ["txt", "json", "srt", "vtt", "tsv"])
+@pytest.mark.parametrize("name", WRITERS)
 def test_transcribe_writes_every_format(name: str, home: Path, tmp_path: Path) -> None:
     audio = [str(home / "corpus" / "audio" / f"test{index}.wav") for index in range(2)]
     status = call(

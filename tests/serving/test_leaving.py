@@ -1,4 +1,4 @@
-"""A client that leaves while its audio is read: reading ends, and the thread is free for others."""
+"""A client that leaves: its audio is read no further, its windows are dropped, and others have its place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from spt_whisper.transcription.pieces import AbandonedError
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
 
+MODEL = ServedModel("whisper-1", Edition(BareSource("tiny"), ""), "", 30.0)
+
 
 def upload(path: Path) -> UploadedAudio:
     soundfile.write(path, np.zeros(5 * 60 * 16_000, np.float32), 16_000)
@@ -38,13 +40,45 @@ def test_a_silent_upload_of_a_client_that_has_left_is_not_read_to_its_end(
         return True
 
     audio = upload(tmp_path / "a.flac")
-    model = ServedModel("whisper-1", Edition(BareSource("tiny"), ""), "", 30.0)
     transcription = Transcription(decoded, VoiceActivityOptions(), 4, lambda _: None)
     with pytest.raises(Fault, match="the client has left"):
         asyncio.run(
-            transcription.transcribe(Asked(audio, Chosen(model, None), DecodingOptions()), gone)
+            transcription.transcribe(Asked(audio, Chosen(MODEL, None), DecodingOptions()), gone)
         )
     assert audio.abandoned.is_set()
+
+
+@pytest.mark.parametrize(
+    "at_once", [1, 10], ids=["one window waits for another", "all are under way"]
+)
+def test_windows_that_are_not_decoded_yet_do_not_hold_a_client_that_has_left(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    asked, dropped = [], []
+
+    async def never(window: Window) -> Decoded:
+        asked.append(window.start)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.append(window.start)
+        raise AssertionError("nobody answers")
+
+    async def gone() -> bool:
+        return len(asked) == at_once
+
+    transcription = Transcription(never, None, at_once, lambda _: None)
+    request = Asked(upload(tmp_path / "a.flac"), Chosen(MODEL, None), DecodingOptions())
+
+    async def transcribe() -> None:
+        with pytest.raises(Fault, match="the client has left"):
+            await asyncio.wait_for(transcription.transcribe(request, gone), timeout=60)
+        await asyncio.sleep(0)  # cancelled tasks end
+
+    asyncio.run(transcribe())
+    assert len(asked) == at_once
+    assert dropped == asked
 
 
 def test_abandoned_audio_is_not_read_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import docstring_parser
 import pytest
 
 from spt_whisper.errors import InputError
@@ -25,8 +26,20 @@ def test_formats(given: str, formats: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("given", ["", ",", "doc", "txt,doc", "all,txt", "TXT"])
 def test_an_unknown_format_is_refused(given: str) -> None:
-    with pytest.raises(InputError, match="wanted txt, json, srt, vtt, tsv .* or all"):
+    with pytest.raises(InputError, match=f"wanted {', '.join(WRITERS)} .* or all"):
         TranscribeConfig(["a.wav"], format=given, output="out")
+
+
+def test_help_names_every_format_in_the_order_of_all() -> None:
+    settings = docstring_parser.parse_from_object(TranscribeConfig).params
+    (said,) = (setting.description for setting in settings if setting.arg_name == "format")
+    *names, last = WRITERS
+    assert f": {', '.join(names)} or {last};" in str(said)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_but_txt_shows_times(name: str) -> None:
+    assert TranscribeConfig(["a.wav"], format=name).options.timestamps == (name != "txt")
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ EXPECTED = {
     ),
     "vtt": (
         "WEBVTT\n\n"
-        "00:00.000 --> 00:02.500\nÑuka -> 你好\n\n"
+        "00:00.000 --> 00:02.500\nÑuka --&gt; 你好\n\n"
         "01:00.000 --> 01:01.000\ntab here new line\n\n"
-        "59:59.999 --> 01:01:01.042\nA & B\n\n"
+        "59:59.999 --> 01:01:01.042\nA &amp; B\n\n"
     ),
     "tsv": (
         "start\tend\ttext\n"
@@ -49,6 +49,21 @@ EXPECTED = {
 @pytest.mark.parametrize("name", EXPECTED)
 def test_layout(name: str) -> None:
     assert WRITERS[name](TRANSCRIPT) == EXPECTED[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "srt", "vtt"),
+    [
+        ("a ---> b", "a -> b", "a ---&gt; b"),
+        ("a ----->-> b -- > c", "a ->-> b -- > c", "a -----&gt;-&gt; b -- &gt; c"),
+        ("<unk> I <3 you", "<unk> I <3 you", "&lt;unk&gt; I &lt;3 you"),
+        ('AT&amp;T\'s "&"', 'AT&amp;T\'s "&"', 'AT&amp;amp;T\'s "&amp;"'),
+    ],
+)
+def test_a_player_shows_a_cue_as_it_was_said(text: str, srt: str, vtt: str) -> None:
+    transcript = replace(TRANSCRIPT, segments=(Segment(0.0, 1.0, text),))
+    assert WRITERS["srt"](transcript) == f"1\n00:00:00,000 --> 00:00:01,000\n{srt}\n\n"
+    assert WRITERS["vtt"](transcript) == f"WEBVTT\n\n00:00.000 --> 00:01.000\n{vtt}\n\n"
 
 
 @pytest.mark.parametrize(
