@@ -51,7 +51,7 @@ def read_manifest_split(source: CorpusSource) -> list[Utterance]:
     if not found:
         names = " nor ".join(path.name for path in candidates)
         raise MissingSplitError(
-            f"{root}: no split {source.split!r}, neither {names}; add it or name another split"
+            f"{root}: no split {source.split!r}, neither {names}; add it, or name the file that is there"
         )
     if len(found) > 1:
         names = " and ".join(path.name for path in found)

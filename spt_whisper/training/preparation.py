@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spt_whisper.audio.window import shortest_window
-from spt_whisper.corpora import read_split, with_duration
+from spt_whisper.corpora import read_dev, read_split, with_duration
 from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -41,10 +41,9 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         language: only utterances in this language; None: all.
     """
     train = _spoken_in(language, read_split(recipe.corpus, "train"), "train")
-    dev = read_split(recipe.corpus, "dev") if recipe.corpus.dev else []
-    dev = _spoken_in(language, dev, "dev")
-    if recipe.early_stopping is not None and not dev:
-        raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
+    dev = _spoken_in(language, read_dev(recipe.corpus), "dev")
+    if not dev:
+        _without_dev(recipe, "has no dev part")
     method = METHODS[recipe.method]
     builder = ExampleBuilder(
         whisper.tokens,
@@ -65,6 +64,23 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     return PreparedData(
         whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
     )
+
+
+def _without_dev(recipe: Recipe, why: str) -> None:
+    """Says that nothing is watched, unless somebody wanted that.
+
+    Raises:
+        InputError: early stopping has nothing to watch.
+    """
+    root = recipe.corpus.root
+    if recipe.early_stopping is not None:
+        raise InputError(
+            f"early_stopping: needs a dev part to watch, but {root} {why}; name one with corpus.dev"
+        )
+    if recipe.corpus.dev is not None:
+        logger.warning(
+            "%s %s: nothing watches the training, and what the last step leaves is kept", root, why
+        )
 
 
 def language_codes(

@@ -1,0 +1,40 @@
+"""What a run makes of its corpus before the first step: which parts it goes without, and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
+from spt_whisper.training.preparation import PreparedData, prepare
+from spt_whisper.training.recipe import Recipe
+from tests.tiny_corpus import write_corpus
+from tests.tiny_model import tiny_whisper
+
+
+def prepared(root: Path, **settings: Any) -> PreparedData:
+    given = {"corpus": CorpusConfig(str(root)), "languages": ["es"], "window_seconds": 2.0}
+    return prepare(Recipe(**{**given, **settings}), tiny_whisper())
+
+
+def test_a_corpus_without_dev_is_learned_from_unless_somebody_wants_to_watch_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_corpus(tmp_path / "corpus")
+    (root / "dev.jsonl").unlink()
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        data = prepared(root)
+    assert (len(data.train), data.dev) == (6, [])
+    (line,) = caplog.messages
+    assert line.startswith(f"{root} has no dev part: nothing watches the training")
+    with pytest.raises(InputError, match=r"early_stopping: needs a dev part.*name one with corpus"):
+        prepared(root, early_stopping=1)
+    with pytest.raises(InputError, match=r"no split 'valid'.*--corpus\.dev null"):
+        prepared(root, corpus=CorpusConfig(str(root), dev="valid"))
+    caplog.clear()
+    prepared(root, corpus=CorpusConfig(str(root), dev=None))
+    assert not caplog.messages
