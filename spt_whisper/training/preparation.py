@@ -12,7 +12,7 @@ from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey
-from spt_whisper.training.batch import Example, ExampleBuilder, windows_of
+from spt_whisper.training.batch import Example, ExampleBuilder, NothingFitsError, windows_of
 from spt_whisper.training.methods import METHODS
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import hear, most_heard
@@ -57,13 +57,26 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     examples = builder.examples(
         train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
     )
-    watched = builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    watched = _watched(recipe, builder, dev)
     if method.per_language:  # of what is left: too long ones are dropped
         learned, seen = ([each.utterance for each in part] for part in (examples, watched))
         _check_dev_languages(learned, seen, method.main_language_only)
     return PreparedData(
         whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
     )
+
+
+def _watched(recipe: Recipe, builder: ExampleBuilder, dev: Sequence[Utterance]) -> list[Example]:
+    """What of dev fits; where nothing does, the run goes on without."""
+    if not dev:
+        return []
+    try:
+        return builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev")
+    except NothingFitsError as error:
+        if recipe.early_stopping is None:
+            logger.warning("%s; until then nothing watches the training", error)
+            return []
+        raise
 
 
 def _without_dev(recipe: Recipe, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,18 @@ def test_a_corpus_without_dev_is_learned_from_unless_somebody_wants_to_watch_it(
     caplog.clear()
     prepared(root, corpus=CorpusConfig(str(root), dev=None))
     assert not caplog.messages
+
+
+def test_a_dev_part_of_which_nothing_fits_is_gone_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_corpus(tmp_path / "corpus")
+    dev = root / "dev.jsonl"
+    rows = [json.loads(line) | {"duration": 40} for line in dev.read_text().splitlines()]
+    dev.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        assert prepared(root).dev == []
+    assert "dev: none of 2 utterances fits; 2 over 30 s" in caplog.messages[-1]
+    assert "nothing watches the training" in caplog.messages[-1]
+    with pytest.raises(InputError, match="corpus, dev: none of 2 utterances fits"):
+        prepared(root, early_stopping=1)
