@@ -6,9 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import read_dev, read_split, with_duration
-from spt_whisper.corpora.fleurs_languages import short_code
+from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey
@@ -131,9 +133,9 @@ def language_codes(
 
 
 def _code_of(language: str, whisper: FrozenWhisper) -> str | None:
-    """Whisper's own token of a language, where it has one: that of `sv-SE` is sv, of `cmn_hans_cn` zh."""
-    known = whisper.tokens.languages
-    codes = (language, language.lower(), short_code(language.lower().replace("-", "_")))
+    """Whisper's own token of a language, where it has one: that of `sv-SE` is sv, of `swh` sw, of `Welsh` cy."""
+    known, lower = whisper.tokens.languages, language.lower()
+    codes = (language, lower, TO_LANGUAGE_CODE.get(lower), language_code(language))
     return next((code for code in codes if code in known), None)
 
 

@@ -54,3 +54,18 @@ def test_a_dev_part_of_which_nothing_fits_is_gone_without(
     assert "nothing watches the training" in caplog.messages[-1]
     with pytest.raises(InputError, match="corpus, dev: none of 2 utterances fits"):
         prepared(root, early_stopping=1)
+
+
+def test_a_language_has_whispers_own_token_whatever_code_or_name_the_corpus_uses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {"eng": "en", "Chinese": "zh", "ita_Latn": "it", "es-419": "es", "Castilian": "es"}
+    root = write_corpus(tmp_path / "corpus", languages=(*own, "it-test"))
+    with caplog.at_level(logging.INFO, "spt_whisper"):
+        codes = prepared(root, languages=[]).builder.codes
+    assert {language: codes[language] for language in own} == {k: (v,) for k, v in own.items()}
+    assert "language token of eng: <|en|>, by its name" in caplog.messages
+    assert any(
+        line.startswith("language token of it-test") and line.endswith("most in it")
+        for line in caplog.messages
+    )
