@@ -13,14 +13,16 @@ from spt_whisper.corpora import read_dev, read_split, with_duration
 from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.prompts.card import LanguageKey, Provenance
 from spt_whisper.training.batch import Example, ExampleBuilder, NothingFitsError, windows_of
 from spt_whisper.training.methods import METHODS
+from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import hear, most_heard
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
+_NAMED_AT_MOST = 5  # files in one message
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class PreparedData:
     train: list[Example]
     dev: list[Example]
     key: LanguageKey  # how the training speech sounds to Whisper as it was
+    provenance: Provenance  # as it was before the run
 
 
 def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> PreparedData:
@@ -46,6 +49,7 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     dev = _spoken_in(language, read_dev(recipe.corpus), "dev")
     if not dev:
         _without_dev(recipe, "has no dev part")
+    _check_audio([*train, *dev])
     method = METHODS[recipe.method]
     builder = ExampleBuilder(
         whisper.tokens,
@@ -64,8 +68,22 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         learned, seen = ([each.utterance for each in part] for part in (examples, watched))
         _check_dev_languages(learned, seen, method.main_language_only)
     return PreparedData(
-        whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
-    )
+        whisper, builder, examples, watched,
+        hear(whisper, train, windows_of(examples)[-1]).key(), provenance_of(examples, watched),
+    )  # fmt: skip
+
+
+def _check_audio(utterances: Sequence[Utterance]) -> None:
+    """Refuses a corpus of which files are not there: most are opened only in the training loop, hours later."""
+    files = dict.fromkeys(utterance.audio for utterance in utterances)
+    missing = [path for path in files if not path.is_file() or not path.stat().st_size]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:_NAMED_AT_MOST])
+        more = f" and {len(missing) - _NAMED_AT_MOST} more" if missing[_NAMED_AT_MOST:] else ""
+        raise InputError(
+            f"corpus: {len(missing)} of {len(files)} audio files are missing or empty: {names}{more}; restore them, or take "
+            "their rows out of the corpus"
+        )
 
 
 def _watched(recipe: Recipe, builder: ExampleBuilder, dev: Sequence[Utterance]) -> list[Example]:

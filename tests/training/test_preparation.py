@@ -69,3 +69,15 @@ def test_a_language_has_whispers_own_token_whatever_code_or_name_the_corpus_uses
         line.startswith("language token of it-test") and line.endswith("most in it")
         for line in caplog.messages
     )
+
+
+def test_files_that_are_missing_are_named_before_anything_is_heard(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path / "corpus", train=100)
+    for name in ("train1", "train3", "dev0", *(f"train{n}" for n in range(90, 95))):
+        (root / "audio" / f"{name}.wav").unlink()
+    (root / "audio" / "train5.wav").write_bytes(b"")
+    with pytest.raises(
+        InputError,
+        match=r"9 of 102 audio files are missing or empty: .*train1\.wav, .* and 4 more; rest",
+    ):
+        prepared(root)
