@@ -18,13 +18,13 @@ from spt_whisper.corpora.kaldi import read_kaldi
 from spt_whisper.corpora.manifest import read_manifest, read_manifest_split
 from spt_whisper.corpora.rows import split_languages
 from spt_whisper.corpora.seame import read_seame
-from spt_whisper.corpora.source import CorpusSource
+from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
 __all__ = [
-    "READERS", "CorpusConfig", "CorpusSource", "Reader", "Split", "Utterance", "read_manifest",
-    "read_split", "with_duration",
+    "READERS", "CorpusConfig", "CorpusSource", "Reader", "Split", "Utterance", "read_dev",
+    "read_manifest", "read_split", "with_duration",
 ]  # fmt: skip
 
 Split = Literal["train", "dev", "test"]
@@ -49,6 +49,7 @@ READERS: dict[str, Reader] = {
 }
 
 logger = logging.getLogger(__name__)
+_DEV = "dev"  # what the dev part is called where nobody says otherwise
 _NAMED_AT_MOST = 10  # ids in one log line
 
 
@@ -72,8 +73,8 @@ class CorpusConfig:
     the corpus's own; none: the corpus's own."""
     train: str = "train"
     """Name of the split to train on."""
-    dev: str | None = "dev"
-    """Name of the split to choose and stop by; null where the corpus has none."""
+    dev: str | None = _DEV
+    """Name of the split to choose and stop by; null for none. A corpus without a split `dev` goes without one, too."""
     test: str = "test"
     """Name of the split to score."""
     max_seconds: float | None = None
@@ -123,6 +124,22 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
     if isinstance(config.subset, list):
         return _joined({subset: _read_subset(config, subset, split) for subset in config.subset})
     return _read_subset(config, config.subset, split)
+
+
+def read_dev(config: CorpusConfig) -> list[Utterance]:
+    """Utterances of the dev part; none where it is null, or where nobody named one and the corpus has no part `dev`.
+
+    Raises:
+        InputError: as `read_split`; a part that somebody named is missing.
+    """
+    if config.dev is None:
+        return []
+    try:
+        return read_split(config, "dev")
+    except MissingSplitError as error:
+        if config.dev == _DEV:
+            return []
+        raise MissingSplitError(f"{error}; to go without a dev part, --corpus.dev null") from error
 
 
 def _joined(subsets: Mapping[str, Sequence[Utterance]]) -> list[Utterance]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.cache import files_key
-from spt_whisper.corpora.fleurs_languages import short_code
+from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.rows import check_id, clip_in, read_lines, row_error, unique
 from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.unpacking import Clip, unpack_clips, unpack_tar
@@ -65,7 +65,7 @@ def read_fleurs(source: CorpusSource) -> list[Utterance]:
 
 
 def _tsv_utterances(table: Path, text_column: str) -> Iterator[tuple[int, Utterance]]:
-    language = short_code(table.parent.name)
+    language = _language_of(table.parent)
     audio = _audio_folder(table)
     for number, line in read_lines(table):
         values = line.split("\t")
@@ -89,10 +89,14 @@ def _audio_folder(table: Path) -> Path:
     return unpack_tar(archive) / table.stem
 
 
+def _language_of(folder: Path) -> str:
+    return language_code(folder.name) or folder.name.split("_")[0]
+
+
 def _parquet_clips(shards: list[Path], text_column: str) -> Iterator[Clip]:
     seen: set[str] = set()
     for shard in shards:
-        language = short_code(shard.parent.name)
+        language = _language_of(shard.parent)
         for number, row in _parquet_rows(shard, (*_PARQUET, text_column)):
             audio = row["audio"] or {}
             name = PurePosixPath(audio.get("path") or row["path"] or "").name

@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, or local folders that `datasets` can read.
 
 The root is a hub id (`google/fleurs`, `owner/name@revision`) or a folder, the subset a hub
-configuration, the split as the data set names it (`validation`). Rows are streamed and their audio
+configuration, the split as the data set names it; for `dev` its `validation` does, too. Rows are streamed and their audio
 goes to the cache, so that nothing is kept twice; a later call needs neither the hub nor `datasets`
 when the revision is given in full. Streamed in Arrow's format because `datasets` hands out audio
 otherwise only through torchcodec, even undecoded.
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,8 +28,11 @@ from spt_whisper.errors import InputError
 TEXT_COLUMNS = ("text", "transcription", "sentence", "transcript")  # the first that is there
 SPEAKER_COLUMNS = ("speaker_id", "client_id", "speaker")
 
+_SYNONYMS = {"dev": "validation"}  # as most data sets call it
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BATCH = 16  # rows in memory at a time
+
+logger = logging.getLogger(__name__)
 
 
 def read_huggingface(source: CorpusSource) -> list[Utterance]:
@@ -101,9 +106,15 @@ def _open(source: CorpusSource) -> tuple[Any, str]:
             name, source.subset, split=source.split, revision=revision or None, streaming=True
         )
     except Exception as error:  # of files, formats, names and the hub: they share no base class
-        if _lacks_split(source, name, revision):
+        splits = _splits(source, name, revision)
+        synonym = _SYNONYMS.get(source.split)
+        if splits and source.split not in splits:
+            if synonym in splits:
+                logger.info("%s: split %r is its %r", source.root, source.split, synonym)
+                return _open(replace(source, split=synonym))
             raise MissingSplitError(
-                f"{source.root}: no split {source.split!r}; name another split"
+                f"{source.root}: no split {source.split!r}; found: {', '.join(splits)}; "
+                "name it as the data set does"
             ) from error
         raise InputError(
             f"{source.root}: cannot be read ({_one_line(error)}); check root, subset and split"
@@ -121,15 +132,14 @@ def _open(source: CorpusSource) -> tuple[Any, str]:
     return undecoded.with_format("arrow"), columns[0]
 
 
-def _lacks_split(source: CorpusSource, name: str, revision: str) -> bool:
-    """Whether the data set can be read and has no such split."""
+def _splits(source: CorpusSource, name: str, revision: str) -> list[str]:
+    """The names of the data set's splits; none where it cannot be read, and the split is not what is missing."""
     from datasets import get_dataset_split_names
 
     try:
-        splits = get_dataset_split_names(name, source.subset, revision=revision or None)
-    except Exception:  # as above; then the split is not what is missing
-        return False
-    return source.split not in splits
+        return list(get_dataset_split_names(name, source.subset, revision=revision or None))
+    except Exception:  # as above
+        return []
 
 
 def _text_column(source: CorpusSource, columns: list[str]) -> str:

@@ -2,7 +2,7 @@
 
     id, audio, text      required
     language             one code, or several joined by `+` or `,`; `languages`: the same or a list
-    duration             seconds
+    duration             seconds; where `start` and `end` are given, these count
     start, end           seconds into the audio, for utterances cut out of a long file
     speaker              any name
     word_languages       a list (CSV: joined by blanks), one code a word; also as `word_langs`
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import re
 from collections import Counter
@@ -35,6 +36,10 @@ from spt_whisper.errors import InputError
 
 ManifestRow = dict[str, Any]
 
+logger = logging.getLogger(__name__)
+_ROUNDED = 0.01  # seconds by which `duration` may differ from `end - start` and still count
+_CONTRADICTED = 0.1  # seconds from which on it is told
+
 
 def read_manifest_split(source: CorpusSource) -> list[Utterance]:
     """Utterances of `<root>/<subset>/<split>.jsonl` or `.csv`; or of the root itself, where it is a file."""
@@ -51,7 +56,7 @@ def read_manifest_split(source: CorpusSource) -> list[Utterance]:
     if not found:
         names = " nor ".join(path.name for path in candidates)
         raise MissingSplitError(
-            f"{root}: no split {source.split!r}, neither {names}; add it or name another split"
+            f"{root}: no split {source.split!r}, neither {names}; add it, or name the file that is there"
         )
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
@@ -66,9 +71,23 @@ def read_manifest(path: Path, text_column: str = "text") -> list[Utterance]:
         InputError: names the file, the row and the column that is missing or wrong.
     """
     path = Path(path)
-    return unique(
-        path, ((row.number, _utterance(row, text_column)) for row in read_manifest_rows(path))
-    )
+    contradicted: list[str] = []
+
+    def numbered() -> Iterator[tuple[int, Utterance]]:
+        for row in read_manifest_rows(path):
+            utterance, told = _utterance(row, text_column), row.seconds("duration")
+            meant = utterance.duration
+            if told is not None and meant is not None and abs(told - meant) > _CONTRADICTED:
+                contradicted.append(f"row {row.number}: {told:g} s, {meant:g} s")
+            yield row.number, utterance
+
+    utterances = unique(path, numbered())
+    if contradicted:
+        logger.warning(
+            "%s: in %d rows duration is not end - start, which counts (%s); take the duration out, or give that of the part",
+            path, len(contradicted), contradicted[0],
+        )  # fmt: skip
+    return utterances
 
 
 def read_manifest_rows(path: Path) -> Iterator[Fields]:
@@ -127,8 +146,10 @@ PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
 def _utterance(fields: Fields, text_column: str) -> Utterance:
     start, end = fields.part()
     duration = fields.seconds("duration")
-    if duration is None and end is not None:
-        duration = end - (start or 0.0)
+    if end is not None:
+        part = end - (start or 0.0)
+        if duration is None or abs(duration - part) > _ROUNDED:  # often that of the whole file
+            duration = part
     words = fields.names("word_languages", "word_langs", separator=r"\s+")
     return Utterance(
         id=fields.text("id"),

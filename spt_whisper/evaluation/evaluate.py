@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS, load_audio
-from spt_whisper.corpora import read_split, with_duration
+from spt_whisper.corpora import read_dev, read_split, with_duration
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
@@ -179,9 +179,11 @@ class _Scorer:
         scored = config.split == "dev" or config.corpus.is_one_file
         if len(ways) == 1 or scored or not config.corpus.dev:
             return ways[0]
-        dev, rows = _heard(
-            _spread(_fitting(read_split(config.corpus, "dev"), "dev"), config.dev_limit), "dev"
-        )
+        utterances = read_dev(config.corpus)
+        if not utterances:
+            logger.info("%s has no dev part: zero-shot with %s", config.corpus.root, ways[0])
+            return ways[0]
+        dev, rows = _heard(_spread(_fitting(utterances, "dev"), config.dev_limit), "dev")
         # in this process: some utterances are not worth the start of others
         rates = {way: self.score_bare(str(way), dev, rows, way, processes=1).rate for way in ways}
         for way, rate in rates.items():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import with_duration
 from spt_whisper.corpora.utterance import Utterance
@@ -22,6 +23,10 @@ ROUNDED = 0.05  # seconds by which the durations of a corpus may be too short
 AudioKey = tuple[str, float | None, float | None]  # file, start and end in seconds
 
 logger = logging.getLogger(__name__)
+
+
+class NothingFitsError(InputError):
+    """A part of the corpus is there, but no utterance of it can be learned from."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,11 @@ class ExampleBuilder:
             slowest: the lowest speed at which audio may be played; the window holds it where any does.
 
         Raises:
-            InputError: nothing is left.
+            NothingFitsError: nothing is left.
         """
-        kept, too_long, too_many = [], [], []
+        kept: list[Example] = []
+        too_long: list[Example] = []
+        too_many: list[Example] = []
         for utterance, text in zip(utterances, texts, strict=True):
             duration = with_duration(utterance).duration or 0.0
             codes = self._codes(utterance, split)
@@ -85,18 +92,41 @@ class ExampleBuilder:
             window = shortest_window(duration / slowest + ROUNDED, self.windows)
             example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes, window)
             if duration > window:
-                too_long.append(utterance.id)
+                too_long.append(example)
             elif overhead + len(example.text) > MAX_POSITIONS:
-                too_many.append(utterance.id)
+                too_many.append(example)
             else:
                 kept.append(example)
         _report_dropped(split, f"longer than the window of {self.windows[-1]:g} s", too_long)
         _report_dropped(split, f"over {MAX_POSITIONS} decoder positions", too_many)
         if not kept:
-            raise InputError(
-                f"corpus, {split}: none of {len(utterances)} utterances fits; raise window_seconds"
+            raise NothingFitsError(
+                f"corpus, {split}: none of {len(utterances)} utterances fits; {self._why(too_long, too_many)}"
             )
+        if len(kept) < len(utterances):
+            dropped = [*too_long, *too_many]
+            logger.info(
+                "corpus, %s: %d utterances kept (%.1f minutes), %d dropped (%.1f minutes)",
+                split, len(kept), _minutes(kept), len(dropped), _minutes(dropped),
+            )  # fmt: skip
         return kept
+
+    def _why(self, too_long: Sequence[Example], too_many: Sequence[Example]) -> str:
+        """What stands against utterances, how often, and what helps."""
+        longest, positions = self.windows[-1], f"text over {MAX_POSITIONS} decoder positions"
+        if self.placeholders:
+            positions += f", of which the prompt takes {self.placeholders}"
+        beyond = sum(example.duration > WINDOW_SECONDS for example in too_long)
+        counts = (
+            (
+                f"over {WINDOW_SECONDS} s, the longest window there is",
+                "cut the recordings, or name their parts in the columns start and end",
+                beyond,
+            ),
+            (f"over {longest:g} s", "raise window_seconds", len(too_long) - beyond),
+            (positions, "shorten the texts", len(too_many)),
+        )
+        return "; ".join(f"{count} {what}: {cure}" for what, cure, count in counts if count)
 
     def inputs_and_labels(
         self, example: Example, epoch: int, speed: float = 1.0
@@ -187,8 +217,13 @@ def collate(items: Sequence[Item], fill: int) -> Batch:
     )
 
 
-def _report_dropped(split: str, reason: str, names: Sequence[str]) -> None:
-    if names:
+def _report_dropped(split: str, reason: str, examples: Sequence[Example]) -> None:
+    if examples:
+        names = " ".join(example.utterance.id for example in examples)
         logger.warning(
-            "corpus, %s: %d utterances dropped, %s: %s", split, len(names), reason, " ".join(names)
+            "corpus, %s: %d utterances dropped, %s: %s", split, len(examples), reason, names
         )
+
+
+def _minutes(examples: Iterable[Example]) -> float:
+    return sum(example.duration for example in examples) / 60

@@ -30,6 +30,10 @@ from spt_whisper.training.epoch_batches import Draw, EpochBatches, ProcessRank
 from spt_whisper.training.recipe import NO_AUGMENTATION, AugmentConfig, DataConfig
 
 
+class AudioError(InputError):
+    """Audio cannot be read while the run learns."""
+
+
 class ExampleSet(Dataset[Item]):
     """Examples, with their encoder states where these are kept and their audio where not."""
 
@@ -47,7 +51,11 @@ class ExampleSet(Dataset[Item]):
         return len(self.examples)
 
     def __getitem__(self, drawn: Draw) -> Item:
-        """Returns an item; one that does not count has no label."""
+        """Returns an item; one that does not count has no label.
+
+        Raises:
+            AudioError: its audio cannot be read.
+        """
         epoch, example = drawn.epoch, self.examples[drawn.index]
         builder, name = self.builder, example.utterance.id
         draw = draw_for(builder.seed, epoch, name)
@@ -58,7 +66,11 @@ class ExampleSet(Dataset[Item]):
         spoken, states = example.utterance.languages, self.states.get(example.audio_key)
         if states is not None:
             return Item(name, example.window, spoken, inputs, labels, None, states)
-        waveform = augment_waveform(load_example(example), speed, self.augment, draw)
+        try:
+            waveform = load_example(example)
+        except InputError as error:
+            raise AudioError(str(error)) from error
+        waveform = augment_waveform(waveform, speed, self.augment, draw)
         mask_seed = draw.getrandbits(32) if self.augment.masks else None
         return Item(name, example.window, spoken, inputs, labels, waveform, None, mask_seed)
 

@@ -6,19 +6,23 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
 from spt_whisper.audio.window import shortest_window
-from spt_whisper.corpora import read_split, with_duration
-from spt_whisper.corpora.fleurs_languages import short_code
+from spt_whisper.corpora import read_dev, read_split, with_duration
+from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import LanguageKey
-from spt_whisper.training.batch import Example, ExampleBuilder, windows_of
+from spt_whisper.prompts.card import LanguageKey, Provenance
+from spt_whisper.training.batch import Example, ExampleBuilder, NothingFitsError, windows_of
 from spt_whisper.training.methods import METHODS
+from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import hear, most_heard
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
+_NAMED_AT_MOST = 5  # files in one message
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class PreparedData:
     train: list[Example]
     dev: list[Example]
     key: LanguageKey  # how the training speech sounds to Whisper as it was
+    provenance: Provenance  # as it was before the run
 
 
 def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> PreparedData:
@@ -41,10 +46,10 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         language: only utterances in this language; None: all.
     """
     train = _spoken_in(language, read_split(recipe.corpus, "train"), "train")
-    dev = read_split(recipe.corpus, "dev") if recipe.corpus.dev else []
-    dev = _spoken_in(language, dev, "dev")
-    if recipe.early_stopping is not None and not dev:
-        raise InputError("early_stopping: needs a dev part to watch; name one with corpus.dev")
+    dev = _spoken_in(language, read_dev(recipe.corpus), "dev")
+    if not dev:
+        _without_dev(recipe, "has no dev part")
+    _check_audio([*train, *dev])
     method = METHODS[recipe.method]
     builder = ExampleBuilder(
         whisper.tokens,
@@ -58,13 +63,57 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     examples = builder.examples(
         train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
     )
-    watched = builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev") if dev else []
+    watched = _watched(recipe, builder, dev)
     if method.per_language:  # of what is left: too long ones are dropped
         learned, seen = ([each.utterance for each in part] for part in (examples, watched))
         _check_dev_languages(learned, seen, method.main_language_only)
     return PreparedData(
-        whisper, builder, examples, watched, hear(whisper, train, windows_of(examples)[-1]).key()
-    )
+        whisper, builder, examples, watched,
+        hear(whisper, train, windows_of(examples)[-1]).key(), provenance_of(examples, watched),
+    )  # fmt: skip
+
+
+def _check_audio(utterances: Sequence[Utterance]) -> None:
+    """Refuses a corpus of which files are not there: most are opened only in the training loop, hours later."""
+    files = dict.fromkeys(utterance.audio for utterance in utterances)
+    missing = [path for path in files if not path.is_file() or not path.stat().st_size]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:_NAMED_AT_MOST])
+        more = f" and {len(missing) - _NAMED_AT_MOST} more" if missing[_NAMED_AT_MOST:] else ""
+        raise InputError(
+            f"corpus: {len(missing)} of {len(files)} audio files are missing or empty: {names}{more}; restore them, or take "
+            "their rows out of the corpus"
+        )
+
+
+def _watched(recipe: Recipe, builder: ExampleBuilder, dev: Sequence[Utterance]) -> list[Example]:
+    """What of dev fits; where nothing does, the run goes on without."""
+    if not dev:
+        return []
+    try:
+        return builder.examples(dev, [recipe.text.apply(u.text) for u in dev], "dev")
+    except NothingFitsError as error:
+        if recipe.early_stopping is None:
+            logger.warning("%s; until then nothing watches the training", error)
+            return []
+        raise
+
+
+def _without_dev(recipe: Recipe, why: str) -> None:
+    """Says that nothing is watched, unless somebody wanted that.
+
+    Raises:
+        InputError: early stopping has nothing to watch.
+    """
+    root = recipe.corpus.root
+    if recipe.early_stopping is not None:
+        raise InputError(
+            f"early_stopping: needs a dev part to watch, but {root} {why}; name one with corpus.dev"
+        )
+    if recipe.corpus.dev is not None:
+        logger.warning(
+            "%s %s: nothing watches the training, and what the last step leaves is kept", root, why
+        )
 
 
 def language_codes(
@@ -102,9 +151,9 @@ def language_codes(
 
 
 def _code_of(language: str, whisper: FrozenWhisper) -> str | None:
-    """Whisper's own token of a language, where it has one: that of `sv-SE` is sv, of `cmn_hans_cn` zh."""
-    known = whisper.tokens.languages
-    codes = (language, language.lower(), short_code(language.lower().replace("-", "_")))
+    """Whisper's own token of a language, where it has one: that of `sv-SE` is sv, of `swh` sw, of `Welsh` cy."""
+    known, lower = whisper.tokens.languages, language.lower()
+    codes = (language, lower, TO_LANGUAGE_CODE.get(lower), language_code(language))
     return next((code for code in codes if code in known), None)
 
 

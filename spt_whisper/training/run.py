@@ -21,8 +21,8 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.batch import AudioKey, windows_of
-from spt_whisper.training.callbacks import BEST, CHECKPOINTS
-from spt_whisper.training.data_module import SpeechDataModule
+from spt_whisper.training.callbacks import BEST, CHECKPOINTS, LAST
+from spt_whisper.training.data_module import AudioError, SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
 from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
@@ -34,7 +34,6 @@ from spt_whisper.training.processes import (
     quiet_others,
 )
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import (
     finished_artifact,
@@ -178,7 +177,7 @@ def train(
     trainer, watch = build_trainer(recipe, output, len(prepared.train))
     _ = whisper.fingerprint  # taken before the weights lose digits
     with (
-        _naming_faults(),
+        _naming_faults(output / CHECKPOINTS / f"{LAST}.ckpt"),
         naming_lost_process(trainer),
         naming_shortage("training", _LESS_MEMORY),
         narrowed(whisper.model, str(trainer.precision)),
@@ -204,16 +203,15 @@ def train(
 
 
 @contextmanager
-def _naming_faults() -> Iterator[None]:
+def _naming_faults(checkpoint: Path) -> Iterator[None]:
     """Lightning's own words for what a user got wrong, as ours; its exit at Ctrl-C as a KeyboardInterrupt."""
     try:
         yield
     except (InputError, OSError) as error:
-        told = str(error)
-        if not told.startswith(_OF_A_WORKER):
+        told = _told_by(error, checkpoint)
+        if told == str(error):
             raise
-        # torch puts the worker's traceback in front
-        raise InputError(told.rpartition(f"{type(error).__name__}: ")[2]) from error
+        raise InputError(told) from error
     except MisconfigurationException as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     except (RuntimeError, ValueError) as error:
@@ -225,6 +223,24 @@ def _naming_faults() -> Iterator[None]:
         if end.code == _LIGHTNINGS_INTERRUPT:
             raise KeyboardInterrupt from end
         raise
+
+
+def _told_by(error: InputError | OSError, checkpoint: Path) -> str:
+    """What a fault says, and where audio ended the run, what remains of it."""
+    told = str(error)
+    if told.startswith(_OF_A_WORKER):  # torch puts the worker's traceback in front
+        told = told.rpartition(f"{type(error).__name__}: ")[2]
+    return f"{told}; {_rest_of(checkpoint)}" if isinstance(error, AudioError) else told
+
+
+def _rest_of(checkpoint: Path) -> str:
+    """What remains of a run that ends at a file that it cannot read."""
+    if not checkpoint.is_file():
+        return "no checkpoint was made yet: mend the file, or take its row out, and start over"
+    return (
+        f"what was learned so far is kept in {checkpoint}: mend the file, and go on with --resume true (without its row, "
+        "another run begins: name another output)"
+    )
 
 
 def _line_for(said: str) -> str | None:
@@ -270,7 +286,7 @@ def make_card(
             **asdict(numbers),
             **({"start": start} if start else {}),
         },
-        provenance=provenance_of(train, prepared.dev),
+        provenance=prepared.provenance,
     )
 
 

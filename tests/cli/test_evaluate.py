@@ -87,6 +87,24 @@ def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
     assert settings["corpus"]["root"] == "test.jsonl"  # no path of this machine
 
 
+def test_without_a_dev_part_bare_whisper_is_asked_in_the_first_way(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus")
+    for split in ("train", "dev"):
+        (corpus / f"{split}.jsonl").unlink()
+    config = EvaluateConfig(
+        CorpusConfig(str(corpus)), model=str(write_model(tmp_path / "model")), languages=["es"],
+        output=str(tmp_path / "out"), resamples=20,
+    )  # fmt: skip
+    with caplog.at_level(logging.INFO, "spt_whisper"):
+        run(config)
+    assert f"{corpus} has no dev part: zero-shot with language es, window 30 s" in caplog.messages
+    named = replace(config, corpus=replace(config.corpus, dev="valid"))
+    with pytest.raises(InputError, match=r"no split 'valid'.*--corpus\.dev null"):
+        run(named)
+
+
 def test_bare_whisper_is_asked_with_all_tokens_of_mixed_speech_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,12 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from spt_whisper.audio import audio_duration
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.corpora.fleurs import read_fleurs
-from spt_whisper.corpora.fleurs_languages import short_code
 from spt_whisper.corpora.source import CorpusSource
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
@@ -171,13 +169,6 @@ def test_settings_that_fleurs_does_not_know(tmp_path: Path) -> None:
         InputError, match=r"text_column 'text' is not in FLEURS; give one of: trans"
     ):
         read(tmp_path, "text")
-
-
-def test_short_codes_are_those_of_whisper() -> None:
-    full = ["ky_kg", "cmn_hans_cn", "fil_ph", "nb_no", "jv_id", "es_419", "yue_hant_hk", "ast_es"]
-    short = ["ky", "zh", "tl", "no", "jw", "es", "yue", "ast"]
-    assert [short_code(code) for code in full] == short
-    assert set(short) - {"ky", "ast"} <= {*LANGUAGES}
 
 
 def test_real_clips(shared_data: Path, tmp_path: Path, cache: Path) -> None:

@@ -140,7 +140,7 @@ def test_bad_rows_are_named(tmp_path: Path, cache: Path, bad: dict[str, Any], me
 
 def test_data_sets_that_cannot_be_read(tmp_path: Path) -> None:
     root = write_parquet(tmp_path / "x", row("a.wav"))
-    with pytest.raises(MissingSplitError, match=r"x: no split 'dev'; name another split"):
+    with pytest.raises(MissingSplitError, match=r"x: no split 'dev'; found: train; name it as"):
         read(root, "dev")
     write_parquet(root, {"text": "x"})
     with pytest.raises(InputError, match=r"wanted one audio column, found 0 in: text"):
@@ -152,6 +152,12 @@ def test_data_sets_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: cannot be read .*any data files"):
         read(tmp_path / "empty")
+
+
+def test_dev_is_what_the_data_set_calls_validation(tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "x", row("a.wav"))
+    (root / "train-0.parquet").rename(root / "validation-0.parquet")
+    assert [utterance.id for utterance in read(root, "dev")] == ["a"]
 
 
 def test_without_a_network_a_hub_id_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

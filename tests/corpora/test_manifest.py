@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_jsonl_with_everything(tmp_path: Path) -> None:
     assert read_manifest(write_jsonl(tmp_path / "x.jsonl", GOOD, full)) == [
         Utterance("a", tmp_path / "audio/a.flac", "Ñuka", ("qug",), 1.5),
         Utterance(
-            "b", tmp_path / "audio/a.flac", "Ñuka", ("zh", "en"), 1.5,
+            "b", tmp_path / "audio/a.flac", "Ñuka", ("zh", "en"), 2.5,
             start=0.0, end=2.5, speaker="s1", word_languages=("zh", "en"),
         ),
     ]  # fmt: skip
@@ -44,6 +45,22 @@ def test_jsonl_with_everything(tmp_path: Path) -> None:
 def test_a_part_may_be_told_by_its_start_and_duration(tmp_path: Path) -> None:
     (utterance,) = read_manifest(write_jsonl(tmp_path / "x.jsonl", GOOD | {"start": 5}))
     assert (utterance.start, utterance.end, utterance.duration) == (5.0, 6.5, 1.5)
+
+
+def test_a_part_has_the_length_of_its_start_and_end_whatever_the_duration_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = [GOOD | {"id": f"{n}", "start": n, "end": n + 0.25, "duration": 600} for n in range(3)]
+    close = GOOD | {"id": "close", "start": 0.1, "end": 1.599}  # 1.499: as it was written, 1.5
+    off = GOOD | {"id": "off", "start": 0, "end": 1.45}
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        utterances = read_manifest(write_jsonl(tmp_path / "x.jsonl", close, off, *parts))
+    assert [utterance.duration for utterance in utterances] == [1.5, 1.45, 0.25, 0.25, 0.25]
+    (line,) = caplog.messages
+    assert (
+        "x.jsonl: in 3 rows duration is not end - start, which counts (row 3: 600 s, 0.25 s)"
+        in line
+    )
 
 
 def test_csv_with_everything(tmp_path: Path) -> None:

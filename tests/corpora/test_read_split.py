@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from spt_whisper.audio import load_audio
-from spt_whisper.corpora import READERS, CorpusConfig, Reader, read_split
+from spt_whisper.corpora import READERS, CorpusConfig, Reader, read_dev, read_split
+from spt_whisper.corpora.source import MissingSplitError
 from spt_whisper.errors import InputError
 from tests import tiny_corpus
 from tests.corpora.tones import write_lines, write_tone
@@ -40,6 +41,18 @@ def test_each_split_is_read_by_its_name(tmp_path: Path) -> None:
     assert ids(config) == ["train0", "train1"]
     assert ids(config, "dev") == ["valid0", "valid1"]
     assert ids(config, "test") == ["test0", "test1"]
+
+
+def test_a_dev_part_is_missed_only_where_somebody_named_one(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path)
+    assert read_dev(CorpusConfig(root)) == read_dev(CorpusConfig(root, dev=None)) == []
+    with pytest.raises(MissingSplitError, match=r"no split 'valid'.*--corpus\.dev null"):
+        read_dev(CorpusConfig(root, dev="valid"))
+    with pytest.raises(MissingSplitError):
+        read_split(CorpusConfig(root), "dev")
+    (tmp_path / "dev.jsonl").write_text("{")
+    with pytest.raises(InputError, match=r"dev\.jsonl row 1: broken JSON"):
+        read_dev(CorpusConfig(root))
 
 
 def test_one_file_can_be_the_corpus(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import soundfile
 
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
-from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, collate
+from spt_whisper.training.batch import IGNORED, ExampleBuilder, Item, NothingFitsError, collate
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.whisper.tokens import Tokens
 from tests.tiny_model import tiny_tokenizer
@@ -80,8 +80,9 @@ def test_what_does_not_fit_is_dropped_by_name_and_count(caplog: pytest.LogCaptur
         utterance("wordy"),
         utterance("limit"),
     ]
-    with caplog.at_level(logging.WARNING, "spt_whisper"):
+    with caplog.at_level(logging.INFO, "spt_whisper"):
         kept = build.examples(utterances, texts, "train")
+    assert "train: 2 utterances kept (0.0 minutes), 2 dropped (0.2 minutes)" in caplog.text
     assert [example.utterance.id for example in kept] == ["a", "limit"]
     assert "1 utterances dropped, longer than the window of 10 s: slow" in caplog.text
     assert "1 utterances dropped, over 448 decoder positions: wordy" in caplog.text
@@ -90,9 +91,21 @@ def test_what_does_not_fit_is_dropped_by_name_and_count(caplog: pytest.LogCaptur
     assert len(inputs) == len(labels)
 
 
-def test_an_empty_corpus_is_an_error() -> None:
-    with pytest.raises(InputError, match="none of 1 utterances fits; raise window_seconds"):
-        builder().examples([utterance("slow", duration=11)], ["x"], "train")
+def test_where_nothing_fits_each_cause_is_named_with_what_helps() -> None:
+    said = []
+    for settings, lengths, text in (
+        ({}, (11,), "x"),
+        ({"windows": (30.0,)}, (31, 600), "x"),
+        ({"placeholders": 9}, (1, 11, 31), "x" * 500),
+    ):
+        spoken = [utterance(f"{seconds}", duration=seconds) for seconds in lengths]
+        with pytest.raises(NothingFitsError) as caught:
+            builder(**settings).examples(spoken, [text] * len(spoken), "train")
+        said.append(str(caught.value).partition(" fits; ")[2])
+    raised = "1 over 10 s: raise window_seconds"
+    cut = "over 30 s, the longest window there is: cut the recordings, or name their parts in the columns start and end"
+    shorten = "1 text over 448 decoder positions, of which the prompt takes 9: shorten the texts"
+    assert said == [raised, f"2 {cut}", f"1 {cut}; {raised}; {shorten}"]
 
 
 def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -75,6 +76,43 @@ def test_a_disk_that_takes_no_checkpoint_is_one_line(home: Path, tmp_path: Path)
     assert "Traceback" not in done.stderr
     assert files[0].read_bytes() == good[0]
     assert not list(files[1].parent.iterdir())
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_audio_that_cannot_be_read_in_the_loop_says_what_is_kept_and_how_to_go_on(
+    workers: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, run = write_home(tmp_path, train=1), tmp_path / "run"
+    manifest = home / "corpus" / "train.jsonl"
+    row = json.loads(manifest.read_text())
+    rows = [row | {"id": f"{n}"} for n in range(100)]
+    bad = home / "corpus" / "audio" / "bad.wav"
+    rows[97] |= {"audio": "audio/bad.wav"}  # not among those that are heard beforehand
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    good = (home / "corpus" / row["audio"]).read_bytes()
+    bad.write_text("no audio")
+    plain = ["--corpus.dev", "null", "--data.workers", workers, "--data.batch_size", "10"]
+    assert main(["fit", *arguments(home, run, *plain, "--checkpoint_minutes", "0")]) == 2
+    line = one_line(capsys.readouterr().err)
+    kept = run / "checkpoints" / "last.ckpt"
+    assert f"{bad}: cannot be read as audio" in line
+    assert (
+        f"; what was learned so far is kept in {kept}: mend the file, and go on with --resume true"
+        in line
+    )
+    bad.write_bytes(good)
+    assert (
+        main(
+            ["fit", *arguments(home, run, *plain, "--checkpoint_minutes", "0", "--resume", "true")]
+        )
+        == 0
+    )
+    bad.write_text("no audio")
+    whole = ["--data.batch_size", "100"]
+    assert main(["fit", *arguments(home, tmp_path / "other", *plain, *whole)]) == 2
+    assert "; no checkpoint was made yet: mend the file, or take" in one_line(
+        capsys.readouterr().err
+    )
 
 
 def test_an_output_that_cannot_be_written_is_found_before_the_model_is_read(

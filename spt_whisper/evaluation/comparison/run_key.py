@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.corpora import CorpusConfig, read_dev, read_split
 from spt_whisper.corpora.fingerprint import digest_json, fingerprint_folder, fingerprint_splits
 from spt_whisper.training.relevant_settings import deciding_settings
 
@@ -51,7 +51,7 @@ def hash_corpus(corpus: CorpusConfig) -> str:
     return fingerprint_splits(
         {
             "train": read_split(corpus, "train"),
-            "dev": read_split(corpus, "dev") if corpus.dev else [],
+            "dev": read_dev(corpus),
             "test": read_split(corpus, "test"),
         }
     )
