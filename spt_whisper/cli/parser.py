@@ -6,7 +6,6 @@ import argparse
 import logging
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,19 +22,6 @@ from rich.logging import RichHandler
 from spt_whisper.cli import split_call
 from spt_whisper.cli.config_file import check_config
 from spt_whisper.errors import InputError
-
-# What libraries tell the author of a training loop; here it would only hide what the user must see.
-_DEVELOPERS_WARNINGS = (
-    r".*does not have many workers",
-    r".*module\(s\) in eval mode at the start of training",
-    r".*isinstance\(treespec, LeafSpec\)",
-    r".*is smaller than the logging interval",
-    r".*exists and is not empty",
-    r".*your dataloader is not resumable",  # ours is
-    r".*Total length of .* across ranks is zero",
-    r".*is_gradient_checkpointing. is deprecated",  # peft asks transformers by its old name
-)
-
 
 # jsonargparse's help of a flag for each section, which takes a file of that section alone: noise, and so not shown
 _SECTION_FILE = "Path to a configuration file."
@@ -133,16 +119,12 @@ def recipe_first(arguments: Sequence[str]) -> list[str]:
 
 
 def show_progress() -> None:
-    """Sends the package's log lines to standard error, and quiets what its libraries say to developers."""
+    """Sends the package's log lines to standard error, and hides the bars of weights that are loaded."""
     logger = logging.getLogger("spt_whisper")
     logger.handlers = [
         RichHandler(console=Console(stderr=True), show_path=False, show_time=False, markup=False)
     ]
     logger.setLevel(logging.INFO)
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in _DEVELOPERS_WARNINGS:
-        warnings.filterwarnings("ignore", message=message)
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()

@@ -21,6 +21,7 @@ from spt_whisper.corpora.seame import read_seame
 from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
+from spt_whisper.plain_paths import paths_as_text
 
 __all__ = [
     "READERS", "CorpusConfig", "CorpusSource", "Reader", "Split", "Utterance", "read_dev",
@@ -93,6 +94,7 @@ class CorpusConfig:
         return Path(self.root).is_file()
 
     def __post_init__(self) -> None:
+        paths_as_text(self)
         if self.reader not in READERS:
             raise InputError(
                 f"reader {self.reader!r} is unknown; give one of: {', '.join(READERS)}"

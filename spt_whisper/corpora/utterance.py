@@ -14,7 +14,7 @@ class Utterance:
     audio: Path
     text: str  # as written in the corpus, not normalized
     languages: tuple[str, ...]  # the corpus's own codes, the main one first; () where it has none
-    duration: float | None  # seconds; None: the corpus does not say
+    duration: float | None = None  # seconds; None: the corpus does not say
     start: float | None = None  # seconds into `audio`; None: from its beginning
     end: float | None = None  # seconds into `audio`; None: to its end
     speaker: str | None = None

@@ -8,6 +8,7 @@ from typing import Literal
 from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
+from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 
 ZERO_SHOT = "zero_shot"  # bare Whisper, as reports and recipes name it; it fits nothing
@@ -51,6 +52,7 @@ class EvaluateConfig:
     """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
+        paths_as_text(self)
         for name in ("batch_size", "dev_limit", "processes", "resamples"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted 1 or more")

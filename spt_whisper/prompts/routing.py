@@ -63,7 +63,7 @@ class Router:
             if key is None or not key.spread:
                 raise InputError(
                     f"bank {bank.folder}: the prompt of {language} has no key by which its speech is known, which "
-                    "--language auto needs; train it again, or name the language"
+                    "a bank without a named language (--language auto) needs; train it again, or name the language"
                 )
             keys[language] = key
         if len({len(key.log_posterior) for key in keys.values()}) > 1:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import jiwer
 
+from spt_whisper.errors import InputError
+from spt_whisper.text.normalization import TextProcessing, get_normalizer
 from spt_whisper.text.units import characters, mixed_units, words
 
 _SEPARATOR = "\x1f"  # Unicode's unit separator: white space to Python, so it is inside no unit
@@ -52,6 +54,41 @@ class ErrorCounts:
             self.insertions + other.insertions,
             self.deletions + other.deletions,
         )
+
+
+def word_error_rate(
+    references: str | Sequence[str], hypotheses: str | Sequence[str], normalizer: str = "basic"
+) -> ErrorCounts:
+    """Counts the word errors of texts as `evaluate` does; `.rate` of what it returns is the word error rate.
+
+    Args:
+        references: what was said: a text, or several, whose errors are added up.
+        hypotheses: what was recognized, one for each reference.
+        normalizer: what is done to both before: raw, basic, english, code_switching, or steps with commas between.
+
+    Raises:
+        InputError: another number of hypotheses, something that is no text, or an unknown normalizer.
+    """
+    said, heard = _texts("references", references), _texts("hypotheses", hypotheses)
+    if len(said) != len(heard):
+        raise InputError(
+            f"hypotheses: found {len(heard)} for {len(said)} references, wanted one for each"
+        )
+    normalize, composed = get_normalizer(normalizer), TextProcessing()
+    pairs = (
+        [normalize(composed.apply(text)) for text in pair] for pair in zip(said, heard, strict=True)
+    )
+    return sum((count_word_errors(*pair) for pair in pairs), ErrorCounts())
+
+
+def _texts(name: str, given: str | Sequence[str]) -> list[str]:
+    texts = [given] if isinstance(given, str) else list(given)
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(
+                f"{name}: found {type(text).__name__}, wanted texts, such as `transcript.text`"
+            )
+    return texts
 
 
 def count_word_errors(reference: str, hypothesis: str) -> ErrorCounts:

@@ -24,6 +24,7 @@ from spt_whisper.training.callbacks import CHECKPOINTS
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
+from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import first_checkpoint
 from spt_whisper.training.run import check_start, make_card, train
@@ -55,6 +56,7 @@ class Expansion:
     after: Evidence
 
 
+@quiet_libraries()
 def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     """Learns a language and writes its folder into the bank, as the last step and whole or not at all.
 

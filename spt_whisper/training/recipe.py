@@ -9,6 +9,7 @@ from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
+from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.text.normalization import TextProcessing
 
@@ -80,6 +81,7 @@ class AugmentConfig:
     """Share of the utterances that get noise, and share that get a room."""
 
     def __post_init__(self) -> None:
+        paths_as_text(self)
         if any(not 0.5 <= factor <= 2 for factor in self.speed):
             raise InputError(
                 f"data.augment.speed: found {self.speed}, wanted factors from 0.5 to 2"
@@ -131,6 +133,7 @@ class DataConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        paths_as_text(self)
         if self.batch_size < 1 or not 0 <= self.timestamps_share <= 1:
             raise InputError(
                 "data: wanted batch_size of at least 1 and timestamps_share from 0 to 1"
@@ -168,6 +171,7 @@ class LoopConfig:
     where 5 would make fewer than 500 updates."""
 
     def __post_init__(self) -> None:
+        paths_as_text(self)
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed: found {self.seed}, wanted 0 to {2**32 - 1}")
         if not self.checkpoint_minutes >= 0:

@@ -34,6 +34,7 @@ from spt_whisper.training.processes import (
     quiet_others,
 )
 from spt_whisper.training.prompt_tuner import PromptTuner
+from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import (
     finished_artifact,
@@ -70,6 +71,7 @@ class FitResult:
     numbers: RunNumbers
 
 
+@quiet_libraries()
 def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     """Trains what the recipe says and writes it to `<output>/prompt`, `<output>/bank` or `<output>/model`.
 

@@ -45,7 +45,7 @@ class PieceRouter:
         return known + self._as_heard([p for p in pieces if p.request.bank is not None], size)
 
     def _as_asked(self, piece: Piece) -> PromptedPiece:
-        return PromptedPiece(piece, _row(piece, piece.request.prompt, piece.request.codes))
+        return PromptedPiece(piece, _row(piece, piece.request.read_prompt, piece.request.codes))
 
     def _as_heard(self, pieces: Sequence[Piece], size: int) -> list[PromptedPiece]:
         rows = [Row(piece.window.waveform) for piece in pieces]
@@ -70,7 +70,7 @@ class PieceRouter:
 
     def _router(self, piece: Piece) -> tuple[Bank, Router]:
         bank = piece.request.bank
-        assert bank is not None  # these pieces were chosen for having one
+        assert isinstance(bank, Bank)  # these pieces were chosen for having one
         from spt_whisper.prompts.routing import Router
 
         if id(bank) not in self._routers:

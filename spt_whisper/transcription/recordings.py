@@ -144,7 +144,7 @@ def transcript_of(end: End, segments: Sequence[Segment]) -> Transcript:
     for segment in segments:
         key = (segment.languages, segment.prompt)
         spent[key] = spent.get(key, 0.0) + segment.end - segment.start
-    asked = end.request.prompt.name if end.request.prompt else None
+    asked = end.request.read_prompt.name if end.request.read_prompt else None
     ranked = sorted(spent, key=lambda key: -spent[key]) or [((), asked)]
     languages = dict.fromkeys(itertools.chain.from_iterable(codes for codes, _ in ranked))
     return Transcript(

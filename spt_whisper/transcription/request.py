@@ -26,12 +26,12 @@ class Request:
 
     audio: Audio
     """A file, or a 16 kHz mono waveform (samples,) of floats, full scale at -1 and 1."""
-    prompt: Prompt | None = None
-    """The prompt of every window; None: bare Whisper, or what the bank is found to have."""
+    prompt: Prompt | str | Path | None = None
+    """The prompt of every window, or its folder or hub id; None: bare Whisper, or what the bank is found to have."""
     language: str | None = None
     """Whisper code, or several joined by + (`zh+en`); by default the prompt's, else what Whisper hears in each window."""
-    bank: Bank | None = None
-    """Each window gets the prompt of the language of this bank that it sounds like, or none."""
+    bank: Bank | str | Path | None = None
+    """Each window gets the prompt of the language of this bank (or its folder or hub id) that it sounds like, or none."""
 
     def __post_init__(self) -> None:
         if self.bank is not None and self.language is not None:
@@ -40,14 +40,21 @@ class Request:
             )
 
         if self.bank is not None and self.prompt is not None:
+            name = self.prompt.name if isinstance(self.prompt, Prompt) else self.prompt
             raise InputError(
-                f"prompt {self.prompt.name}: found a bank beside it, which gives each window a prompt; leave one out"
+                f"prompt {name}: found a bank beside it, which gives each window a prompt; leave one out"
             )
 
     @property
     def codes(self) -> tuple[str, ...] | None:
         """Whisper's codes of the language that was asked for."""
         return tuple(self.language.split(MIX)) if self.language else None
+
+    @property
+    def read_prompt(self) -> Prompt | None:
+        """The prompt, of a request whose folder or hub id has been read (`arguments.Opened`)."""
+        assert not isinstance(self.prompt, str | Path)
+        return self.prompt
 
     @property
     def name(self) -> str:
@@ -57,7 +64,8 @@ class Request:
     @property
     def window_seconds(self) -> float:
         """The longest window that its speech is cut to: the prompt's; a language is heard in Whisper's own 30 s."""
-        return self.prompt.card.window_seconds if self.prompt else float(WINDOW_SECONDS)
+        prompt = self.read_prompt
+        return prompt.card.window_seconds if prompt else float(WINDOW_SECONDS)
 
     def blocks(self) -> Iterator[Tensor]:
         """Yields the audio in blocks (samples,).

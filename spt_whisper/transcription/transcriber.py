@@ -18,6 +18,7 @@ from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.transcription.arguments import Opened, for_each
 from spt_whisper.transcription.audio_count import AudioCount, OnAudio
 from spt_whisper.transcription.batching import decode_batches
 from spt_whisper.transcription.piece_router import PieceRouter, PromptedPiece
@@ -41,14 +42,16 @@ from spt_whisper.whisper.tokens import MAX_POSITIONS
 logger = logging.getLogger(__name__)
 _POOL_BATCHES = 4  # batches of windows that are read at once: sorted by length, they waste less
 DEFAULT_ACTIVITY = VoiceActivityOptions()
+NamedPrompt = Prompt | str | Path
+NamedBank = Bank | str | Path
 
 
 class _Settings(TypedDict, total=False):
     """What `Whisper.transcribe` takes beside audio, for its overloads."""
 
-    prompt: Prompt | Sequence[Prompt | None] | None
+    prompt: NamedPrompt | Sequence[NamedPrompt | None] | None
     language: str | Sequence[str | None] | None
-    bank: Bank | None
+    bank: NamedBank | None
     options: DecodingOptions | None
     window_seconds: float | None
     batch_size: int
@@ -101,9 +104,9 @@ class Whisper:
         self,
         audio: Any,
         *,
-        prompt: Prompt | Sequence[Prompt | None] | None = None,
+        prompt: NamedPrompt | Sequence[NamedPrompt | None] | None = None,
         language: str | Sequence[str | None] | None = None,
-        bank: Bank | None = None,
+        bank: NamedBank | None = None,
         options: DecodingOptions | None = None,
         window_seconds: float | None = None,
         batch_size: int = 8,
@@ -114,11 +117,11 @@ class Whisper:
 
         Args:
             audio: a path or a 16 kHz mono waveform (samples,), or several.
-            prompt: one for all, or for each its own (None: bare Whisper).
+            prompt: one for all, or for each its own (None: bare Whisper): a `Prompt`, or its folder or hub id.
             language: one for all or for each, as the prompt's corpus or the bank names it, or a Whisper code; several as
                 `zh+en`. By default the prompt's, else detected in each window.
-            bank: gives the prompt of `language`; where that is left out, each window gets the prompt of the bank's language
-                that it sounds like, or none.
+            bank: a `Bank`, or its folder or hub id: gives the prompt of `language`; where that is left out, each window gets the
+                prompt of the bank's language that it sounds like, or none.
             options: how to decode; segments have times of their own with `DecodingOptions(timestamps=True)`, and words with
                 `word_timestamps` too.
             window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
@@ -134,10 +137,11 @@ class Whisper:
         """
         several = not isinstance(audio, Audio)
         names = audio if several else [audio]
-        prompts = _for_each(prompt, len(names), "prompt")
-        languages = _for_each(language, len(names), "language")
+        prompts = for_each(prompt, len(names), "prompt")
+        languages = for_each(language, len(names), "language")
+        opened = Opened()
         requests = [
-            _request(item, own_prompt, code, None if own_prompt else bank)
+            opened.called(item, own_prompt, code, None if own_prompt else bank)
             for item, own_prompt, code in zip(names, prompts, languages, strict=True)
         ]
         transcripts = []
@@ -203,9 +207,9 @@ class Whisper:
         self,
         audio: Audio,
         *,
-        prompt: Prompt | None = None,
+        prompt: NamedPrompt | None = None,
         language: str | None = None,
-        bank: Bank | None = None,
+        bank: NamedBank | None = None,
         options: DecodingOptions | None = None,
         window_seconds: float | None = None,
         batch_size: int = 8,
@@ -215,7 +219,7 @@ class Whisper:
 
         Arguments and errors are those of `transcribe`.
         """
-        request, count = _request(audio, prompt, language, bank), AudioCount(None)
+        request, count = Opened().called(audio, prompt, language, bank), AudioCount(None)
         events = itertools.chain.from_iterable(
             self._events([request], options, window_seconds, batch_size, voice_activity, count)
         )
@@ -312,10 +316,11 @@ class Whisper:
             first += len(prompted)
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
+        opened = Opened()
         for request in requests:
             for code in request.codes or ():
                 self.frozen.tokens.language(code)
-            yield request
+            yield opened.request(request)
 
 
 def _tell_of_cut_texts(
@@ -331,28 +336,6 @@ def _tell_of_cut_texts(
             )  # fmt: skip
 
 
-def _request(
-    audio: Audio, prompt: Prompt | None, language: str | None, bank: Bank | None
-) -> Request:
-    """What a caller asks for who calls a language as its corpus does."""
-    if bank is not None and prompt is None and language is not None:
-        prompt, bank = bank.prompt(language), None
-    if prompt is not None and language is not None:
-        language = prompt.card.code_of(language)
-    return Request(audio, prompt, language, bank)
-
-
 def _check_batch_size(size: int) -> None:
     if size < 1:
         raise InputError(f"batch_size: found {size}, wanted 1 or more")
-
-
-def _for_each(value: Any, count: int, name: str) -> list[Any]:
-    """One value for all, or a sequence with one for each."""
-    if value is None or isinstance(value, str | Prompt):
-        return [value] * count
-    if len(value) != count:
-        raise InputError(
-            f"{name}: {len(value)} given for {count} audio files; give one, or one for each"
-        )
-    return list(value)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,6 +52,14 @@ def adapter_base(folder: Path, card: PromptCard | None = None) -> str:
     return name if card is None or Path(name).is_dir() else card.base
 
 
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Hides that peft asks transformers for something by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*is_gradient_checkpointing. is deprecated")
+        yield
+
+
 def merge_adapter(
     model: WhisperForConditionalGeneration, folder: Path
 ) -> WhisperForConditionalGeneration:
@@ -60,7 +71,8 @@ def merge_adapter(
     from peft import PeftModel  # a second to import, for adapters alone
 
     try:
-        adapted = PeftModel.from_pretrained(model, folder)
+        with quiet_peft():
+            adapted = PeftModel.from_pretrained(model, folder)
         return adapted.merge_and_unload()
     except Exception as error:  # safetensors, JSON, shape and peft errors share no base class
         message = " ".join(str(error).split())

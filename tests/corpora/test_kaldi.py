@@ -44,8 +44,8 @@ def test_recordings_that_are_utterances(tmp_path: Path) -> None:
     write_lines(tmp_path / "text", "\ufeffu2 wide\u3000blank ", "", "u1")
     write_lines(tmp_path / "utt2lang", "u1 ky", "u2 zh+en")
     assert read_kaldi(CorpusSource(str(tmp_path), ".")) == [
-        Utterance("u2", tmp_path / "b c.wav", "wide\u3000blank", ("zh", "en"), None),
-        Utterance("u1", tmp_path / "a.wav", "", ("ky",), None),
+        Utterance("u2", tmp_path / "b c.wav", "wide\u3000blank", ("zh", "en")),
+        Utterance("u1", tmp_path / "a.wav", "", ("ky",)),
     ]
 
 

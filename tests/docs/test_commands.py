@@ -1,6 +1,6 @@
 """The book's blocks run, page by page from top to bottom, in a folder with a tiny Whisper and tiny corpora.
 
-The text of a page is run as it stands; `fit` and `add-language` get flags that keep them short. What cannot be run here is
+The text of a page is run as it stands, its blocks of Python as the cells of one notebook; `fit` and `add-language` get flags that keep them short. What cannot be run here is
 marked on the page (CONTRIBUTING says how).
 """
 
@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,12 +54,14 @@ def home(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_a_page_runs(page: str, home: Path) -> None:
+    names: dict[str, Any] = {}
+    runners = {**RUNNERS, "python": partial(run_python, names)}
     for block in blocks(page):
         if block.title:
             Path(block.title).write_text(block.text, encoding="utf-8")
         written = block.title and block.language == "python"
-        if block.language in RUNNERS and not block.mark and not written:
-            RUNNERS[block.language](block)
+        if block.language in runners and not block.mark and not written:
+            runners[block.language](block)
     for check in AFTER.get(page, ()):
         assert (home / check).exists(), check
 
@@ -80,8 +84,8 @@ def run_shell(block: Block) -> None:
             assert main([name, *rest, *SHORTENED.get(name, ())]) == 0, command
 
 
-def run_python(block: Block) -> None:
-    exec(compile(block.text, block.page, "exec"), {})  # noqa: S102  the page's own text
+def run_python(names: dict[str, Any], block: Block) -> None:
+    exec(compile(block.text, block.page, "exec"), names)  # noqa: S102  the page's own text
 
 
 def read_yaml(block: Block) -> None:
@@ -92,12 +96,13 @@ def read_lines(block: Block) -> None:
     assert all(isinstance(json.loads(line), dict) for line in block.text.splitlines())
 
 
-RUNNERS = {"sh": run_shell, "python": run_python, "yaml": read_yaml, "json": read_lines}
+RUNNERS = {"sh": run_shell, "yaml": read_yaml, "json": read_lines}
 AFTER = {
     "tutorial.md": [
         "data/my-language/audio/test", "runs/my-language/prompt/prompt.json", "runs/my-language/report.html",
         "transcripts/c.wav.srt",
     ],
+    "how-to/notebook.md": ["runs/notebook/report.json", "prompts/half/prompt.json"],
     "how-to/code-switching.md": ["runs/mixed/report.html", "runs/by-language/bank/zh", "by-language/c.wav.txt"],
     "how-to/add-a-language.md": ["runs/expansion/bank/ug/part.json", "by-ear/c.wav.txt"],
     "explanation/limits-of-prompts.md": ["runs/lora/report.json"],

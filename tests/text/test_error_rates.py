@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spt_whisper.corpora.manifest import read_manifest
+from spt_whisper.errors import InputError
 from spt_whisper.text.error_rates import (
     ErrorCounts,
     aligned,
     count_character_errors,
     count_mixed_errors,
     count_word_errors,
+    word_error_rate,
 )
 from spt_whisper.text.units import default_rate
 
@@ -153,3 +155,19 @@ def test_real_text_damaged_on_purpose_agrees_with_jiwer(shared_data: Path) -> No
         assert counts.hits == expected.hits
     assert words.rate == pytest.approx(expected_words.wer)
     assert characters.rate == pytest.approx(expected_characters.cer)
+
+
+def test_the_rate_of_texts_is_that_of_all_their_words_normalized() -> None:
+    errors = word_error_rate(["Ari, wasi!", "llakta"], ["ari wasi kan", ""])
+    assert (errors.hits, errors.insertions, errors.deletions) == (2, 1, 1)
+    assert errors.rate == pytest.approx(2 / 3)
+    assert word_error_rate("Ari", "ari", "raw").rate == 1.0
+    assert word_error_rate("caf\u00e9", "cafe\u0301", "raw").rate == 0.0
+    with pytest.raises(
+        InputError, match="hypotheses: found 1 for 2 references, wanted one for each"
+    ):
+        word_error_rate(["a", "b"], ["a"])
+    with pytest.raises(InputError, match="hypotheses: found NoneType, wanted texts"):
+        word_error_rate(["a"], [None])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="normalizer 'nfkb' is unknown"):
+        word_error_rate("a", "a", "nfkb")

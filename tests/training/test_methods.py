@@ -107,6 +107,45 @@ def test_no_warning_of_a_library_stands_before_the_user(home: Path, tmp_path: Pa
     assert "Warning:" not in done.stderr + done.stdout
 
 
+IN_PYTHON = """
+import logging, sys, warnings
+from pathlib import Path
+from spt_whisper import (
+    CorpusConfig, EvaluateConfig, Prompt, PromptConfig, Recipe, evaluate, fit, read_split, word_error_rate,
+)
+home, output, method = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+corpus, lightning = CorpusConfig(root=home / "corpus"), logging.getLogger("lightning.pytorch")
+recipe = Recipe(
+    corpus=corpus, model=home / "model", output=output, method=method, languages=["es"], window_seconds=2.0,
+    prompt=PromptConfig(length=4), trainer={"max_epochs": 1, "enable_progress_bar": False},
+)
+before = [*warnings.filters], lightning.level
+result = fit(recipe)
+assert ([*warnings.filters], lightning.level) == before
+report = evaluate(EvaluateConfig(corpus=corpus, zero_shot=False, **{result.artifact: result.folder}))
+scored = report.systems[0]
+errors = word_error_rate(
+    [utterance.text for utterance in read_split(corpus, "test")], [own.hypothesis for own in scored.details]
+)
+assert errors.rate == scored.wer
+print(result.folder)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "artifact"), [("prompt", "prompt"), ("lora", "model")])
+def test_in_python_a_run_is_trained_and_scored_as_quietly(
+    method: str, artifact: str, home: Path, tmp_path: Path
+) -> None:
+    """Settings may be paths; what the user had set for warnings and logs is as before."""
+    call = [sys.executable, "-c", IN_PYTHON, str(home), str(tmp_path / "run"), method]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "run" / artifact)]
+    lines = [line for line in done.stderr.splitlines() if "Loading weights" not in line]
+    assert not "".join(lines).strip()
+
+
 def artifact(run: Path) -> tuple[str, Path]:
     kind = next(name for name in ("prompt", "bank", "model") if (run / name).is_dir())
     return kind, run / kind

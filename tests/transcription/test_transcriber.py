@@ -289,6 +289,61 @@ def test_a_language_may_be_called_as_its_corpus_or_its_bank_calls_it(
         whisper.transcribe(noise(4.0, 0), bank=bank, language="it", **SETTINGS)
 
 
+def test_a_prompt_may_be_named_by_its_folder_and_is_read_once(
+    whisper: Whisper, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio, folder, read = noise(4.0, 0), bank.folder / "qug", []
+    named = whisper.transcribe(audio, prompt=Prompt.from_pretrained(folder), **SETTINGS)
+    monkeypatch.setattr(Prompt, "from_pretrained", _counting(Prompt.from_pretrained, read))
+    assert whisper.transcribe([audio, audio], prompt=str(folder), **SETTINGS) == [named] * 2
+    assert whisper.transcribe([audio], prompt=[folder], language="qug", **SETTINGS) == [named]
+    assert len(read) == 2
+    streamed = whisper.transcribe_stream(audio, prompt=folder, **SETTINGS)
+    assert tuple(streamed) == named.segments
+    requests = [Request(audio, folder), Request(audio, str(folder))]
+    assert list(whisper.transcribe_many(requests, **SETTINGS)) == [named] * 2
+    assert len(read) == 4
+
+
+def _counting(method: object, calls: list[object]) -> object:
+    def counted(source: object) -> object:
+        calls.append(source)
+        return method(source)  # type: ignore[operator]
+
+    return counted
+
+
+def test_a_bank_may_be_named_by_its_folder(whisper: Whisper, bank: Bank) -> None:
+    audio = noise(4.0, 0)
+    heard = whisper.transcribe(audio, bank=bank, **SETTINGS)
+    assert whisper.transcribe(audio, bank=str(bank.folder), **SETTINGS) == heard
+    assert list(whisper.transcribe_many([Request(audio, bank=bank.folder)], **SETTINGS)) == [heard]
+
+
+def test_what_is_no_prompt_is_told_in_one_line(whisper: Whisper, bank: Bank) -> None:
+    audio, prompt = noise(1.0, 0), bank.prompt("qug")
+    for wrong, line in (
+        ({"prompt": "runs/none"}, "prompt runs/none: "),
+        ({"prompt": bank}, "prompt: found a bank of ky, qug; pass it as bank="),
+        ({"prompt": 3}, "prompt: found int, wanted a Prompt, or its folder or hub id"),
+        ({"bank": prompt}, "bank: found prompt .*; pass it as prompt="),
+        ({"bank": 3}, "bank: found int, wanted a Bank"),
+    ):
+        with pytest.raises(InputError, match=line):
+            whisper.transcribe(audio, **wrong, **SETTINGS)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=line):
+            list(whisper.transcribe_many([Request(audio, **wrong)], **SETTINGS))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="prompt a/b: found a bank beside it"):
+        Request(audio, "a/b", bank=bank)
+
+
+def test_a_bank_that_cannot_listen_asks_for_a_language(whisper: Whisper, bank: Bank) -> None:
+    prompt = wild_prompt(whisper, 3, "aym")
+    prompt.save_pretrained(bank.folder / "aym")
+    with pytest.raises(InputError, match="the prompt of aym has no key .* name the language"):
+        whisper.transcribe(noise(1.0, 0), bank=bank.folder, **SETTINGS)
+
+
 def test_speech_is_listened_for_once(
     whisper: Whisper, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:

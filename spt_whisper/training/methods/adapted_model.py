@@ -22,7 +22,7 @@ from spt_whisper.training.learning_rates import LORA_RATE, prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
-from spt_whisper.whisper.adapted import CARD_FILE, write_card
+from spt_whisper.whisper.adapted import CARD_FILE, quiet_peft, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 
@@ -99,7 +99,8 @@ class LoraLearner(AdaptedModelLearner):
             lora_dropout=config.dropout,
             target_modules=rf".*\.({'|'.join(sides)})\.layers\..*\.({names})",
         )
-        adapted: Any = get_peft_model(whisper.model, peft_config)
+        with quiet_peft():
+            adapted: Any = get_peft_model(whisper.model, peft_config)
         # peft itself names the checkpoint, which is not the base where an adapter was merged into it
         adapted.active_peft_config.base_model_name_or_path = _name_for_others(whisper)
         super().__init__(whisper, "encoder" in sides)
