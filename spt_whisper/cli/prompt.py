@@ -75,7 +75,7 @@ def list_languages(arguments: Sequence[str]) -> int:
 
 
 def average_prompts(arguments: Sequence[str]) -> int:
-    """Average prompts that were trained apart from the same start (federated averaging)."""
+    """Average prompts: vector by vector from one start (federated averaging), or what slots of any start add."""
     parser = command_parser("prompt average", average_prompts.__doc__ or "")
     parser.add_argument(
         "sources", metavar="PROMPT", nargs="+", type=str, help="folders or hub ids of prompts"
@@ -84,17 +84,23 @@ def average_prompts(arguments: Sequence[str]) -> int:
         "--weights", nargs="+", type=float, default=None,
         help="a number above 0 for each prompt, such as its hours of speech; equal by default",
     )  # fmt: skip
+    parser.add_argument(
+        "--side_by_side", type=bool, default=False,
+        help="feed-forward slots of any seeds and lengths, one after the other, with their values scaled: the prompt has as "
+        "many parameters as all together",
+    )  # fmt: skip
     parser.add_argument("--output", type=str, required=True, help="folder for the mean")
     settings = instantiate(parser, arguments)
 
     from spt_whisper.prompts.averaging import average
     from spt_whisper.prompts.files import Prompt
+    from spt_whisper.prompts.side_by_side import side_by_side
 
     output = Path(settings.output)
     if output.resolve() in {Path(source).resolve() for source in settings.sources}:
         raise InputError(f"output: {output} is one of the prompts; name another folder")
     prompts = [Prompt.from_pretrained(source) for source in settings.sources]
-    mean = average(prompts, settings.weights)
+    mean = (side_by_side if settings.side_by_side else average)(prompts, settings.weights)
     folder = mean.save_pretrained(output)
     print(
         f"prompt: {folder} ({mean.parameter_count:,} parameters), weights {mean.card.training['weights']}"

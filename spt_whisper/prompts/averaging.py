@@ -39,17 +39,21 @@ def average(prompts: Sequence[Prompt], weights: Sequence[float] | None = None) -
     Raises:
         InputError: a weight is wrong, or the prompts differ in base, form, language tokens, text processing or start.
     """
-    shares = _shares(prompts, weights)
+    shares = shares_of(prompts, weights)
     for other in prompts[1:]:
         _check_same(prompts[0], other)
     tables = [prompt.vectors.named_tensors() for prompt in prompts]
     means = {key: _mean([table[key] for table in tables], shares) for key in tables[0]}
     vectors = PromptVectors.from_named_tensors(means)
-    return Prompt(prompts[0].config, vectors, _card(prompts, shares), METHOD)
+    return Prompt(prompts[0].config, vectors, mean_card(prompts, shares, METHOD), METHOD)
 
 
-def _shares(prompts: Sequence[Prompt], weights: Sequence[float] | None) -> list[float]:
-    """The weights, scaled so that they sum to 1."""
+def shares_of(prompts: Sequence[Prompt], weights: Sequence[float] | None) -> list[float]:
+    """Returns a weight for each prompt, scaled so that they sum to 1.
+
+    Raises:
+        InputError: there is one prompt alone, or a weight is wrong.
+    """
     if len(prompts) < 2:
         raise InputError(f"average: found {len(prompts)} prompt; wanted two or more")
     given = [1.0] * len(prompts) if weights is None else list(weights)
@@ -68,7 +72,8 @@ def _check_same(first: Prompt, other: Prompt) -> None:
         if found[what] != value:
             raise InputError(
                 f"prompt {other.name}: {what} is {found[what]}, in {first.name} it is {value}, so their vectors do not "
-                "correspond; train both with the same model, languages, text, prompt section and seed"
+                "correspond; train both with the same model, languages, text, prompt section and seed, or put slots "
+                "--side_by_side true"
             )
 
 
@@ -101,12 +106,13 @@ def _mean(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     return summed.float()
 
 
-def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
+def mean_card(prompts: Sequence[Prompt], shares: Sequence[float], method: str) -> PromptCard:
+    """Returns the card of a prompt made of several."""
     cards = [prompt.card for prompt in prompts]
     training: dict[str, Any] = {
         "hours": round(sum(card.training.get("hours", 0.0) for card in cards), 3),
         "utterances": sum(card.training.get("utterances", 0) for card in cards),
-        "start": cards[0].training["start"],
+        **({"start": cards[0].training["start"]} if method == METHOD else {}),
         "sources": [prompt.name for prompt in prompts],
         "weights": [round(share, 6) for share in shares],
     }
@@ -117,7 +123,7 @@ def _card(prompts: Sequence[Prompt], shares: Sequence[float]) -> PromptCard:
         windows=tuple(sorted({window for card in cards for window in card.windows})),
         signs=tuple(sorted({token for card in cards for token in card.signs})),
         codes={language: codes for card in cards for language, codes in card.codes.items()},
-        method=METHOD,
+        method=method,
         key=_mean_key([card.key for card in cards], shares),
         recipe={},
         training=training,
