@@ -90,7 +90,7 @@ def read_data_folder(folder: Path, recordings: Mapping[str, Path]) -> list[Utter
             id=key,
             audio=recordings[cut.recording],
             text=entry.rest,
-            languages=split_languages(languages[key].rest) if languages else (),
+            languages=_languages(languages[key]) if languages else (),
             duration=None if cut.end is None else cut.end - (cut.start or 0.0),
             start=cut.start,
             end=cut.end,
@@ -148,6 +148,10 @@ def _of_utterances(path: Path, texts: Table) -> Table | None:
             problem = f"utterance {key!r} is not in {path.name}; {remedy}"
             raise row_error(path.parent / "text", entry.row, problem)
     return table
+
+
+def _languages(entry: Entry) -> tuple[str, ...]:
+    return split_languages(",".join(entry.rest.split()))  # Kaldi's fields end at blanks
 
 
 def _cut(path: Path, entry: Entry) -> _Cut:

@@ -227,7 +227,7 @@ class Fields:
         column = next((name for name in columns if self.row.get(name)), columns[0])
         value = self.row.get(column)
         if isinstance(value, str):
-            value = [name for name in re.split(separator, value) if name]
+            value = [name for name in re.split(separator, value.strip()) if name]
         if not isinstance(value, list | None) or not all(
             isinstance(name, str) and is_writable(name) for name in value or []
         ):

@@ -12,7 +12,7 @@ from typing import TextIO
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
-LANGUAGE_SEPARATOR = r"[+,\s]+"  # between the languages of an utterance
+LANGUAGE_SEPARATOR = r"\s*[+,]\s*"  # between the languages of an utterance; a name may have blanks
 _NO_FILE_NAME = re.compile(r"[/\\\x00-\x1f]|\A\.{1,2}\Z")
 
 
@@ -49,8 +49,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def split_languages(text: str) -> tuple[str, ...]:
-    """Returns the languages of `zh`, `zh+en` or `zh, en`."""
-    return tuple(part for part in re.split(LANGUAGE_SEPARATOR, text) if part)
+    """Returns the languages of `zh`, `zh+en`, `zh, en` or `Scottish Gaelic`."""
+    return tuple(part for part in re.split(LANGUAGE_SEPARATOR, text.strip()) if part)
 
 
 def check_id(path: Path, number: int, identifier: str, seen: set[str]) -> None:

@@ -42,9 +42,9 @@ def test_recordings_that_are_utterances(tmp_path: Path) -> None:
     write_tone(tmp_path / "b c.wav")
     write_lines(tmp_path / "wav.scp", "u1 a.wav", "u2 b c.wav", "unused a.wav")
     write_lines(tmp_path / "text", "\ufeffu2 wide\u3000blank ", "", "u1")
-    write_lines(tmp_path / "utt2lang", "u1 ky", "u2 zh+en")
+    write_lines(tmp_path / "utt2lang", "u1 ky", "u2 zh en+ms")
     assert read_kaldi(CorpusSource(str(tmp_path), ".")) == [
-        Utterance("u2", tmp_path / "b c.wav", "wide\u3000blank", ("zh", "en")),
+        Utterance("u2", tmp_path / "b c.wav", "wide\u3000blank", ("zh", "en", "ms")),
         Utterance("u1", tmp_path / "a.wav", "", ("ky",)),
     ]
 

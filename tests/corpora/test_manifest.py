@@ -63,6 +63,17 @@ def test_a_part_has_the_length_of_its_start_and_end_whatever_the_duration_says(
     )
 
 
+def test_languages_stand_between_plus_signs_and_commas_and_may_have_blanks(tmp_path: Path) -> None:
+    told = {
+        "Scottish Gaelic": ("Scottish Gaelic",),
+        " Scottish Gaelic + en , zh,": ("Scottish Gaelic", "en", "zh"),
+        "zh+en": ("zh", "en"),
+    }
+    rows = [GOOD | {"id": f"{n}", "language": text} for n, text in enumerate(told)]
+    utterances = read_manifest(write_jsonl(tmp_path / "x.jsonl", *rows))
+    assert [utterance.languages for utterance in utterances] == [*told.values()]
+
+
 def test_csv_with_everything(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(

@@ -115,6 +115,8 @@ def test_languages(tmp_path: Path) -> None:
     assert read_split(config, "train")[0].languages == ("qug",)
     config = dataclasses.replace(config, language="zh+en")
     assert read_split(config, "train")[0].languages == ("zh", "en")
+    config = dataclasses.replace(config, language="Scottish Gaelic, en ")
+    assert read_split(config, "train")[0].languages == ("Scottish Gaelic", "en")
     config = dataclasses.replace(config, language="es")
     assert read_split(config, "train")[0].languages == ("es",)
     write_corpus(tmp_path, number=1, language=None)

@@ -17,6 +17,8 @@ from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import read_learned
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.training.expansion import add_language
+from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, Recipe
 from spt_whisper.training.run import fit
@@ -160,3 +162,22 @@ def test_a_language_whose_name_is_longer_than_whispers_has_its_token(tmp_path: P
     own = recipe(home, tmp_path / "run", "lapt")
     prepared = prepare(own, FrozenWhisper.from_pretrained(home / "model"))
     assert prepared.builder.codes == {"zh-TW": ("zh",), "IT": ("it",), "es_419": ("es",)}
+
+
+def test_a_languages_name_may_have_blanks(tmp_path: Path) -> None:
+    home = write_home(tmp_path, languages=("Scottish Gaelic", "ky"))
+    folder = fit(recipe(home, tmp_path / "run", "lapt")).folder
+    new = write_corpus(tmp_path / "new", languages=("Saint Lucian Creole",))
+    added = add_language(
+        ExpansionConfig(
+            "Saint Lucian Creole",
+            str(folder),
+            CorpusConfig(str(new)),
+            output=str(tmp_path / "add"),
+            trainer=QUIET,
+        )
+    )
+    assert added.folder == folder / "Saint Lucian Creole"
+    bank = Bank.from_pretrained(folder)
+    assert bank.languages == ("Saint Lucian Creole", "Scottish Gaelic", "ky")
+    assert bank.prompt("Scottish Gaelic").card.languages == ("Scottish Gaelic",)
