@@ -21,12 +21,16 @@ from rich.logging import RichHandler
 
 from spt_whisper.cli import split_call
 from spt_whisper.cli.config_file import check_config
+from spt_whisper.cli.wanted import wanted
 from spt_whisper.errors import InputError
 
 # jsonargparse's help of a flag for each section, which takes a file of that section alone: noise, and so not shown
 _SECTION_FILE = "Path to a configuration file."
 _NO_SUCH_CHOICE = re.compile(
     r'Parser key "([\w.]+)": Expected a typing\.Literal\[(.+?)\]\. Got value: '
+)
+_NONE_OF_SEVERAL = re.compile(
+    r'Parser key "([\w.]+)": Does not validate against any of the Union subtypes .* Given value: (.*)'
 )
 _TRUTH_FOR_TEXT = re.compile(r"Expected a <class 'str'>\. Got value: (True|False)\b")
 
@@ -44,10 +48,17 @@ class CommandParser(ArgumentParser):
             cause = cause.__cause__ or cause.__context__
         line = " ".join(str(cause or message).split())
         line = _NO_SUCH_CHOICE.sub(r"\1: wanted one of \2; found ", line)
-        if _TRUTH_FOR_TEXT.search(line):
+        truth = _TRUTH_FOR_TEXT.search(line)
+        line = _NONE_OF_SEVERAL.sub(self._wanted_instead, line)
+        if truth:
             line += "; YAML reads no, yes, on and off as true and false: put quotes around them"
         print(f"{self.prog}: {line}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
+
+    def _wanted_instead(self, error: re.Match[str]) -> str:
+        """What a setting takes that takes several types; jsonargparse's own words where it is not known."""
+        hints = [getattr(own, "_typehint", None) for own in self._actions if own.dest == error[1]]
+        return f"{error[1]}: wanted {wanted(hints[0])}; found {error[2]}" if hints else error[0]
 
 
 class _LaidOver(ActionConfigFile):

@@ -333,6 +333,27 @@ def test_a_value_that_is_none_of_the_choices_is_named_with_them(
     assert "prompt.side: wanted one of 'encoder', 'decoder', 'entire'; found both;" in capsys.readouterr().err  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("flag", "given", "line"),
+    [
+        ("prompt.site", "cros", "wanted one of 'input', 'attention', 'cross', 'feed_forward', 'language', or a list of these; found cros;"),
+        ("prompt.site", "[input, cros]", "or a list of these; found ['input', 'cros'];"),
+        ("prompt.length", "x", "wanted a whole number, or a mapping of names to whole numbers; found x;"),
+        ("window_seconds", "x", "wanted a number, or a list of numbers; found x;"),
+        ("early_stopping", "x", "wanted a whole number, or null; found x;"),
+        ("languages", "3", "wanted a list of texts, or a mapping of names to lists of texts; found 3;"),
+    ],
+)  # fmt: skip
+def test_a_value_of_none_of_several_types_is_named_with_them(
+    flag: str, given: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--corpus.root", "x", f"--{flag}", given])
+    said = one_line(capsys.readouterr().err)
+    assert said.startswith(f"spt-whisper fit: {flag}: wanted ")
+    assert line in said
+
+
 def test_a_path_below_the_home_folder_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/rosa")
     parser = command_parser("fit", "")
