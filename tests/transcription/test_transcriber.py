@@ -466,8 +466,8 @@ def test_a_text_without_room_is_told_of(
     tokens_per_second: float, told: int, whisper: Whisper, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = DecodingOptions(
-        temperatures=[1.0], no_speech_threshold=None, tokens_per_second=tokens_per_second
-    )  # drawn, so that it neither ends nor loops
+        temperatures=[1.0], no_speech_threshold=None, tokens_per_second=tokens_per_second, seed=3
+    )  # drawn, and with this seed it neither ends nor loops
     found = whisper.transcribe(noise(2.0, 0), voice_activity=None, options=options, language="es")
     assert found.text
     lines = [line for line in caplog.messages if "its end is lost" in line]
