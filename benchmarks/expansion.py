@@ -15,7 +15,8 @@ language). The claims of LAPT (arXiv 2506.21577): Entire SPT 5 %, LAPT 16 % bett
 The languages are in two groups, relatives apart. The bank of a group learned 200 utterances of Kichwa and all of the other
 group; then the group's languages are added one after the other by `spt-whisper add-language`. So each language is new
 to its bank, once. All rows have the same site, length, windows, batches and seed, no slot dropout, and the package's defaults for the rest: a
-language's token is the one that bare Whisper hears most (LAPT learns its own in its place). Scored greedily on
+language's token is the one that suits it (in the runs of docs/results the one that bare Whisper hears most, the default at the time;
+LAPT learns its own in its place). Scored greedily on
 all test utterances, normalizer basic.
 
 What is finished is not done again: it is one JSON in RESULTS/SITE/. The table is made of these. WER is that of all clips

@@ -31,6 +31,6 @@ class ExpansionConfig(LoopConfig):
     zero or nearest, whichever has the lower loss."""
     tokens: list[str] = field(default_factory=list)
     """Whisper language token that a soft token replaces, or that stands for the language; by default its own, or if
-    Whisper has none the one that it hears most in the training audio."""
+    Whisper has none the one, of those it hears in the training audio, that suits the texts best."""
     probes: int = 4
     """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""

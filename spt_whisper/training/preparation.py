@@ -15,10 +15,11 @@ from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey, Provenance
 from spt_whisper.training.batch import Example, ExampleBuilder, NothingFitsError, windows_of
+from spt_whisper.training.language_token import choose_token
 from spt_whisper.training.methods import METHODS
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import hear, most_heard
+from spt_whisper.training.start import hear
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ def _without_dev(recipe: Recipe, why: str) -> None:
 def language_codes(
     recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that is heard most."""
+    """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that suits it."""
     spoken = languages_of(utterances)
     if isinstance(recipe.languages, list) and recipe.languages:
         named = dict.fromkeys(spoken, tuple(recipe.languages))
@@ -140,10 +141,11 @@ def language_codes(
         else:
             own = [utterance for utterance in utterances if language in utterance.languages]
             longest = max(with_duration(utterance).duration or 0.0 for utterance in own)
-            heard = hear(whisper, own, shortest_window(longest, recipe.windows))
-            named[language] = (most_heard(whisper, heard),)
+            window = shortest_window(longest, recipe.windows)
+            sound = hear(whisper, own, window)
+            named[language] = (choose_token(whisper, sound, own, recipe.text, window),)
             logger.info(
-                "language token of %s: <|%s|>, which Whisper hears most in it",
+                "language token of %s: <|%s|>, which suits its texts best of those that Whisper hears most in it",
                 language,
                 *named[language],
             )

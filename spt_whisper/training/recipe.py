@@ -219,8 +219,8 @@ class Recipe(LoopConfig):
     languages: list[str] | dict[str, list[str]] = field(default_factory=list)
     """Whisper language tokens in front of the text: a related language's where Whisper has none. A list is for every
     utterance (two tokens for mixed speech); a mapping has a list for each language of the corpus. A language that is not named gets
-    its own token (`swh`, `sw-KE` and `Swahili` that of sw), or where Whisper has none the one that it hears most in the
-    training audio."""
+    its own token (`swh`, `sw-KE` and `Swahili` that of sw), or where Whisper has none the one, of the ten that it
+    hears most in the training audio and English's, under which the training texts are the most probable."""
     window_seconds: float | list[float] = field(default_factory=lambda: [10.0, 20.0, 30.0])
     """Window of audio to train with; shorter is faster. Of several, each utterance gets the shortest that holds it, in
     training and later; the prompt keeps those that an utterance needed. Utterances longer than the longest are dropped and

@@ -74,11 +74,6 @@ def language_sound(posteriors: Tensor, states: Tensor) -> LanguageSound:
     )
 
 
-def most_heard(whisper: FrozenWhisper, heard: LanguageSound) -> str:
-    """Returns the Whisper language that is the most probable over all of the speech."""
-    return list(whisper.tokens.languages)[int(heard.posterior.argmax())]
-
-
 def expected_embedding(whisper: FrozenWhisper, heard: LanguageSound) -> Tensor:
     """Returns the mean of Whisper's language embeddings, weighted by what it hears, (1, 1, D).
 

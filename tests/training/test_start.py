@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.text.normalization import TextProcessing
 from spt_whisper.training.encoder_states import encode_audio
+from spt_whisper.training.language_token import choose_token
 from spt_whisper.training.preparation import language_codes
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import expected_embedding, hear, most_heard
+from spt_whisper.training.start import expected_embedding, hear
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
@@ -47,7 +50,7 @@ def test_a_language_is_heard_all_over_its_speech(tmp_path: Path) -> None:
     torch.testing.assert_close(mixed.state, (halves[0] + halves[1]) / 2, atol=1e-4, rtol=1e-3)
 
 
-def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_most(
+def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_suits_its_texts(
     tmp_path: Path,
 ) -> None:
     whisper = tiny_whisper()
@@ -56,8 +59,27 @@ def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_is_heard_
     recipe = Recipe(CorpusConfig(str(root)), languages={"sah": ["it"]}, window_seconds=2.0)
     codes = language_codes(recipe, whisper, utterances)
     own = [utterance for utterance in utterances if utterance.languages == ("ky",)]
-    heard = hear(whisper, own, 2.0)
-    assert codes == {"sah": ("it",), "ky": (most_heard(whisper, heard),), "zh": ("zh",)}
+    losses = {}
+    for code in whisper.tokens.languages:
+        start, losses[code] = whisper.tokens.start([code]), 0.0
+        for utterance in own:
+            states = encode_audio(whisper, [load_audio(utterance.audio)], 2.0)
+            text = [*whisper.tokens.encode(utterance.text), whisper.tokens.end]
+            with torch.no_grad():
+                logits = whisper.model(
+                    encoder_outputs=(states,), decoder_input_ids=torch.tensor([[*start, *text[:-1]]])
+                ).logits[0, len(start) - 1 :]  # fmt: skip
+            losses[code] -= float(logits.log_softmax(-1)[range(len(text)), text].sum())
+    suiting = min(losses, key=lambda code: losses[code])
+    assert codes == {"sah": ("it",), "ky": (suiting,), "zh": ("zh",)}
+
+
+def test_without_texts_a_language_gets_the_token_that_is_heard_most(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    root = write_corpus(tmp_path / "corpus", languages=("ky",))
+    own = [replace(u, text=" ") for u in read_split(CorpusConfig(str(root)), "train")]
+    sound = hear(whisper, own, 2.0)
+    chosen = choose_token(whisper, sound, own, TextProcessing(), 2.0)
     waveforms = [load_audio(utterance.audio) for utterance in own]
     posteriors = language_posterior(whisper, encode_audio(whisper, waveforms, 2.0))
-    assert list(whisper.tokens.languages).index(most_heard(whisper, heard)) in posteriors.argmax(1)
+    assert chosen == list(whisper.tokens.languages)[int(posteriors.mean(dim=0).argmax())]
