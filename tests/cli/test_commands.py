@@ -175,7 +175,9 @@ def test_a_faulty_corpus_is_one_clear_line_and_overwrites_nothing(
     damage, message = CORPUS_FAULTS[fault]
     write_corpus(tmp_path / "corpus")
     damage(tmp_path / "corpus")
-    shutil.copytree(home / "run", tmp_path / "run")
+    recipe = shutil.copytree(home / "run", tmp_path / "run") / "recipe.yaml"
+    own = recipe.read_text().replace(str(home / "corpus"), str(tmp_path / "corpus"))
+    recipe.write_text(own)  # as if this corpus had been whole
     before = (tmp_path / "run" / "prompt" / "prompt.safetensors").read_bytes()
     status = call(
         "fit", "--corpus.root", str(tmp_path / "corpus"), "--model", str(home / "model"),

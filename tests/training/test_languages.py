@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,13 @@ def test_languages_that_cannot_be_learned_are_refused_before_training(
 
 
 def test_a_bank_with_added_languages_is_not_trained_over(home: Path, tmp_path: Path) -> None:
-    folder = fit(recipe(home, tmp_path, "lapt")).folder
-    write_corpus(tmp_path / "less", languages=("zh",))
-    less = recipe(home, tmp_path, "lapt", corpus=CorpusConfig(str(tmp_path / "less")))
+    root = write_corpus(tmp_path / "own", languages=("zh", "en"))
+    own = recipe(home, tmp_path, "lapt", corpus=CorpusConfig(str(root)))
+    folder = fit(own).folder
+    shutil.rmtree(root)
+    write_corpus(root, languages=("zh",))
     with pytest.raises(InputError, match="has en, which the new one would not have"):
-        fit(less)
+        fit(own)
     assert Bank.from_pretrained(folder).languages == ("en", "zh")
 
 
