@@ -8,7 +8,7 @@ therefore keeps the digest of its start (`training["start"]`), and that is what 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,10 @@ from spt_whisper.prompts.folders import digest_tensors
 from spt_whisper.prompts.vectors import PromptVectors
 
 METHOD = "average"
+_NOT_OF_ONE_START = (
+    ", so their vectors do not correspond; train both with the same model, languages, text, prompt section and seed (slots of "
+    "other seeds: --side_by_side true)"
+)
 
 
 def start_digest(vectors: PromptVectors) -> str:
@@ -41,11 +45,18 @@ def average(prompts: Sequence[Prompt], weights: Sequence[float] | None = None) -
     """
     shares = shares_of(prompts, weights)
     for other in prompts[1:]:
-        _check_same(prompts[0], other)
+        check_same(prompts[0], other, _common, _NOT_OF_ONE_START)
     tables = [prompt.vectors.named_tensors() for prompt in prompts]
     means = {key: _mean([table[key] for table in tables], shares) for key in tables[0]}
     vectors = PromptVectors.from_named_tensors(means)
-    return Prompt(prompts[0].config, vectors, mean_card(prompts, shares, METHOD), METHOD)
+    card = mean_card(prompts, shares, METHOD)
+    start = prompts[0].card.training["start"]
+    return Prompt(
+        prompts[0].config,
+        vectors,
+        replace(card, training={"start": start, **card.training}),
+        METHOD,
+    )
 
 
 def shares_of(prompts: Sequence[Prompt], weights: Sequence[float] | None) -> list[float]:
@@ -66,14 +77,19 @@ def shares_of(prompts: Sequence[Prompt], weights: Sequence[float] | None) -> lis
     return [weight / sum(given) for weight in given]
 
 
-def _check_same(first: Prompt, other: Prompt) -> None:
-    wanted, found = _common(first), _common(other)
-    for what, value in wanted.items():
+def check_same(
+    first: Prompt, other: Prompt, common: Callable[[Prompt], dict[str, object]], advice: str
+) -> None:
+    """Compares what two prompts that become one must have in common.
+
+    Raises:
+        InputError: names the first difference, with the advice.
+    """
+    found = common(other)
+    for what, value in common(first).items():
         if found[what] != value:
             raise InputError(
-                f"prompt {other.name}: {what} is {found[what]}, in {first.name} it is {value}, so their vectors do not "
-                "correspond; train both with the same model, languages, text, prompt section and seed, or put slots "
-                "--side_by_side true"
+                f"prompt {other.name}: {what} is {found[what]}, in {first.name} it is {value}{advice}"
             )
 
 
@@ -112,7 +128,6 @@ def mean_card(prompts: Sequence[Prompt], shares: Sequence[float], method: str) -
     training: dict[str, Any] = {
         "hours": round(sum(card.training.get("hours", 0.0) for card in cards), 3),
         "utterances": sum(card.training.get("utterances", 0) for card in cards),
-        **({"start": cards[0].training["start"]} if method == METHOD else {}),
         "sources": [prompt.name for prompt in prompts],
         "weights": [round(share, 6) for share in shares],
     }

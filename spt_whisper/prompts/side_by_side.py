@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.averaging import mean_card, shares_of
+from spt_whisper.prompts.averaging import check_same, mean_card, shares_of
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate
 
@@ -36,7 +36,7 @@ def side_by_side(prompts: Sequence[Prompt], weights: Sequence[float] | None = No
             raise InputError(
                 f"prompt {prompt.name}: has site {', '.join(prompt.config.sites)}; only {_SITE} slots go side by side"
             )
-        _check_same(prompts[0], prompt)
+        check_same(prompts[0], prompt, _common, "; wanted the same")
     scaled = [_scaled(prompt.vectors, share) for prompt, share in zip(prompts, shares, strict=True)]
     length = sum(prompt.config.length_at(_SITE) for prompt in prompts)
     config = replace(prompts[0].config.folded, length=length)
@@ -52,15 +52,6 @@ def _scaled(vectors: PromptVectors, share: float) -> PromptVectors:
             for name, tensor in vectors.named_tensors().items()
         }
     )
-
-
-def _check_same(first: Prompt, other: Prompt) -> None:
-    wanted, found = _common(first), _common(other)
-    for what, value in wanted.items():
-        if found[what] != value:
-            raise InputError(
-                f"prompt {other.name}: {what} is {found[what]}, in {first.name} it is {value}; wanted the same"
-            )
 
 
 def _common(prompt: Prompt) -> dict[str, object]:

@@ -12,7 +12,7 @@ from spt_whisper.audio import SAMPLE_RATE, load_audio
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.text.normalization import TextProcessing
 from spt_whisper.training.encoder_states import encode_audio
-from spt_whisper.training.start import LanguageSound
+from spt_whisper.training.start import LanguageSound, spread_over
 from spt_whisper.whisper.loading import FrozenWhisper
 
 _HEARD = 10  # tokens that are tried, beside English's
@@ -43,11 +43,10 @@ def choose_token(
     heard = _heard_most(whisper, sound)
     if not written:
         return heard[0]
-    count = min(len(written), _TEXTS)
-    sample = [written[index * len(written) // count] for index in range(count)]
+    sample = spread_over(written, _TEXTS)
     longest = round(window_seconds * SAMPLE_RATE)
     losses = dict.fromkeys([*heard, *({"en"} & set(whisper.tokens.languages))], 0.0)
-    for first in range(0, count, _BATCH):
+    for first in range(0, len(sample), _BATCH):
         group = sample[first : first + _BATCH]
         waveforms = [load_audio(u.audio, u.start, u.end)[:longest] for u in group]
         texts = [whisper.tokens.encode(text.apply(u.text))[:_LONGEST] for u in group]

@@ -238,9 +238,9 @@ def _told_by(error: InputError | OSError, checkpoint: Path) -> str:
 def _rest_of(checkpoint: Path) -> str:
     """What remains of a run that ends at a file that it cannot read."""
     if not checkpoint.is_file():
-        return "no checkpoint was made yet: mend the file, or take its row out, and start over"
+        return "no checkpoint was made yet: fix the file, or take its row out, and start over"
     return (
-        f"what was learned so far is kept in {checkpoint}: mend the file, and go on with --resume true (without its row, "
+        f"what was learned so far is kept in {checkpoint}: fix the file, and go on with --resume true (without its row, "
         "another run begins: name another output)"
     )
 

@@ -41,12 +41,17 @@ class LanguageSound:
         return LanguageKey(*(_rounded(values) for values in numbers))
 
 
+def spread_over(utterances: Sequence[Utterance], most: int) -> list[Utterance]:
+    """Returns at most so many utterances, from all over a corpus, whose neighbors often share a speaker."""
+    count = min(len(utterances), most)
+    return [utterances[index * len(utterances) // count] for index in range(count)]
+
+
 def hear(
     whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float
 ) -> LanguageSound:
     """Runs bare Whisper over utterances from all over a language's speech, each cut to the window."""
-    count = min(len(utterances), _HEARD)
-    sample = [utterances[index * len(utterances) // count] for index in range(count)]
+    sample = spread_over(utterances, _HEARD)
     longest = round(window_seconds * SAMPLE_RATE)
     posteriors, pooled = [], []
     for first in range(0, len(sample), _BATCH):

@@ -97,7 +97,7 @@ def test_audio_that_cannot_be_read_in_the_loop_says_what_is_kept_and_how_to_go_o
     kept = run / "checkpoints" / "last.ckpt"
     assert f"{bad}: cannot be read as audio" in line
     assert (
-        f"; what was learned so far is kept in {kept}: mend the file, and go on with --resume true"
+        f"; what was learned so far is kept in {kept}: fix the file, and go on with --resume true"
         in line
     )
     bad.write_bytes(good)
@@ -110,7 +110,7 @@ def test_audio_that_cannot_be_read_in_the_loop_says_what_is_kept_and_how_to_go_o
     bad.write_text("no audio")
     whole = ["--data.batch_size", "100"]
     assert main(["fit", *arguments(home, tmp_path / "other", *plain, *whole)]) == 2
-    assert "; no checkpoint was made yet: mend the file, or take" in one_line(
+    assert "; no checkpoint was made yet: fix the file, or take" in one_line(
         capsys.readouterr().err
     )
 
