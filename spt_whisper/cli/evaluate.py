@@ -66,4 +66,4 @@ def _default_output(config: EvaluateConfig) -> Path:
     from spt_whisper.evaluation.report import report_of
 
     scored = config.prompt or config.bank or config.model
-    return report_of(Path(scored)) if scored and Path(scored).is_dir() else Path()
+    return report_of(Path(scored), config.part) if scored and Path(scored).is_dir() else Path()

@@ -91,7 +91,7 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         "seed": config.seed,
     }
     comparisons = compare_with_first(systems, config.resamples, config.seed)
-    whole = corpus["root"] if config.corpus.is_one_file else f"{corpus['root']} ({config.split})"
+    whole = corpus["root"] if config.corpus.is_one_file else f"{corpus['root']} ({config.part})"
     return Report(whole, scorer.normalizer.name, systems, settings, comparisons)
 
 

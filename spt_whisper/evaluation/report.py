@@ -11,6 +11,7 @@ report.utterances.jsonl   one line an utterance and system: {"system"} and the f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,21 +25,25 @@ from spt_whisper.evaluation.utterance_score import UtteranceScore
 
 FORMAT_VERSION = 1
 REPORT_FILE = "report.json"
+USUAL_PART = "test"  # whose report needs no name
+_NO_NAME = re.compile(r"[^\w+-]+")  # what a split's name may have, and a file's had better not
 _RUN_FOLDERS = ("prompt", "bank", "model")  # what `fit` makes in its output
 
 Kind = TypeVar("Kind")
 
 
-def report_of(folder: Path) -> Path:
+def report_of(folder: Path, part: str = USUAL_PART) -> Path:
     """Returns where the report of a prompt, bank or model stands: in its run's folder, else beside it under its name.
 
     Args:
         folder: such as `runs/kichwa/prompt` (`runs/kichwa/report.json`) or `prompts/kichwa` (`prompts/kichwa.report.json`),
             which may have neighbors.
+        part: of the corpus that is scored; another than test is in the name (`runs/kichwa/dev.report.json`).
     """
     whole = folder.resolve()
-    name = REPORT_FILE if whole.name in _RUN_FOLDERS else f"{whole.name}.{REPORT_FILE}"
-    return whole.parent / name
+    of_run = [] if whole.name in _RUN_FOLDERS else [whole.name]
+    of_part = [] if part == USUAL_PART else [_NO_NAME.sub("-", part).strip("-")]
+    return whole.parent / ".".join([*of_run, *of_part, REPORT_FILE])
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,16 @@ class EvaluateConfig:
     """Processes that decode, each with its own model; with several GPUs, one for each."""
     output: str | None = None
     """File for the report (NAME.json), or a folder, in which it is report.json; by default runs/a/report.json for runs/a/prompt, and
-    prompts/a.report.json for prompts/a."""
+    prompts/a.report.json for prompts/a; scored on dev, runs/a/dev.report.json."""
     resamples: int = 1000
     """Bootstrap resamples of the 95 % intervals."""
     seed: int = 0
     """Seed of the bootstrap."""
+
+    @property
+    def part(self) -> str:
+        """What the corpus itself calls the split that is scored."""
+        return getattr(self.corpus, self.split) or self.split
 
     def __post_init__(self) -> None:
         paths_as_text(self)

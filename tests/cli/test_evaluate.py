@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -56,6 +57,30 @@ def test_what_is_scored_has_a_report_of_its_own(
     for folder in ("runs/a/prompt", "runs/a/model", "prompts/ky", "prompts/cv"):
         Path(folder).mkdir(parents=True)
     found = _output(EvaluateConfig(CorpusConfig("anywhere"), prompt=scored))
+    assert found.resolve() == (tmp_path / report).resolve()
+
+
+@pytest.mark.parametrize(
+    ("scored", "corpus", "split", "report"),
+    [
+        ("runs/a/prompt", CorpusConfig("anywhere"), "dev", "runs/a/dev.report.json"),
+        ("prompts/ky", CorpusConfig("anywhere"), "dev", "prompts/ky.dev.report.json"),
+        ("runs/a/prompt", CorpusConfig("anywhere", test="dev_sge"), "test", "runs/a/dev_sge.report.json"),
+        ("runs/a/prompt", CorpusConfig("anywhere", test="../test[:9%]"), "test", "runs/a/test-9.report.json"),
+        ("runs/a/prompt", CorpusConfig("anywhere", dev=None), "dev", "runs/a/dev.report.json"),
+    ],
+)  # fmt: skip
+def test_another_part_of_the_corpus_has_a_report_of_its_own(
+    scored: str,
+    corpus: CorpusConfig,
+    split: Literal["dev", "test"],
+    report: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(scored).mkdir(parents=True)
+    found = _output(EvaluateConfig(corpus, prompt=scored, split=split))
     assert found.resolve() == (tmp_path / report).resolve()
 
 
