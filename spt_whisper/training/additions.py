@@ -99,7 +99,7 @@ def start_of(
     """Returns what the language learns, at its start."""
     generator = torch.Generator().manual_seed(recipe.seed)
     codes = {config.language: prepared.builder.codes[config.language]}
-    setup = Setup(recipe, prepared.whisper, prepared.train, codes, generator)
+    setup = Setup(recipe, prepared.listener, prepared.train, codes, generator)
     return form.start(config, setup, prepared, bank)
 
 

@@ -42,7 +42,12 @@ class Example:
     @property
     def audio_key(self) -> AudioKey:
         """What its encoder states are kept by: an id may stand in train and in dev, for different audio."""
-        return str(self.utterance.audio), self.utterance.start, self.utterance.end
+        return audio_key(self.utterance)
+
+
+def audio_key(utterance: Utterance) -> AudioKey:
+    """Returns what tells the audio of an utterance from any other."""
+    return str(utterance.audio), utterance.start, utterance.end
 
 
 def windows_of(examples: Iterable[Example]) -> tuple[float, ...]:

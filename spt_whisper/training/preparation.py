@@ -14,12 +14,18 @@ from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import LanguageKey, Provenance
-from spt_whisper.training.batch import Example, ExampleBuilder, NothingFitsError, windows_of
+from spt_whisper.training.batch import (
+    ROUNDED,
+    Example,
+    ExampleBuilder,
+    NothingFitsError,
+    windows_of,
+)
 from spt_whisper.training.language_token import choose_token
 from spt_whisper.training.methods import METHODS
 from spt_whisper.training.provenance import provenance_of
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import hear
+from spt_whisper.training.start import Listener
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -30,12 +36,17 @@ _NAMED_AT_MOST = 5  # files in one message
 class PreparedData:
     """What a run learns from, ready for the learner and the loop."""
 
-    whisper: FrozenWhisper
+    listener: Listener
     builder: ExampleBuilder
     train: list[Example]
     dev: list[Example]
     key: LanguageKey  # how the training speech sounds to Whisper as it was
     provenance: Provenance  # as it was before the run
+
+    @property
+    def whisper(self) -> FrozenWhisper:
+        """The frozen model."""
+        return self.listener.whisper
 
 
 def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None) -> PreparedData:
@@ -51,10 +62,10 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     if not dev:
         _without_dev(recipe, "has no dev part")
     _check_audio([*train, *dev])
-    method = METHODS[recipe.method]
+    method, listener = METHODS[recipe.method], Listener(whisper)
     builder = ExampleBuilder(
         whisper.tokens,
-        language_codes(recipe, whisper, [*train, *dev]),
+        language_codes(recipe, listener, train, dev),
         recipe.prompt.decoder_positions if method.takes_positions else 0,
         recipe.windows,
         recipe.data.timestamps_share,
@@ -68,10 +79,10 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
     if method.per_language:  # of what is left: too long ones are dropped
         learned, seen = ([each.utterance for each in part] for part in (examples, watched))
         _check_dev_languages(learned, seen, method.main_language_only)
+    sound = listener.hear([example.utterance for example in examples], windows_of(examples)[-1])
     return PreparedData(
-        whisper, builder, examples, watched,
-        hear(whisper, train, windows_of(examples)[-1]).key(), provenance_of(examples, watched),
-    )  # fmt: skip
+        listener, builder, examples, watched, sound.key(), provenance_of(examples, watched)
+    )
 
 
 def _check_audio(utterances: Sequence[Utterance]) -> None:
@@ -118,10 +129,13 @@ def _without_dev(recipe: Recipe, why: str) -> None:
 
 
 def language_codes(
-    recipe: Recipe, whisper: FrozenWhisper, utterances: Sequence[Utterance]
+    recipe: Recipe,
+    listener: Listener,
+    train: Sequence[Utterance],
+    dev: Sequence[Utterance] = (),
 ) -> Mapping[str, tuple[str, ...]]:
     """Returns the Whisper tokens of each language: the recipe's, else its own, else the one that suits it."""
-    spoken = languages_of(utterances)
+    whisper, spoken = listener.whisper, languages_of([*train, *dev])
     if isinstance(recipe.languages, list) and recipe.languages:
         named = dict.fromkeys(spoken, tuple(recipe.languages))
     else:
@@ -139,17 +153,36 @@ def language_codes(
             if own_code != language:
                 logger.info("language token of %s: <|%s|>, by its name", language, own_code)
         else:
-            own = [utterance for utterance in utterances if language in utterance.languages]
-            longest = max(with_duration(utterance).duration or 0.0 for utterance in own)
-            window = shortest_window(longest, recipe.windows)
-            sound = hear(whisper, own, window)
-            named[language] = (choose_token(whisper, sound, own, recipe.text, window),)
+            named[language] = (_suiting_token(recipe, listener, language, train, dev),)
             logger.info(
                 "language token of %s: <|%s|>, which suits its texts best of those that Whisper hears most in it",
                 language,
                 *named[language],
             )
     return named
+
+
+def _suiting_token(
+    recipe: Recipe,
+    listener: Listener,
+    language: str,
+    train: Sequence[Utterance],
+    dev: Sequence[Utterance],
+) -> str:
+    """The token for a language that has none: its speech is heard as a learner hears it, so that it is heard once."""
+    fitting = _fitting(train, recipe.longest_window)
+    own = _in(language, fitting) or _in(language, train) or _in(language, dev)
+    longest = max(with_duration(utterance).duration or 0.0 for utterance in fitting or own)
+    window = shortest_window(longest / recipe.data.augment.slowest + ROUNDED, recipe.windows)
+    return choose_token(listener.whisper, listener.hear(own, window), own, recipe.text, window)
+
+
+def _fitting(utterances: Sequence[Utterance], seconds: float) -> list[Utterance]:
+    return [each for each in utterances if (with_duration(each).duration or 0.0) <= seconds]
+
+
+def _in(language: str, utterances: Sequence[Utterance]) -> list[Utterance]:
+    return [utterance for utterance in utterances if language in utterance.languages]
 
 
 def _code_of(language: str, whisper: FrozenWhisper) -> str | None:

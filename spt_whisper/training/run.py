@@ -145,7 +145,7 @@ def build_learner(recipe: Recipe, prepared: PreparedData) -> Learner:
     method = METHODS[recipe.method]
     spoken = languages_of([e.utterance for e in prepared.train], method.main_language_only)
     codes = {language: prepared.builder.codes[language] for language in spoken}
-    setup = Setup(recipe, prepared.whisper, prepared.train, codes, generator)
+    setup = Setup(recipe, prepared.listener, prepared.train, codes, generator)
     return method.build(setup)
 
 

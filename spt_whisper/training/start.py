@@ -15,7 +15,7 @@ from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import KEY_DIGITS, LanguageKey
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.places import LANGUAGE_VECTOR, PLACES
-from spt_whisper.training.batch import Example, windows_of
+from spt_whisper.training.batch import AudioKey, Example, audio_key, windows_of
 from spt_whisper.training.encoder_states import encode_audio, load_example
 from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.language import language_posterior, pooled_state
@@ -47,11 +47,26 @@ def spread_over(utterances: Sequence[Utterance], most: int) -> list[Utterance]:
     return [utterances[index * len(utterances) // count] for index in range(count)]
 
 
-def hear(
-    whisper: FrozenWhisper, utterances: Sequence[Utterance], window_seconds: float
+class Listener:
+    """Bare Whisper's ear: it remembers what it has heard, since a run asks more than once for the same speech."""
+
+    def __init__(self, whisper: FrozenWhisper) -> None:
+        """Takes the model, whose weights must not have changed whenever it listens."""
+        self.whisper = whisper
+        self._known: dict[tuple[float, tuple[AudioKey, ...]], LanguageSound] = {}
+
+    def hear(self, utterances: Sequence[Utterance], window_seconds: float) -> LanguageSound:
+        """Runs bare Whisper over utterances from all over a language's speech, each cut to the window."""
+        sample = spread_over(utterances, _HEARD)
+        asked = window_seconds, tuple(audio_key(utterance) for utterance in sample)
+        if asked not in self._known:
+            self._known[asked] = _hear(self.whisper, sample, window_seconds)
+        return self._known[asked]
+
+
+def _hear(
+    whisper: FrozenWhisper, sample: Sequence[Utterance], window_seconds: float
 ) -> LanguageSound:
-    """Runs bare Whisper over utterances from all over a language's speech, each cut to the window."""
-    sample = spread_over(utterances, _HEARD)
     longest = round(window_seconds * SAMPLE_RATE)
     posteriors, pooled = [], []
     for first in range(0, len(sample), _BATCH):
@@ -90,12 +105,13 @@ def expected_embedding(whisper: FrozenWhisper, heard: LanguageSound) -> Tensor:
 
 
 def language_start(
-    whisper: FrozenWhisper, examples: Sequence[Example], codes: Sequence[str]
+    listener: Listener, examples: Sequence[Example], codes: Sequence[str]
 ) -> dict[str, Tensor]:
     """Returns the start of soft language tokens: what Whisper hears, or for mixed speech the tokens themselves."""
+    whisper = listener.whisper
     if len(codes) == 1:
         utterances = [example.utterance for example in examples]
-        heard = hear(whisper, utterances, windows_of(examples)[-1])
+        heard = listener.hear(utterances, windows_of(examples)[-1])
         return {LANGUAGE_VECTOR: expected_embedding(whisper, heard)}
     ids = [whisper.tokens.language(code) for code in codes]
     embeddings = whisper.model.model.decoder.embed_tokens.weight[ids].float().cpu()

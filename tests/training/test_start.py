@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
+import pytest
 import torch
 
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.text.normalization import TextProcessing
+from spt_whisper.training import start
 from spt_whisper.training.encoder_states import encode_audio
 from spt_whisper.training.language_token import choose_token
-from spt_whisper.training.preparation import language_codes
+from spt_whisper.training.preparation import language_codes, prepare
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import expected_embedding, hear
+from spt_whisper.training.run import build_learner
+from spt_whisper.training.start import LanguageSound, Listener, expected_embedding
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
@@ -23,7 +27,7 @@ from tests.tiny_model import tiny_whisper
 def test_the_token_starts_as_the_mean_embedding_under_the_posterior(tmp_path: Path) -> None:
     whisper = tiny_whisper()
     utterances = read_split(CorpusConfig(str(write_corpus(tmp_path / "corpus"))), "train")
-    heard = hear(whisper, utterances, 2.0)
+    heard = Listener(whisper).hear(utterances, 2.0)
     torch.testing.assert_close(heard.posterior.sum(), torch.tensor(1.0))
     embeddings = whisper.model.model.decoder.embed_tokens.weight
     expected = sum(
@@ -45,8 +49,8 @@ def test_a_language_is_heard_all_over_its_speech(tmp_path: Path) -> None:
     whisper = tiny_whisper()
     root = write_corpus(tmp_path / "corpus", train=4)
     first, *_, last = read_split(CorpusConfig(str(root)), "train")
-    mixed = hear(whisper, [first] * 128 + [last] * 128, 2.0)
-    halves = [hear(whisper, [utterance], 2.0).state for utterance in (first, last)]
+    mixed = Listener(whisper).hear([first] * 128 + [last] * 128, 2.0)
+    halves = [Listener(whisper).hear([utterance], 2.0).state for utterance in (first, last)]
     torch.testing.assert_close(mixed.state, (halves[0] + halves[1]) / 2, atol=1e-4, rtol=1e-3)
 
 
@@ -57,28 +61,49 @@ def test_a_language_without_a_named_token_gets_its_own_or_the_one_that_suits_its
     root = write_corpus(tmp_path / "corpus", languages=("ky", "sah", "zh"))
     utterances = read_split(CorpusConfig(str(root)), "train")
     recipe = Recipe(CorpusConfig(str(root)), languages={"sah": ["it"]}, window_seconds=2.0)
-    codes = language_codes(recipe, whisper, utterances)
+    codes = language_codes(recipe, Listener(whisper), utterances)
     own = [utterance for utterance in utterances if utterance.languages == ("ky",)]
     losses = {}
     for code in whisper.tokens.languages:
-        start, losses[code] = whisper.tokens.start([code]), 0.0
+        first, losses[code] = whisper.tokens.start([code]), 0.0
         for utterance in own:
             states = encode_audio(whisper, [load_audio(utterance.audio)], 2.0)
             text = [*whisper.tokens.encode(utterance.text), whisper.tokens.end]
             with torch.no_grad():
                 logits = whisper.model(
-                    encoder_outputs=(states,), decoder_input_ids=torch.tensor([[*start, *text[:-1]]])
-                ).logits[0, len(start) - 1 :]  # fmt: skip
+                    encoder_outputs=(states,), decoder_input_ids=torch.tensor([[*first, *text[:-1]]])
+                ).logits[0, len(first) - 1 :]  # fmt: skip
             losses[code] -= float(logits.log_softmax(-1)[range(len(text)), text].sum())
     suiting = min(losses, key=lambda code: losses[code])
     assert codes == {"sah": ("it",), "ky": (suiting,), "zh": ("zh",)}
+
+
+@pytest.mark.parametrize("method", ["prompt", "lapt"])
+def test_a_run_hears_a_language_once(
+    method: Literal["prompt", "lapt"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_corpus(tmp_path / "corpus", train=6, languages=("ky",))
+    recipe = Recipe(
+        CorpusConfig(str(root), max_seconds=3.0), method=method, window_seconds=[2.0, 3.0, 30.0]
+    )
+    heard = []
+
+    def counted(*given: Any) -> LanguageSound:
+        heard.append(given)
+        return hear(*given)
+
+    hear = start._hear
+    monkeypatch.setattr(start, "_hear", counted)
+    prepared = prepare(recipe, tiny_whisper())
+    build_learner(recipe, prepared)
+    assert len(heard) == 1
 
 
 def test_without_texts_a_language_gets_the_token_that_is_heard_most(tmp_path: Path) -> None:
     whisper = tiny_whisper()
     root = write_corpus(tmp_path / "corpus", languages=("ky",))
     own = [replace(u, text=" ") for u in read_split(CorpusConfig(str(root)), "train")]
-    sound = hear(whisper, own, 2.0)
+    sound = Listener(whisper).hear(own, 2.0)
     chosen = choose_token(whisper, sound, own, TextProcessing(), 2.0)
     waveforms = [load_audio(utterance.audio) for utterance in own]
     posteriors = language_posterior(whisper, encode_audio(whisper, waveforms, 2.0))

@@ -19,7 +19,7 @@ from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.recipe import Recipe
-from spt_whisper.training.start import LanguageSound, capture_examples, hear, language_start
+from spt_whisper.training.start import LanguageSound, Listener, capture_examples, language_start
 from spt_whisper.whisper.loading import FrozenWhisper
 
 Artifact = Literal["prompt", "bank", "model"]
@@ -31,11 +31,16 @@ class Setup:
     """What a learner is built from."""
 
     recipe: Recipe
-    whisper: FrozenWhisper
+    listener: Listener
     examples: Sequence[Example]
     tokens: dict[str, tuple[str, ...]]
     """Corpus language -> codes of the Whisper tokens that stand for it."""
     generator: torch.Generator
+
+    @property
+    def whisper(self) -> FrozenWhisper:
+        """The frozen model."""
+        return self.listener.whisper
 
     def examples_in(self, language: str) -> list[Example]:
         """Returns the training examples in which a language is spoken."""
@@ -44,7 +49,7 @@ class Setup:
     def hear(self, language: str) -> LanguageSound:
         """Returns how a language sounds to bare Whisper."""
         utterances = [example.utterance for example in self.examples_in(language)]
-        return hear(self.whisper, utterances, windows_of(self.examples)[-1])
+        return self.listener.hear(utterances, windows_of(self.examples)[-1])
 
     def start(
         self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
@@ -60,7 +65,7 @@ class Setup:
         if config.start == "capture":
             captured |= capture_examples(self.whisper, config, examples, codes)
         if "language" in config.sites:
-            captured |= language_start(self.whisper, examples, codes)
+            captured |= language_start(self.listener, examples, codes)
         return start_vectors(config, self.whisper.shape, self.generator, captured)
 
     def soft_prompt(
