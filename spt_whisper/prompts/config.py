@@ -180,6 +180,11 @@ class LanguageAwareConfig:
                 f"lapt.combine: found {self.combine!r}, wanted hadamard, add or concat"
             )
 
+    @property
+    def low_rank(self) -> bool:
+        """Whether a part is A B, and so has a rank."""
+        return self.combine != "concat"
+
     def check(self, config: PromptConfig) -> None:
         """Refuses shared prompts to which no part of a language can be put.
 

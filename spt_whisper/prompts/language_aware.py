@@ -69,6 +69,25 @@ def start_part(
     return part
 
 
+def widened(part: Mapping[str, Tensor], new: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns a part in the rank of a new one, at least its own: it does what it did, since A is 0 in what is added.
+
+    Args:
+        part: the tensors of a language's part.
+        new: those of one that changes nothing, as `start_part` gives them.
+    """
+    wide = {}
+    for name, own in part.items():
+        rank_axis = -1 if name.endswith(LEFT) else -2
+        added = new[name].shape[rank_axis] - own.shape[rank_axis] if name in new else 0
+        wide[name] = (
+            own
+            if not added
+            else torch.cat([own, new[name].narrow(rank_axis, -added, added)], rank_axis)
+        )
+    return wide
+
+
 def combine(
     shared: PromptVectors, part: Mapping[str, Tensor], aware: LanguageAwareConfig
 ) -> PromptVectors:

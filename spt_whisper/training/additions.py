@@ -15,7 +15,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
+from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part, widened
 from spt_whisper.prompts.language_part import LanguagePart
 from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.prompts.soft_prompt import SoftPrompt
@@ -52,7 +52,7 @@ class Form:
     """One kind of addition."""
 
     like: Callable[[Bank], Prompt]  # the prompt whose base, windows and spelling it takes
-    settings: Callable[[Bank], Mapping[str, Any]]  # of the recipe: what is learned
+    settings: Callable[[ExpansionConfig, Bank], Mapping[str, Any]]  # of the recipe: what is learned
     start: Callable[[ExpansionConfig, Setup, PreparedData, Bank], Addition]
 
 
@@ -60,7 +60,7 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
     """Returns the form that a new language of the bank gets.
 
     Raises:
-        InputError: a part is wanted of a bank without shared vectors, or a whole prompt that starts from a part.
+        InputError: a part is wanted of a bank without shared vectors, or a whole prompt that starts from a part or has a rank.
     """
     name = config.form
     if name == "auto":
@@ -74,6 +74,8 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
         raise InputError(
             f"init: found {config.init!r}; a whole prompt starts from scratch, so leave init out"
         )
+    if name == "whole" and config.rank is not None:
+        raise InputError(f"rank: found {config.rank}; a whole prompt has none, so leave rank out")
     return FORMS[name]
 
 
@@ -89,7 +91,7 @@ def recipe_of(config: ExpansionConfig, bank: Bank, form: Form) -> Recipe:
         window_seconds=like.card.recipe.get("window_seconds", list(like.card.windows)),
         text=TextProcessing.of_card(like.card.text),
         **{setting.name: getattr(config, setting.name) for setting in fields(LoopConfig)},
-        **form.settings(bank),
+        **form.settings(config, bank),
     )
 
 
@@ -146,7 +148,11 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
                 f"init: found {name!r}; wanted auto, zero, nearest or one of {', '.join(bank.parts)}"
             )
         own = {key: value for key, value in zero.items() if key == LANGUAGE_VECTOR}
-        starts[name] = learner({**bank.parts[name].tensors, **own})
+        like = bank.parts[name]
+        if like.aware.low_rank and like.aware.rank > recipe.lapt.rank:
+            _refuse_start(config, name, like.aware.rank)
+        else:
+            starts[name] = learner({**widened(like.tensors, zero), **own})
         if config.init != "auto":
             del starts["zero"]
     losses = {name: _loss(start, recipe, prepared) for name, start in starts.items()}
@@ -154,6 +160,14 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
         logger.info("start %s: loss %.3f before training", name, loss)
     best = min(losses, key=lambda name: losses[name])
     return Addition(starts[best], best, partial(starts[best].part, config.language))
+
+
+def _refuse_start(config: ExpansionConfig, name: str, rank: int) -> None:
+    """A part cannot start from one of a higher rank: an error where that was asked for."""
+    if config.init != "auto":
+        raise InputError(
+            f"init: the part of {name} has rank {rank}; wanted zero, or a rank of {rank} or more"
+        )
 
 
 def _loss(learner: LanguageAwareLearner, recipe: Recipe, prepared: PreparedData) -> float:
@@ -177,12 +191,18 @@ def _like_others(bank: Bank) -> Prompt:
     return bank.shared or next(iter(bank.prompts.values()))
 
 
-def _part_settings(bank: Bank) -> dict[str, Any]:
-    aware = next(iter(bank.parts.values())).aware
+def _part_settings(config: ExpansionConfig, bank: Bank) -> dict[str, Any]:
+    aware = max((part.aware for part in bank.parts.values()), key=lambda aware: aware.rank)
+    if config.rank is not None:
+        if not aware.low_rank:
+            raise InputError(
+                f"rank: found {config.rank}; the parts of this bank are {aware.combine}, so leave rank out"
+            )
+        aware = replace(aware, rank=config.rank)
     return {"method": "lapt", "prompt": _shared(bank).config.folded, "lapt": aware}
 
 
-def _whole_settings(bank: Bank) -> dict[str, Any]:
+def _whole_settings(config: ExpansionConfig, bank: Bank) -> dict[str, Any]:
     return {"method": "prompt", "prompt": _like_others(bank).config}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig
+from spt_whisper.errors import InputError
 from spt_whisper.training.recipe import LoopConfig
 
 
@@ -25,6 +26,8 @@ class ExpansionConfig(LoopConfig):
     form: Literal["auto", "part", "whole"] = "auto"
     """What the language gets: a small part over the bank's shared vectors (part), or a prompt of its own like those of the bank
     (whole). auto: a part where the bank has parts."""
+    rank: int | None = None
+    """Rank of the language's part; by default the highest of the bank's parts. A higher one learns more, and has more parameters."""
     init: str = "auto"
     """Where the language's part starts: zero (it changes nothing, except for concat at sites other than feed_forward),
     nearest (the part of the language of the bank that sounds most alike to bare Whisper), a language of the bank, or auto:
@@ -34,3 +37,8 @@ class ExpansionConfig(LoopConfig):
     Whisper has none the one, of those it hears in the training audio, that suits the texts best."""
     probes: int = 4
     """Utterances that are transcribed with every older prompt before and after, to show that nothing has changed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank is not None and self.rank < 1:
+            raise InputError(f"rank: found {self.rank}, wanted 1 or more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,12 @@ from spt_whisper.prompts.config import (
     PromptConfig,
 )
 from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.prompts.language_aware import LanguageAwarePrompt, combine, start_part
+from spt_whisper.prompts.language_aware import (
+    LanguageAwarePrompt,
+    combine,
+    start_part,
+    widened,
+)
 from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.prompts.soft_prompt import SoftPrompt
@@ -47,6 +53,36 @@ def assert_same(found: PromptVectors, expected: PromptVectors) -> None:
     assert set(found.named_tensors()) == set(expected.named_tensors())
     for name, tensor in expected.named_tensors().items():
         assert torch.equal(found.named_tensors()[name], tensor), name
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("operation", ["hadamard", "add"])
+def test_a_part_in_a_higher_rank_does_what_it_did_and_all_of_it_learns(
+    kind: str, operation: str
+) -> None:
+    config = CONFIGS[kind]
+    older = LanguageAwareConfig(combine=operation, rank=2)  # type: ignore[arg-type]
+    newer = replace(older, rank=5)
+    generator = torch.Generator().manual_seed(3)
+    learned = {
+        name: torch.randn(tensor.shape, generator=generator)
+        for name, tensor in part(config, older).items()
+    }
+    wide = widened(learned, part(config, newer))
+    assert {name: tuple(tensor.shape) for name, tensor in wide.items()} == newer.part_shapes(
+        config, SHAPE
+    )
+    shared = shared_prompt(config)
+    before = combine(shared(), learned, older).named_tensors()
+    prompt = LanguageAwarePrompt(shared, newer, {"ky": wide})
+    after = prompt(["ky"])
+    for name, tensor in after.named_tensors().items():
+        torch.testing.assert_close(tensor, before[name])
+    torch.stack(
+        [tensor.square().sum() for tensor in after.named_tensors().values()]
+    ).sum().backward()
+    left = [tensor for name, tensor in prompt.part("ky").items() if name.endswith(LEFT)]
+    assert all((tensor.grad.abs() > 0).all() for tensor in left)
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -17,7 +17,7 @@ from spt_whisper.cli import main
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
-from spt_whisper.prompts.config import LEFT, PromptConfig
+from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.additions import form_of, nearest_language, recipe_of
 from spt_whisper.training.expansion import add_language
@@ -113,6 +113,59 @@ def test_the_start_can_be_chosen(init: str, home: Path) -> None:
     assert result.init in expected.get(init, {"zero", "ky", "sah"})
 
 
+def test_a_part_may_have_another_rank_than_older_ones(home: Path) -> None:
+    folder = home / "run" / "bank"
+    before = digests(folder)
+    result = add_language(config(home, rank=6, init="sah"))
+    places = 2 * (2 + 2)  # keys and values of each layer
+    assert result.trained_parameters == places * 6 * (4 + 32) + 32
+    assert result.init == "sah"
+    after = digests(folder)
+    assert {name: after[name] for name in before} == before
+    bank = Bank.from_pretrained(folder)
+    assert [bank.parts[language].aware.rank for language in ("ky", "sah", "cv")] == [4, 4, 6]
+    shapes = bank.prompt("sah").vectors.named_tensors()
+    whole = bank.prompt("cv").vectors.named_tensors()
+    assert {name: tensor.shape for name, tensor in whole.items()} == {
+        name: tensor.shape for name, tensor in shapes.items()
+    }
+
+
+def test_without_a_rank_the_part_gets_the_highest_of_the_bank(home: Path) -> None:
+    add_language(config(home, rank=6, probes=0))
+    write_corpus(home / "third", languages=("tt",))
+    third = config(
+        home,
+        language="tt",
+        corpus=CorpusConfig(str(home / "third")),
+        output=str(home / "more"),
+        probes=0,
+    )
+    add_language(third)
+    assert Bank.from_pretrained(home / "run" / "bank").parts["tt"].aware.rank == 6
+
+
+def test_a_part_does_not_start_from_one_of_a_higher_rank(home: Path) -> None:
+    with pytest.raises(
+        InputError, match="init: the part of ky has rank 4; wanted zero, or a rank of 4 or more"
+    ):
+        add_language(config(home, rank=2, init="ky"))
+    assert add_language(config(home, rank=2)).init == "zero"
+
+
+def test_parts_that_are_no_products_have_no_rank(home: Path) -> None:
+    fit(
+        Recipe(
+            CorpusConfig(str(home / "corpus")), "lapt", str(home / "model"), str(home / "own"), window_seconds=2,
+            prompt=PromptConfig(length=4), lapt=LanguageAwareConfig("concat"), trainer=QUIET,
+        )
+    )  # fmt: skip
+    own = config(home, bank=str(home / "own" / "bank"), rank=4)
+    bank = Bank.from_pretrained(own.bank)
+    with pytest.raises(InputError, match="rank: found 4; the parts of this bank are concat"):
+        recipe_of(own, bank, form_of(own, bank))
+
+
 def test_the_nearest_language_is_the_one_with_the_likeliest_key(home: Path) -> None:
     bank = Bank.from_pretrained(home / "run" / "bank")
     for language in ("ky", "sah"):
@@ -181,6 +234,10 @@ def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
         add_language(config(home, init="tt"))
     with pytest.raises(InputError, match="init: found 'zero'; a whole prompt starts from scratch"):
         add_language(config(home, form="whole", init="zero"))
+    with pytest.raises(InputError, match="rank: found 4; a whole prompt has none"):
+        add_language(config(home, form="whole", rank=4))
+    with pytest.raises(InputError, match="rank: found 0, wanted 1 or more"):
+        config(home, rank=0)
     write_model(home / "other", seed=5)
     with pytest.raises(InputError, match="load the prompt's own base model"):
         add_language(config(home, model=str(home / "other")))
