@@ -10,7 +10,7 @@ most 9.5 s).
 | --- | --- |
 | feed_forward | a prompt of feed-forward slots on both sides |
 | lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
-| lapt | the language's part, of rank 16, in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
+| lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
 
 Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unseen --corpus.subset "[ky, sah, ...]"
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
@@ -107,7 +107,7 @@ def add_language(task: Task) -> None:
             shutil.copytree(task.arguments.bank, folder, dirs_exist_ok=True)
         spt_whisper(
             "add-language", task.arguments.corpus_language, "--bank", str(copy), "--tokens",
-            f"[{task.arguments.language}]", "--rank", str(task.settings["rank"]), *task.training,
+            f"[{task.arguments.language}]", *task.training,
         )  # fmt: skip
     copy.rename(task.output / "bank")
 
@@ -166,7 +166,7 @@ def task_of(name: str, minutes: int, arguments: argparse.Namespace) -> Task:
     }  # fmt: skip
     if ROWS[name].makes == "bank":
         vectors = Prompt.from_pretrained(arguments.bank / SHARED_FOLDER).vectors
-        settings |= {"bank": digest_tensors(vectors.named_tensors()), "rank": arguments.rank}
+        settings["bank"] = digest_tensors(vectors.named_tensors())
     return Task(arguments, settings, arguments.runs / f"{name}-{folder_name(settings)}")
 
 
@@ -232,7 +232,6 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the manifests")
     parser.add_argument("--bank", type=Path, help="a LAPT bank for the row lapt")
-    parser.add_argument("--rank", type=int, default=16, help="of the row lapt (%(default)s)")
     parser.add_argument("--minutes", type=int, nargs="+", default=MINUTES)
     parser.add_argument("--only", nargs="*", choices=ROWS, default=ROWS, help="rows to make")
     parser.add_argument("--language", default="es", help="Whisper's token (%(default)s)")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -19,13 +20,15 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.training.additions import form_of, nearest_language, recipe_of
+from spt_whisper.training.additions import form_of, nearest_language, recipe_of, start_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
+from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, LoopConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
 from spt_whisper.training.start import LanguageSound
 from spt_whisper.transcription.transcriber import Whisper
+from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_corpus import write_corpus, write_model
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +154,18 @@ def test_a_part_does_not_start_from_one_of_a_higher_rank(home: Path) -> None:
     ):
         add_language(config(home, rank=2, init="ky"))
     assert add_language(config(home, rank=2)).init == "zero"
+
+
+@pytest.mark.parametrize(("form", "rate"), [("part", 4e-3), ("whole", 1e-3)])
+def test_a_part_learns_at_a_higher_rate_than_a_whole_prompt(
+    form: Literal["part", "whole"], rate: float, home: Path
+) -> None:
+    own = config(home, form=form)
+    bank = Bank.from_pretrained(own.bank)
+    kind = form_of(own, bank)
+    recipe = recipe_of(own, bank, kind)
+    prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
+    assert start_of(own, recipe, prepared, bank, kind).learner.learning_rate == rate
 
 
 def test_parts_that_are_no_products_have_no_rank(home: Path) -> None:

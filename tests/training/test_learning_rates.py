@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from spt_whisper.cli import main
+from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
+from spt_whisper.training.learning_rates import part_rate
 from spt_whisper.training.schedules import SCHEDULES
 from tests.tiny_corpus import fit_flags, write_home
 
@@ -42,6 +44,22 @@ def test_the_highest_rate_of_a_run(
         main(["fit", *fit_flags(home, tmp_path / "run", "--trainer.max_steps", "1", *method)]) == 0
     )
     assert seen == [rate]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "aware", "rate"),
+    [
+        (PromptConfig(), LanguageAwareConfig(), 4e-3),
+        (PromptConfig(), LanguageAwareConfig("hadamard"), 4e-3),
+        (PromptConfig(), LanguageAwareConfig("concat"), 1e-3),
+        (PromptConfig(side="decoder"), LanguageAwareConfig(), 1e-3),
+        (PromptConfig(site="attention"), LanguageAwareConfig(), 1e-2),
+    ],
+)
+def test_the_highest_rate_of_a_part(
+    prompt: PromptConfig, aware: LanguageAwareConfig, rate: float
+) -> None:
+    assert part_rate(prompt, aware) == rate
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
