@@ -80,16 +80,6 @@ class PromptVectors:
         """R: how many rows the vectors describe (1 serves every row; 0 for no vectors at all)."""
         return next((tensor.shape[0] for tensor in self.named_tensors().values()), 0)
 
-    @property
-    def decoder_positions(self) -> list[int]:
-        """How many decoder positions each row's input prompt takes."""
-        prefix = self.decoder.input
-        if prefix is None:
-            return [0] * self.rows
-        if prefix.mask is None:
-            return [prefix.vector.shape[2]] * self.rows
-        return [int(count) for count in prefix.mask.sum(dim=1)]
-
     def map(self, function: Callable[[Tensor], Tensor]) -> PromptVectors:
         """Returns vectors with the function applied to every tensor (masks are kept)."""
         named = {name: function(tensor) for name, tensor in self.named_tensors().items()}

@@ -29,7 +29,7 @@ def split_segments(written: Sequence[int], tokens: Tokens, duration: float) -> t
             segments.append(Segment(start, max(start, time), words))
         start, text = time, []
     if words := tokens.decode(text):
-        segments.append(Segment(start, max(start, duration), words))
+        segments.append(Segment(start, duration, words))
     return tuple(segments)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,9 @@ def test_speakers_are_drawn_where_there_are_enough() -> None:
 def test_everyone_against_the_first_in_its_unit() -> None:
     found = compare_with_first(systems(10), resamples=50)
     assert [(each.first, each.second) for each in found] == [("bare", "mended"), ("bare", "right")]
+    bare, *others = systems(10)
+    assert found == tuple(compare_pair(bare, other, 50) for other in others)
+    assert found != compare_with_first([bare, *others], 50, seed=1)
     assert compare_with_first([]) == ()
     said = [Said("1", "你好"), Said("2", "走 吧")]
     mandarin = [score_system(n, said, ["你好", n], BASIC, 10) for n in ("走 啊", "走吧")]
@@ -92,8 +97,27 @@ def test_everyone_against_the_first_in_its_unit() -> None:
     assert compare_pair(*mandarin, resamples=20).difference == -1 / 4
 
 
+def test_the_interval_is_of_the_rate_that_is_compared() -> None:
+    said = [Said("1", "我想 check email 了")]
+    right, wrong = (
+        score_system(text, said, [text], get_normalizer("code_switching"))
+        for text in (said[0].text, "我想 check mail 了")
+    )
+    found = compare_pair(right, wrong)
+    assert (found.rate, found.difference) == ("mixed_error_rate", 1 / 5)
+    assert found.interval == (1 / 5, 1 / 5)
+
+
+def test_the_first_ones_main_rate_is_compared() -> None:
+    bare, mended, _ = systems(10)
+    assert compare_pair(bare, replace(mended, main_rate="cer")) == compare_pair(bare, mended)
+
+
 def test_other_utterances_are_refused() -> None:
     bare, _, _ = systems(5)
+    renamed = replace(bare, details=tuple(replace(own, id=f"x{own.id}") for own in bare.details))
+    with pytest.raises(InputError, match="5 and 5 utterances, not the same"):
+        compare_pair(bare, renamed)
     other = score_system("y", [Said("9", "a")], ["a"], BASIC)
     with pytest.raises(
         InputError, match="systems 'bare' and 'y': 5 and 1 utterances, not the same"

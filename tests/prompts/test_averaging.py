@@ -11,7 +11,7 @@ import torch
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.averaging import average, start_digest
-from spt_whisper.prompts.card import LanguageKey, PromptCard
+from spt_whisper.prompts.card import LanguageKey, PromptCard, Provenance
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.initialization import start_vectors
@@ -28,9 +28,10 @@ def trained(name: str, seed: int, sound: float = -1.0) -> Prompt:
     vectors = start.map(lambda tensor: tensor + torch.randn(tensor.shape, generator=generator))
     card = PromptCard(
         "openai/whisper-tiny", "f" * 64, SHAPE, (name,), ("es",), (10.0,),
-        key=LanguageKey((sound, 2 * sound), (0.5,) * 8),
+        key=LanguageKey((sound, 2 * sound), (-0.5 * sound,) * 8, (-sound,) * 8),
         recipe={"seed": 0},
         training={"hours": 1.25, "utterances": 100, "start": start_digest(start)},
+        provenance=Provenance({"torch": "2.9"}, None, "d" * 64),
     )  # fmt: skip
     return Prompt(CONFIG, vectors, card, name)
 
@@ -64,13 +65,18 @@ def test_the_card_names_sources_and_weights(tmp_path: Path) -> None:
     assert card.training["sources"] == ["a", "b"]
     assert card.training["weights"] == [0.75, 0.25]
     assert (card.training["hours"], card.training["utterances"]) == (2.5, 200)
-    assert card.key == LanguageKey((-1.5, -3.0), (0.5,) * 8)
+    assert card.key == LanguageKey((-1.5, -3.0), (0.75,) * 8, (1.5,) * 8)
+    assert card.provenance is None  # of one run, which this is not
 
 
-def test_the_mean_has_every_window_and_language_of_its_sources() -> None:
-    first = changed_card(codes={"a": ("es",)})(trained("a", 1))
-    second = changed_card(windows=(10.0, 20.0), codes={"b": ("es",)})(trained("b", 2))
+def test_the_mean_has_every_window_sign_and_language_of_its_sources() -> None:
+    first = changed_card(codes={"a": ("es",)}, signs=(7,))(trained("a", 1))
+    second = changed_card(
+        languages=("a", "b"), windows=(10.0, 20.0), codes={"b": ("es",)}, signs=(3, 7)
+    )(trained("b", 2))
     card = average([first, second]).card
+    assert card.languages == ("a", "b")
+    assert card.signs == (3, 7)
     assert card.windows == (10.0, 20.0)  # one client had longer speech
     assert card.codes == {"a": ("es",), "b": ("es",)}
 
@@ -87,7 +93,7 @@ def test_without_a_key_in_one_the_mean_has_none() -> None:
     assert average([trained("a", 1), changed_card(key=None)(trained("b", 2))]).card.key is None
     other = trained("b", 2)
     assert other.card.key is not None
-    wide = changed_card(key=replace(other.card.key, spread=other.card.key.state))(other)
+    wide = changed_card(key=replace(other.card.key, spread=()))(other)
     assert average([trained("a", 1), wide]).card.key is None
 
 
@@ -127,6 +133,12 @@ def test_prompts_whose_vectors_do_not_correspond_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         average([trained("a", 1), change(trained("b", 2))])
+
+
+def test_the_third_prompt_is_compared_too() -> None:
+    other_start = changed_card(training={"start": "0"})(trained("c", 3))
+    with pytest.raises(InputError, match="prompt c: the start is 0"):
+        average([trained("a", 1), trained("b", 2), other_start])
 
 
 @pytest.mark.parametrize(

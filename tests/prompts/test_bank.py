@@ -75,6 +75,7 @@ def test_a_bank_gives_whole_prompts_by_language(folder: Path) -> None:
     whole = bank.prompt("sah")
     assert bank.prompt(("sah",)) is whole
     assert bank.shared is not None
+    assert bank.common_card is bank.shared.card
     expected = combine(bank.shared.vectors, part("sah", 1).tensors, AWARE).named_tensors()
     for name, tensor in whole.vectors.named_tensors().items():
         assert torch.equal(tensor, expected[name])
@@ -124,8 +125,17 @@ def test_adding_writes_one_folder_and_leaves_every_older_file(folder: Path) -> N
     assert again.languages == ("cv", "ky", "sah")
     with pytest.raises(InputError, match="has cv already"):
         again.add(part("cv"))
-    with pytest.raises(InputError, match="cannot name a folder"):
-        again.add(part("../cv"))
+    for name in ("../cv", "..", ".cv", "shared"):
+        with pytest.raises(InputError, match="cannot name a folder"):
+            again.add(part(name))
+
+
+def test_a_language_whose_folder_has_another_name_is_there_already(folder: Path) -> None:
+    (folder / "ky").rename(folder / "kyrgyz")
+    bank = Bank.from_pretrained(folder)
+    for language in ("ky", "kyrgyz"):  # the one is learned, the other's folder is taken
+        with pytest.raises(InputError, match=f"has {language} already"):
+            bank.add(part(language))
 
 
 def test_whole_prompts_of_several_languages_stand_one_behind_the_other(tmp_path: Path) -> None:
@@ -148,6 +158,10 @@ def drop_shared(root: Path) -> None:
 
 def copy_language(root: Path) -> None:
     shutil.copytree(root / "ky", root / "kyrgyz")
+
+
+def whole_beside_part(root: Path) -> None:
+    prompt("ky", "prompt").save_pretrained(root / "kyrgyz")
 
 
 def second_shared(root: Path) -> None:
@@ -229,6 +243,7 @@ def no_language(root: Path) -> None:
     [
         (drop_shared, "the shared part .*shared is missing"),
         (copy_language, "language ky appears twice, once in .*kyrgyz"),
+        (whole_beside_part, "language ky appears twice, once in .*kyrgyz"),
         (second_shared, "two shared parts, shared and shared2"),
         (other_base, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
         (other_prompt, "cv is for openai/whisper-tiny .*eeeeeeeeeeee.* the others for"),
@@ -302,24 +317,38 @@ def test_prompts_with_decoder_positions_do_not_join() -> None:
 
 @pytest.mark.parametrize(
     ("change", "card_change"),
-    [({"site": "attention"}, {}), ({"side": "encoder"}, {}), ({"site": "attention", "gate": True}, {}), ({}, {"text": {"lowercase": True}})],
+    [
+        ({"site": "feed_forward"}, {}), ({"side": "encoder"}, {}), ({"gate": True}, {}),
+        ({"parameterization": "key_value"}, {}), ({}, {"text": {"lowercase": True}}),
+    ],
 )  # fmt: skip
 def test_prompts_of_two_kinds_do_not_join(
     change: dict[str, object], card_change: dict[str, object]
 ) -> None:
-    config = replace(CONFIG, **change)  # type: ignore[arg-type]
-    vectors = start_vectors(config, SHAPE, torch.Generator().manual_seed(0))
-    other = Prompt(config, vectors, replace(card("en", "prompt"), **card_change), "english")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="mix: english and .* have other sides, sites, gates"):
-        join_prompts([prompt("zh", "prompt"), other], "mix")
+    kind = PromptConfig(site="attention", length=3)
+
+    def member(language: str, config: PromptConfig, **changed: object) -> Prompt:
+        vectors = start_vectors(config, SHAPE, torch.Generator().manual_seed(0))
+        return Prompt(config, vectors, replace(card(language, "prompt"), **changed), language)  # type: ignore[arg-type]
+
+    other = member("en", replace(kind, **change), **card_change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="mix: en and zh have other sides, sites, gates"):
+        join_prompts([member("zh", kind), other], "mix")
 
 
-def test_a_joined_prompt_has_the_windows_of_all() -> None:
+def test_the_card_of_a_joined_prompt_has_what_all_need_and_no_key_of_one() -> None:
     members = [
-        Prompt(CONFIG, prompt("zh", "prompt").vectors, replace(card("zh", "prompt"), windows=(seconds,)))
-        for seconds in (20.0, 5.0)
+        Prompt(
+            CONFIG,
+            prompt(language, "prompt").vectors,
+            replace(card(language, "prompt"), language_tokens=(token,), windows=(seconds,), signs=signs),
+        )
+        for language, token, seconds, signs in (("zh", "zh", 20.0, (7,)), ("en", "en", 5.0, (3, 7)))
     ]  # fmt: skip
-    assert join_prompts(members, "mix").card.windows == (5.0, 20.0)
+    joined = join_prompts(members, "mix").card
+    assert (joined.languages, joined.language_tokens) == (("zh", "en"), ("zh", "en"))
+    assert (joined.windows, joined.signs) == ((5.0, 20.0), (3, 7))
+    assert joined.key is None
 
 
 def test_two_learned_tokens_of_one_name_do_not_join() -> None:

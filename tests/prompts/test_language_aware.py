@@ -129,6 +129,17 @@ def test_each_layer_and_part_has_its_own_factors(operation: str) -> None:
     assert torch.equal(whole.decoder.feed_forward.key, vectors.decoder.feed_forward.key)  # type: ignore[union-attr]
 
 
+def test_a_new_part_starts_at_the_token_given_and_at_factors_of_the_width() -> None:
+    wide = ModelShape(width=64, encoder_layers=2, decoder_layers=2)
+    token = torch.randn(1, 1, 64)
+    own = start_part(
+        PromptConfig(), LanguageAwareConfig(), wide, torch.Generator().manual_seed(0), token
+    )
+    assert torch.equal(own[LANGUAGE_VECTOR], token)
+    assert own["encoder.feed_forward.key" + LEFT].count_nonzero() == 0
+    assert abs(float(own["encoder.feed_forward.key" + RIGHT].std()) - 1 / 8) < 0.02
+
+
 def test_base_size_part_has_the_numbers_that_the_docs_name() -> None:
     base, config = ModelShape(512, 6, 6), PromptConfig(length=48)
     shapes = LanguageAwareConfig(rank=4).part_shapes(config, base)
@@ -154,16 +165,16 @@ def test_a_new_part_learns_and_nothing_older_gets_gradient(kind: str, operation:
 
 def test_rows_of_two_languages_get_their_own_vectors_and_both_feed_the_shared_ones() -> None:
     config, aware = CONFIGS["feed_forward"], LanguageAwareConfig()
-    parts = {code: part(config, aware, seed) for seed, code in enumerate(("to", "rm-sursilv"))}
+    parts = {code: part(config, aware, seed) for seed, code in enumerate(("to", "rm.sursilv"))}
     for own in parts.values():
         generator = torch.Generator().manual_seed(9)
         for name in own:
             if name.endswith(LEFT):
                 own[name].normal_(generator=generator)
     bank = LanguageAwarePrompt(shared_prompt(config), aware, parts)
-    mixed = bank(["to", "rm-sursilv", "to"])
+    mixed = bank(["to", "rm.sursilv", "to"])
     assert mixed.rows == 3
-    for row, code in enumerate(("to", "rm-sursilv", "to")):
+    for row, code in enumerate(("to", "rm.sursilv", "to")):
         alone = bank([code]).named_tensors()
         for name, tensor in mixed.named_tensors().items():
             assert torch.equal(tensor[row], alone[name][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_the_score_of_bare_whisper_is_the_threshold() -> None:
     assert Router(KEYS, score + 0.01).route(*window)[0].language is None
 
 
+def test_a_score_is_the_formula_of_the_module_written_out() -> None:
+    """H(p) + 0.5 sum p log q - 2 mean (x - m)^2 / v, where q sums to 1 and v is the mean of the squared spreads."""
+    keys = {
+        "ky": replace(key(unsure(0, 1), 1.0, spread=0.5), log_posterior=(-3.0,) * 20),
+        "qug": key(unsure(10), -1.0, spread=1.0),
+    }
+    posterior = unsure(0, 10)
+    (found,) = Router(keys).scores(*heard(posterior, 0.5))
+    p, variance = posterior.exp(), (0.5**2 + 1.0**2) / 2
+    entropy = -float((p * posterior).sum())
+    ky = entropy + 0.5 * math.log(1 / 20) - 2 * 0.5**2 / variance
+    qug = entropy + 0.5 * float((p * unsure(10)).sum()) - 2 * 1.5**2 / variance
+    assert found.tolist() == pytest.approx([ky, qug], abs=1e-5)
+
+
 def test_rows_of_a_batch_do_not_touch_each_other() -> None:
     windows = [heard(unsure(0, 1, 2, 3), 1.0), heard(unsure(10, 11, 12), -1.0), heard(unsure(5), 0)]
     router = Router(KEYS)
@@ -97,6 +113,9 @@ def test_a_probability_of_zero_or_a_spread_of_zero_is_no_error() -> None:
     certain[0, 0] = 0.0
     single = {"ky": key(unsure(0, 1), 1.0, spread=0.0)}
     assert Router(single).route(certain, torch.full((1, 8), 0.5)) == [Route(None, 1.0)]
+    (same,) = Router(single).route(certain, torch.full((1, 8), 1.0))
+    assert same.language == "ky"
+    assert same.confidence == pytest.approx(0.73, abs=0.01)
 
 
 def write_bank(root: Path, keys: dict[str, LanguageKey | None]) -> Bank:

@@ -51,6 +51,7 @@ def test_it_adds_the_weighted_mean_of_what_each_adds() -> None:
     joined = side_by_side([first, second], [3, 1])
     assert joined.config.length_at("feed_forward") == 8
     assert joined.parameter_count == first.parameter_count + second.parameter_count
+    assert joined.card.training["weights"] == [0.75, 0.25]
     wanted = 0.75 * added(first) + 0.25 * added(second)
     assert wanted.abs().max() > 0.1
     torch.testing.assert_close(added(joined), wanted, atol=1e-4, rtol=1e-4)
@@ -72,13 +73,25 @@ def test_it_is_saved_by_the_command_and_names_its_sources(
     assert "start" in capsys.readouterr().err
 
 
+def test_slots_learned_through_a_network_are_plain_side_by_side() -> None:
+    through_a_network = [slots(name, 1, parameterization="low_rank") for name in ("a", "b")]
+    assert side_by_side(through_a_network).config.parameterization == "none"
+
+
 def test_what_cannot_go_side_by_side_is_named() -> None:
     first = slots("a", 1)
-    other_token = replace(first, card=replace(first.card, language_tokens=("pl",)))
+
+    def with_card(**changed: object) -> Prompt:
+        return replace(first, card=replace(first.card, **changed))  # type: ignore[arg-type]
+
     for other, said in (
         (slots("b", 2, site="attention"), "only feed_forward slots go side by side"),
+        (slots("b", 2, site=["attention", "feed_forward"]), "has site attention, feed_forward"),
         (slots("b", 2, side="decoder"), "prompt.side is decoder, in a it is entire"),
-        (other_token, "the language token is pl"),
+        (with_card(language_tokens=("pl",)), "the language token is pl"),
+        (with_card(fingerprint="e" * 64), "the base's fingerprint is eee"),
+        (with_card(shape=replace(first.card.shape, width=64)), "the base's shape is"),
+        (with_card(text={"lowercase": True}), "text is .*lowercase"),
     ):
         with pytest.raises(InputError, match=said):
             side_by_side([first, other])

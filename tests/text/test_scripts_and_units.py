@@ -41,6 +41,7 @@ def test_scripts_without_blanks() -> None:
         ("第3個 mp3", ["第", "3", "個", "mp3"]),
         ("スーパー", ["ス", "ー", "パ", "ー"]),
         ("ดีมาก", ["ดี", "ม", "า", "ก"]),
+        ("我\u0301a", ["我\u0301", "a"]),
         ("हिन्दी में", ["हिन्दी", "में"]),
         ("한국어 좋아", ["한국어", "좋아"]),
     ],
@@ -76,6 +77,10 @@ def test_no_unit_loses_a_letter(text: str) -> None:
         (["我想 check email"], "mixed_error_rate"),
         (["你好世界", "good morning"], "mixed_error_rate"),
         (["我" * 99 + " DNA"], "cer"),  # a foreign word is no second language
+        (["我"] * 1 + ["word"] * 24, "wer"),
+        (["我"] * 1 + ["word"] * 19, "mixed_error_rate"),  # 5 %
+        (["我"] * 19 + ["word"], "mixed_error_rate"),
+        (["我"] * 24 + ["word"], "cer"),
         (["42"], "wer"),
         ([], "wer"),
     ],

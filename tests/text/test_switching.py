@@ -37,6 +37,7 @@ def test_an_insertion_at_a_switch_counts_there_and_by_its_own_script() -> None:
     found = errors("我 想 check it", "我 想 呢 check it")
     assert found.by_language["Han"] == ErrorCounts(hits=2, insertions=1)
     assert found.at_switches == ErrorCounts(hits=2, insertions=1)
+    assert errors("好 okay", "好 okay").at_switches == ErrorCounts(hits=2)  # the first unit, too
     elsewhere = errors("我 想 check it", "我 都 想 check it")
     assert elsewhere.at_switches == ErrorCounts(hits=2)
 
@@ -80,6 +81,18 @@ def test_tags_that_do_not_fit_are_not_guessed() -> None:
     assert found.tagged_utterances == 0
 
 
+def test_tags_do_not_fit_where_a_step_reaches_over_a_blank() -> None:
+    pair = language_units("tuta si", "", lambda text: text.replace(" ", ""), ("qug", "es"))
+    assert not pair.tagged
+    assert [(unit.text, unit.language) for unit in pair.reference] == [("tutasi", None)]
+
+
+def test_a_sign_alone_may_have_a_tag_or_none() -> None:
+    for tags in (("qug", "qug", "es"), ("qug", "es")):
+        pair = language_units("tuta — si", "", MIXED, tags)
+        assert [unit.language for unit in pair.reference] == ["qug", "es"]
+
+
 def test_a_hyphenated_word_hands_its_tag_to_its_parts() -> None:
     pair = language_units("tuta-manta si", "", MIXED, ("qug", "es"))
     assert [unit.language for unit in pair.reference] == ["qug", "qug", "es"]
@@ -94,6 +107,9 @@ def test_numbers_are_of_the_language_around_them() -> None:
         "Latin": ErrorCounts(deletions=1),
     }
     assert errors("42", "42").by_language == {UNKNOWN: ErrorCounts(hits=1)}
+    assert errors("", "42").by_language == {UNKNOWN: ErrorCounts(insertions=1)}
+    assert not language_units("3 我", "", MIXED).switched
+    assert errors("我 有 3", "我 有 三").confusions == ()
 
 
 def test_kana_and_han_are_one_language() -> None:
@@ -102,3 +118,12 @@ def test_kana_and_han_are_one_language() -> None:
     assert found.switches == 0
     assert found.confusions == ()
     assert not language_units("東京へ行く", "", MIXED).switched
+
+
+def test_han_beside_kana_that_was_not_said_stays_han() -> None:
+    found = errors("我 走", "我 の 走")
+    assert found.by_language == {"Han": ErrorCounts(hits=2), "Japanese": ErrorCounts(insertions=1)}
+
+
+def test_foreign_words_between_kana_keep_their_script() -> None:
+    assert list(errors("東京へ go", "").by_language) == ["Japanese", "Latin"]

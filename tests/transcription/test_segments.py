@@ -55,6 +55,14 @@ def test_text_without_timestamps_is_one_segment_with_all_words() -> None:
     assert segment.words == tuple(words)
 
 
+def test_segments_end_with_the_audio_and_never_before_they_start() -> None:
+    a, b, c = (TOKENS.encode(text) for text in "abc")
+    times = [TOKENS.timestamp(seconds) for seconds in (0.0, 3.0, 3.0, 2.0)]
+    written = [times[0], *a, times[1], times[2], *b, times[3], *c]
+    found = [(s.start, s.end, s.text) for s in split_segments(written, TOKENS, 2.5)]
+    assert found == [(0.0, 2.5, "a"), (2.5, 2.5, "b"), (2.0, 2.5, "c")]
+
+
 def test_nothing_begins_before_the_windows_speech_or_ends_behind_it() -> None:
     """Two seconds of silence, two of speech, one of silence; Whisper counts all of it to the text."""
     frames = np.array([(0.0, 0.0)] * 62 + [(1.0, 1.0)] * 63 + [(0.0, 0.0)] * 31)

@@ -9,6 +9,11 @@ import torch
 
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Heard, Row, RowResult
+from spt_whisper.prompts.card import PromptCard
+from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.transcription.segments import split_segments
 from spt_whisper.transcription.window_remainder import decode_to_the_end
 from spt_whisper.whisper.decoding import Hypothesis
@@ -67,8 +72,15 @@ def test_what_is_left_is_decoded_in_its_place_until_nothing_is() -> None:
     assert [(s.start, s.end, s.text) for s in segments] == [
         (float(second), second + 1.0, letter) for second, letter in enumerate("abcde")
     ]
-    assert [(word.start, word.text) for word in long.words] == [
-        (float(second), f" {letter}") for second, letter in enumerate("abcde")
+    assert list(long.hypothesis.tokens) == [
+        token
+        for second, letter in enumerate("abcde")
+        for token in (
+            TOKENS.timestamp(second), *TOKENS.encode(letter), TOKENS.timestamp(second + 1),
+        )
+    ]  # fmt: skip
+    assert [(word.start, word.end, word.text) for word in long.words] == [
+        (float(second), second + 1.0, f" {letter}") for second, letter in enumerate("abcde")
     ]
     assert long.hypothesis.mean_log_probability == pytest.approx(-0.5)
     assert short == engine._decoded(rows[1])
@@ -76,21 +88,87 @@ def test_what_is_left_is_decoded_in_its_place_until_nothing_is() -> None:
     assert engine.batches[1][0].languages == ("es",)  # heard already
 
 
-@pytest.mark.parametrize("until", [2.0, 2.4])
-def test_silence_that_is_left_is_not_decoded(until: float) -> None:
+@pytest.mark.parametrize(("until", "passes"), [(2.0, 1), (2.4, 1), (2.5, 2)])
+def test_silence_that_is_left_is_not_decoded(until: float, passes: int) -> None:
     engine = OneSecondAtATime()
     decode_to_the_end(engine, TOKENS, [Row(speech(1, 2, 0), speech_until=until)], 10.0, TIMED)
-    assert len(engine.batches) == 1
+    assert len(engine.batches) == passes
+
+
+def test_a_window_is_gone_back_to_eight_times_at_most() -> None:
+    engine = OneSecondAtATime()
+    (found,) = decode_to_the_end(engine, TOKENS, [Row(speech(*range(1, 21)))], 30.0, TIMED)
+    assert [len(batch) for batch in engine.batches] == [1] * 9
+    assert len(split_segments(found.hypothesis.tokens, TOKENS, 20.0)) == 18
 
 
 def test_a_rest_without_text_leaves_the_row_as_it_is() -> None:
     engine = OneSecondAtATime()
-    (found,) = decode_to_the_end(engine, TOKENS, [Row(speech(1, 2, 0))], 10.0, TIMED)
-    assert [s.text for s in split_segments(found.hypothesis.tokens, TOKENS, 3.0)] == ["a", "b"]
+    row = Row(speech(1, 2, 0))
+    (found,) = decode_to_the_end(engine, TOKENS, [row], 10.0, TIMED)
+    assert found == engine._decoded(row)
     assert len(engine.batches) == 2
 
 
 def test_without_timestamps_nothing_is_left() -> None:
     engine = OneSecondAtATime()
     decode_to_the_end(engine, TOKENS, [Row(speech(1, 2, 3))], 10.0, DecodingOptions())
+    assert len(engine.batches) == 1
+
+
+class Scripted(OneSecondAtATime):
+    """Gives one result after the other."""
+
+    def __init__(self, *found: RowResult) -> None:
+        super().__init__()
+        self.found = [*found]
+
+    def _decoded(self, row: Row) -> RowResult:
+        return self.found.pop(0)
+
+
+def written(*parts: float | str, mean: float = 0.0, temperature: float = 0.0) -> RowResult:
+    """Times and texts; what has a temperature was cut short."""
+    tokens: list[int] = []
+    for part in parts:
+        tokens += TOKENS.encode(part) if isinstance(part, str) else [TOKENS.timestamp(part)]
+    stopped_by = "budget" if temperature else "end"
+    text = TOKENS.decode(tokens)
+    return RowResult(Hypothesis(tuple(tokens), text, stopped_by, mean, 0.0, temperature), ("es",))
+
+
+def test_the_rest_is_the_audio_from_there_on_and_is_listened_to_anew() -> None:
+    engine = Scripted(written(0.0, "a", 1.5, 1.5), written(0.0, "b", 1.0))
+    heard = Heard(torch.zeros(4), torch.zeros(8), torch.zeros(150, 8), "es")
+    row = Row(torch.arange(3 * SAMPLE_RATE), heard=heard, speech_until=2.5)
+    decode_to_the_end(engine, TOKENS, [row], 10.0, TIMED)
+    (rest,) = engine.batches[1]
+    assert torch.equal(rest.waveform, row.waveform[3 * SAMPLE_RATE // 2 :])
+    assert (rest.speech_seconds, rest.heard) == (1.0, None)
+
+
+def test_the_rest_of_a_row_with_a_prompt_is_in_the_prompts_language() -> None:
+    shape, config = ModelShape(8, 2, 2), PromptConfig(length=1)
+    card = PromptCard("openai/whisper-tiny", "f" * 64, shape, ("qug",), ("es",), (10.0,))
+    prompt = Prompt(config, start_vectors(config, shape, torch.Generator()), card)
+    engine = Scripted(written(0.0, "a", 1.0, 1.0), written(0.0, "b", 1.0))
+    decode_to_the_end(engine, TOKENS, [Row(speech(1, 2), prompt)], 10.0, TIMED)
+    (rest,) = engine.batches[1]
+    assert rest.prompt is prompt
+    assert rest.languages is None  # the prompt's
+
+
+def test_figures_are_of_both_texts() -> None:
+    first = written(0.0, "a", 1.0, 1.0, mean=-0.5)
+    rest = written(0.0, "bcd", 1.0, mean=-2.0, temperature=0.4)
+    row = Row(speech(1, 2))
+    (found,) = decode_to_the_end(Scripted(first, rest), TOKENS, [row], 10.0, TIMED)
+    assert found.hypothesis.text == "abcd"
+    assert (found.hypothesis.stopped_by, found.hypothesis.temperature) == ("budget", 0.4)
+    assert found.hypothesis.mean_log_probability == pytest.approx((5 * -0.5 + 6 * -2.0) / 11)
+
+
+def test_a_text_that_ends_at_one_time_leaves_nothing() -> None:
+    engine = Scripted(written(0.0, "a", 1.0))
+    decode_to_the_end(engine, TOKENS, [Row(speech(1, 2, 3))], 10.0, TIMED)
     assert len(engine.batches) == 1

@@ -48,6 +48,11 @@ def random_prompt(whisper: FrozenWhisper, kind: str, length: int) -> PromptVecto
     return start.map(lambda tensor: torch.randn(tensor.shape, generator=generator))
 
 
+def input_length(vectors: PromptVectors | None) -> int:
+    prefix = vectors.decoder.input if vectors else None
+    return prefix.vector.shape[2] if prefix else 0
+
+
 def align(
     whisper: FrozenWhisper,
     states: torch.Tensor,
@@ -57,10 +62,7 @@ def align(
 ) -> list[list[AlignedWord]]:
     """The words of some of the three rows, each with its own prompt on."""
     tokens = whisper.tokens
-    starts = [
-        tokens.start(["es"], placeholders=sum(own.decoder_positions) if own else 0)
-        for own in (prompts[row] for row in rows)
-    ]
+    starts = [tokens.start(["es"], placeholders=input_length(prompts[row])) for row in rows]
     texts = [tokens.tokenizer.encode(TEXTS[row], add_special_tokens=False) for row in rows]
     if timestamps:
         starts = [start[:-1] for start in starts]

@@ -165,12 +165,13 @@ def test_mixed_rows_have_the_logits_of_rows_alone(kind: str, features: torch.Ten
 def test_rows_of_every_kind_share_a_batch(features: torch.Tensor) -> None:
     """Twelve kinds of prompts side by side; each row has the logits that it has alone."""
     whisper = tiny_whisper()
-    rows = [random_prompt(whisper, kind, 2 + index)[1] for index, kind in enumerate(KINDS)]
-    longest = max(sum(row.decoder_positions) for row in rows)
+    prompts = [random_prompt(whisper, kind, 2 + index) for index, kind in enumerate(KINDS)]
+    rows = [vectors for _, vectors in prompts]
+    positions = [config.decoder_positions for config, _ in prompts]
     many = torch.randn(len(rows), 80, FRAMES, generator=torch.Generator().manual_seed(4))
     options = single_pass(**SHORT)
-    first = [starts(whisper, sum(row.decoder_positions)) for row in rows]
-    assert longest > 0
+    first = [starts(whisper, taken) for taken in positions]
+    assert max(positions) > 0
     with prompted(whisper.model, stack(rows)):
         mixed = decode(whisper, whisper.encode(many), first, [1.0] * len(rows), options)
     for index, row in enumerate(rows):
