@@ -128,6 +128,22 @@ def test_slots_at_their_start_leave_whisper_as_it_was_to_the_bit(features: torch
     )
 
 
+def test_slots_equal_feed_forward_layers_made_wider(features: torch.Tensor) -> None:
+    whisper, wider = tiny_whisper(), tiny_whisper()
+    _, vectors = random_prompt(whisper, "feed_forward", length=3)
+    for side in ("encoder", "decoder"):
+        slots = getattr(vectors, side).feed_forward
+        for index, layer in enumerate(getattr(wider.model.model, side).layers):
+            key, bias, value = (part[0, index] for part in (slots.key, slots.bias, slots.value))
+            layer.fc1.weight.data = torch.cat([layer.fc1.weight.data, key])
+            layer.fc1.bias.data = torch.cat([layer.fc1.bias.data, bias])
+            layer.fc2.weight.data = torch.cat([layer.fc2.weight.data, value.T], dim=1)
+    tokens = [*starts(whisper, 0), 5, 6, 7]
+    expected = logits(wider, PromptVectors(), features, tokens)
+    found = logits(whisper, vectors, features, tokens)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_row_does_not_depend_on_its_neighbors(
