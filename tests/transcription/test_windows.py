@@ -118,20 +118,33 @@ def test_stretches_share_a_window_while_they_fit() -> None:
     assert [(first // 512, end // 512) for first, end in ends] == [(0, 230), (260, 360)]
 
 
+@pytest.mark.parametrize(("pause", "windows"), [(62, 1), (63, 2)])
+def test_a_pause_of_two_seconds_is_the_longest_in_a_window(pause: int, windows: int) -> None:
+    runs = [(True, 10), (False, pause), (True, 10), (False, 400)]
+    assert len(list(merge_frames(frames_of(runs), 10.0))) == windows
+
+
+def test_speech_ends_with_the_audio_where_the_last_frame_is_short() -> None:
+    window = SpeechWindow(3.0, torch.zeros(700), np.ones((2, 2)))
+    assert window.speech_span == (0.0, 700 / 16_000)
+
+
 def test_a_stretch_too_long_is_cut_where_it_is_least_like_speech() -> None:
     score = [1.0] * 400
-    score[100:105] = [0.0] * 5  # not in the last third
-    score[280:285] = [0.2] * 5
+    score[200:205] = [0.0] * 5  # not in the last third, which begins at 208
+    score[215:220] = [0.2] * 5
     score[290] = 0.1  # low, but for one frame only
     frames = [Frame(torch.ones(FRAME_SAMPLES), one, True) for one in score]
     windows = list(merge_frames(frames, 10.0))  # 312 frames
-    assert [window.waveform.shape[0] // FRAME_SAMPLES for window in windows] == [282, 118]
+    assert [window.waveform.shape[0] // FRAME_SAMPLES for window in windows] == [217, 183]
 
 
 def test_a_short_recording_stays_as_it_is() -> None:
     runs = [(False, 100), (True, 20), (False, 90), (True, 20), (False, 50)]
     (window,) = merge_frames(frames_of(runs), 10.0)
     assert bounds(window) == (0, 280 * FRAME_SAMPLES)
+    (window,) = merge_frames(frames_of([(False, 100), (True, 20), (False, 193)], last=256), 10.0)
+    assert window.seconds == 10.0
     assert list(merge_frames(frames_of([(False, 280)]), 10.0)) == []
 
 
