@@ -63,7 +63,9 @@ def _output(config: EvaluateConfig) -> Path:
 
 
 def _default_output(config: EvaluateConfig) -> Path:
-    from spt_whisper.evaluation.report import report_of
+    from spt_whisper.evaluation.report import report_name, report_of
 
     scored = config.prompt or config.bank or config.model
-    return report_of(Path(scored), config.part) if scored and Path(scored).is_dir() else Path()
+    if scored and Path(scored).is_dir():
+        return report_of(Path(scored), config.part)
+    return Path(report_name(config.part))

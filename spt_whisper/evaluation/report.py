@@ -41,9 +41,15 @@ def report_of(folder: Path, part: str = USUAL_PART) -> Path:
         part: of the corpus that is scored; another than test is in the name (`runs/kichwa/dev.report.json`).
     """
     whole = folder.resolve()
-    of_run = [] if whole.name in _RUN_FOLDERS else [whole.name]
-    of_part = [] if part == USUAL_PART else [_NO_NAME.sub("-", part).strip("-")]
-    return whole.parent / ".".join([*of_run, *of_part, REPORT_FILE])
+    name = report_name(part)
+    return whole.parent / (name if whole.name in _RUN_FOLDERS else f"{whole.name}.{name}")
+
+
+def report_name(part: str) -> str:
+    """Returns the name of the report of a part of a corpus: `report.json`, and of another part than test `dev.report.json`."""
+    if part == USUAL_PART:
+        return REPORT_FILE
+    return f"{_NO_NAME.sub('-', part).strip('-')}.{REPORT_FILE}"
 
 
 @dataclass(frozen=True)

@@ -144,10 +144,12 @@ def language_codes(
     for codes in named.values():
         for code in codes:
             whisper.tokens.language(code)
-    for language in spoken:
-        if named.get(language):
-            continue
-        own_code = _code_of(language, whisper)
+    own_codes = {
+        language: _code_of(language, whisper) for language in spoken if not named.get(language)
+    }
+    if None in own_codes.values():  # each header is read once, not for every language again
+        train = [with_duration(utterance) for utterance in train]
+    for language, own_code in own_codes.items():
         if own_code is not None:
             named[language] = (own_code,)
             if own_code != language:

@@ -68,6 +68,7 @@ def test_what_is_scored_has_a_report_of_its_own(
         ("runs/a/prompt", CorpusConfig("anywhere", test="dev_sge"), "test", "runs/a/dev_sge.report.json"),
         ("runs/a/prompt", CorpusConfig("anywhere", test="../test[:9%]"), "test", "runs/a/test-9.report.json"),
         ("runs/a/prompt", CorpusConfig("anywhere", dev=None), "dev", "runs/a/dev.report.json"),
+        ("nobody/on-the-hub", CorpusConfig("anywhere"), "dev", "dev.report.json"),
     ],
 )  # fmt: skip
 def test_another_part_of_the_corpus_has_a_report_of_its_own(
@@ -79,7 +80,8 @@ def test_another_part_of_the_corpus_has_a_report_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path(scored).mkdir(parents=True)
+    for folder in ("runs/a/prompt", "prompts/ky"):
+        Path(folder).mkdir(parents=True)
     found = _output(EvaluateConfig(corpus, prompt=scored, split=split))
     assert found.resolve() == (tmp_path / report).resolve()
 
