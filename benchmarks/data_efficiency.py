@@ -9,6 +9,8 @@ most 9.5 s).
 | row | what trains |
 | --- | --- |
 | feed_forward | a prompt of feed-forward slots on both sides |
+| quarter | the same with a quarter of the slots, at the rate of recipes/kichwa/quarter_feed_forward.yaml |
+| full | every weight of Whisper, at the rate of recipes/kichwa/full.yaml |
 | lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
 | lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
 
@@ -61,6 +63,8 @@ MINUTES = (5, 15, 30, 60, 180)
 WINDOWS = "[5, 10]"  # seconds
 LONGEST = 9.5  # seconds of an utterance
 LORA = "lora"
+QUARTER = ("--prompt.length", "12", "--optimizer.learning_rate", "2e-3")
+FULL = ("--method", "full", "--optimizer.model_learning_rate", "5e-5")
 RESAMPLES, SEED = 10_000, 0  # of the bootstrap
 COLORS = {"feed_forward": BEST_BAR, LORA: BAR, "lapt": "#c8553d"}
 
@@ -121,11 +125,21 @@ class Row:
     card: Callable[[Path, str], PromptCard | None]
 
 
+def card_of_prompt(folder: Path, _: str) -> PromptCard:
+    """Reads the card beside a prompt."""
+    return Prompt.from_pretrained(folder).card
+
+
+def card_of_model(folder: Path, _: str) -> PromptCard | None:
+    """Reads the card beside a model, if it has one."""
+    return read_model_card(folder)
+
+
 ROWS = {
-    "feed_forward": Row("prompt", fit, lambda folder, _: Prompt.from_pretrained(folder).card),
-    LORA: Row(
-        "model", lambda task: fit(task, *BEST_LORA), lambda folder, _: read_model_card(folder)
-    ),
+    "feed_forward": Row("prompt", fit, card_of_prompt),
+    "quarter": Row("prompt", lambda task: fit(task, *QUARTER), card_of_prompt),
+    LORA: Row("model", lambda task: fit(task, *BEST_LORA), card_of_model),
+    "full": Row("model", lambda task: fit(task, *FULL), card_of_model),
     "lapt": Row("bank", add_language, lambda folder, code: Bank.from_folder(folder).card(code)),
 }  # fmt: skip
 
