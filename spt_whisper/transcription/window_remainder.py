@@ -6,6 +6,7 @@ follows is for the next window. Here windows do not overlap, so the rest of such
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import TIMESTAMP_SECONDS, Tokens
 
+logger = logging.getLogger(__name__)
 _LEAST_SECONDS = 0.5  # of speech that is worth another pass
 _MOST_PASSES = 8
 
@@ -35,13 +37,20 @@ def decode_to_the_end(
     if not options.timestamps:
         return results
     begun = [0.0] * len(rows)  # where the last pass over a row began, in seconds
-    for _ in range(_MOST_PASSES):
+    for done in range(_MOST_PASSES + 1):
         left = {
             index: begin
             for index, (row, result) in enumerate(zip(rows, results, strict=True))
             if (begin := _left_from(row, result, tokens)) > begun[index]
         }
         if not left:
+            break
+        if done == _MOST_PASSES:
+            seconds = sum(rows[index].speech_seconds - begin for index, begin in left.items())
+            logger.warning(
+                "%.1f s of speech have no text: Whisper left the end of a window for later %d times; a shorter window_seconds helps",
+                seconds, _MOST_PASSES + 1,
+            )  # fmt: skip
             break
         rests = [_rest(rows[index], results[index], begin) for index, begin in left.items()]
         for (index, begin), found in zip(

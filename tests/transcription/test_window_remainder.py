@@ -95,11 +95,16 @@ def test_silence_that_is_left_is_not_decoded(until: float, passes: int) -> None:
     assert len(engine.batches) == passes
 
 
-def test_a_window_is_gone_back_to_eight_times_at_most() -> None:
+@pytest.mark.parametrize(("seconds", "told"), [(18, []), (21, ["3.0 s of speech have no text"])])
+def test_a_window_is_gone_back_to_eight_times_at_most(
+    seconds: int, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     engine = OneSecondAtATime()
-    (found,) = decode_to_the_end(engine, TOKENS, [Row(speech(*range(1, 21)))], 30.0, TIMED)
+    row = Row(speech(*range(1, seconds + 1)))
+    (found,) = decode_to_the_end(engine, TOKENS, [row], 30.0, TIMED)
     assert [len(batch) for batch in engine.batches] == [1] * 9
     assert len(split_segments(found.hypothesis.tokens, TOKENS, 20.0)) == 18
+    assert [message.split(":")[0] for message in caplog.messages] == told
 
 
 def test_a_rest_without_text_leaves_the_row_as_it_is() -> None:
