@@ -10,6 +10,8 @@
 | decoder | feed-forward prompt in the decoder; the encoder's states are computed once |
 | entire | feed-forward prompt on both sides |
 | windows | the same in windows of 4, 6 and 10 s |
+| lora_feed_forward | LoRA r=10 on fc1 and fc2 of both sides, in these windows |
+| full | every weight of Whisper, in these windows |
 | add_language | `add-language` to a copy of `--bank`, a LAPT bank that lacks the language; without one it is left out |
 
 Each run is a command of its own. `seconds` is from its start to the finished files, with imports, loading and what is
@@ -35,6 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from finished_runs import BEST_LORA
 from measure import PACKAGES, conditions, publish, settings_parser, time_ratio
 from training_limit import one_pass, operations_per_second
 
@@ -53,11 +56,17 @@ RECIPES = {
     "decoder": ["--prompt.side", "decoder", "--prompt.length", "64", "--optimizer.learning_rate", "2e-3"],
     "entire": ENTIRE,
     "windows": [*ENTIRE, "--window_seconds", "[4, 6, 10]"],
+    "lora_feed_forward": [*BEST_LORA, "--window_seconds", "[4, 6, 10]"],
+    "full": ["--method", "full", "--optimizer.model_learning_rate", "5e-5", "--window_seconds", "[4, 6, 10]"],
 }  # fmt: skip
 EXPANSION = "add_language"
 VARIANTS = (*TRAINERS, *RECIPES, EXPANSION)
-WINDOWS = {"trainer_30s": (30.0,), "windows": (4.0, 6.0, 10.0)}  # of the others: WINDOW
+FITTING = (4.0, 6.0, 10.0)
+WINDOWS = {
+    "trainer_30s": (30.0,), "windows": FITTING, "lora_feed_forward": FITTING, "full": FITTING,
+}  # of the others: WINDOW  # fmt: skip
 ENCODED_ONCE = ("decoder",)
+EVERY_WEIGHT = ("full",)
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,10 @@ def limit_seconds(variant: str, settings: argparse.Namespace, whisper: FrozenWhi
     corpus = CorpusConfig(settings.corpus, max_seconds=float(LONGEST), limit=settings.utterances)
     forward = one_pass(whisper, corpus, windows)
     seen = settings.updates * settings.batch_size
-    encoded = min(seen, settings.utterances) if variant in ENCODED_ONCE else 2 * seen
+    passes = 3 if variant in EVERY_WEIGHT else 2  # forward, back to what trains, and of each weight
+    encoded = min(seen, settings.utterances) if variant in ENCODED_ONCE else passes * seen
     rate = operations_per_second(whisper, windows[-1], getattr(torch, settings.dtype))
-    return (encoded * forward.encoder + 2 * seen * forward.decoder) / rate
+    return (encoded * forward.encoder + passes * seen * forward.decoder) / rate
 
 
 def figures(runs: dict[str, list[Run]], limits: dict[str, float], utterances: int) -> list[Figures]:
