@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,30 @@ def test_controls_are_written_the_same_to_the_letter_before_and_after_prompts(
     before = base.transcribe(audio, **settings)
     on = base.transcribe(audio, prompt=neutral_prompt(base, noise=1.0), **settings)
     assert all(own.text != bare.text for own, bare in zip(on, before, strict=True))
+    assert base.transcribe(audio, **settings) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "language", ["de", "en", "es", "fr", "hi", "ja", "ru", "tr", "zh-CN", "zh-TW"]
+)
+def test_clips_of_many_languages_are_written_the_same_before_and_after_a_prompt(
+    language: str, base: Whisper, shared_data: Path
+) -> None:
+    """Two clips of each language; `SPT_WHISPER_CONTROL_CLIPS=50` takes all 500 (docs/results.md)."""
+    config = CorpusConfig(str(shared_data / "common_voice_control" / language))
+    clips = read_split(config, "test")[: int(os.environ.get("SPT_WHISPER_CONTROL_CLIPS", "2"))]
+    audio = [load_audio(clip.audio) for clip in clips]
+    settings = {
+        "language": language.split("-")[0],
+        "window_seconds": 12.0,
+        "options": single_pass(),
+    }
+    before = base.transcribe(audio, **settings)
+    assert len(before) == len(clips)
+    assert all(own.text for own in before)
+    (on,) = base.transcribe(audio[:1], prompt=neutral_prompt(base, noise=1.0), **settings)
+    assert on.text != before[0].text
     assert base.transcribe(audio, **settings) == before
 
 
