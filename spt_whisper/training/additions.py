@@ -140,7 +140,7 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
         vectors = SoftPrompt(recipe.prompt, shared.vectors).requires_grad_(False)
         prompt = LanguageAwarePrompt(vectors, recipe.lapt, {config.language: part})
         made = LanguageAwareLearner(prompt, setup, {config.language: heard})
-        made.learning_rate = part_rate(recipe.prompt, recipe.lapt)
+        made.learning_rate = partial(part_rate, recipe.prompt, recipe.lapt)
         return made
 
     starts = {"zero": learner(zero)}

@@ -2,13 +2,17 @@
 
 Measured on Kichwa with whisper-base (`recipes/kichwa.yaml`); those of vectors at other sites are of decoder prompts there. Vectors
 that pass through a layer's norm before they count need large steps; slots of the feed-forward memory do not.
+
+Slots and LoRA are multiplied with what the layer sees, of width D: a step of Adam in each of D numbers moves the product D times as
+far, so in a Whisper wider than base their rates fall with its width (Yang et al., "Tensor Programs V", arXiv 2203.03466; docs/lab-book.md, 20).
 """
 
 from __future__ import annotations
 
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 
-LORA_RATE = 1.5e-3
+_MEASURED_WIDTH = 512  # whisper-base's
+_LORA_RATE = 1.5e-3
 _SLOT_PART_RATE = 4e-3  # of A B over slots on both sides: at 1e-3 it ends before it has learned
 _SITE_RATES = {
     "input": 1e-2,
@@ -19,12 +23,38 @@ _SITE_RATES = {
 }
 
 
-def prompt_rate(config: PromptConfig) -> float:
-    """Returns the highest learning rate for a prompt: that of its site which takes the smallest steps."""
-    return min(_SITE_RATES[site] for site in config.sites)
+def prompt_rate(config: PromptConfig, width: int) -> float:
+    """Returns the highest learning rate for a prompt: that of its site which takes the smallest steps.
+
+    Args:
+        config: the prompt.
+        width: of Whisper, D.
+    """
+    return min(
+        _at_width(rate, width) if site == "feed_forward" else rate
+        for site, rate in _SITE_RATES.items()
+        if site in config.sites
+    )
 
 
-def part_rate(config: PromptConfig, aware: LanguageAwareConfig) -> float:
-    """Returns the highest learning rate for a language's part over frozen shared vectors."""
+def part_rate(config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:
+    """Returns the highest learning rate for a language's part over frozen shared vectors.
+
+    Args:
+        config: the shared prompt.
+        aware: the form of the part.
+        width: of Whisper, D.
+    """
     products = aware.low_rank and config.sites == ("feed_forward",)
-    return _SLOT_PART_RATE if products and config.on_encoder else prompt_rate(config)
+    if products and config.on_encoder:
+        return _at_width(_SLOT_PART_RATE, width)
+    return prompt_rate(config, width)
+
+
+def lora_rate(width: int) -> float:
+    """Returns the highest learning rate for LoRA in a Whisper of this width."""
+    return _at_width(_LORA_RATE, width)
+
+
+def _at_width(rate: float, width: int) -> float:
+    return rate * min(1.0, _MEASURED_WIDTH / width)

@@ -186,7 +186,7 @@ class PromptTuner(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW over what the learner trains, warm-up and fall; Whisper's own weights have a rate of their own."""
         config = self.optimizer
-        highest = config.learning_rate or self.learner.learning_rate
+        highest = config.learning_rate or self.learner.learning_rate(self.whisper.shape.width)
         own_ids = {id(parameter) for parameter in self.learner.model_weights()}
         trained = self.learner.trained()
         groups = [

@@ -14,7 +14,7 @@ def test_every_place_has_a_field_and_every_site_a_place_and_a_rate() -> None:
     assert [field.name for field in fields(SideVectors)] == list(PLACES)
     for site in SITES:
         assert PLACES[site].site == site
-        assert prompt_rate(PromptConfig(side="decoder", site=site)) > 0  # type: ignore[arg-type]
+        assert prompt_rate(PromptConfig(side="decoder", site=site), 512) > 0  # type: ignore[arg-type]
 
 
 def test_numbers_and_zeros_are_parts() -> None:

@@ -165,7 +165,7 @@ def test_a_part_learns_at_a_higher_rate_than_a_whole_prompt(
     kind = form_of(own, bank)
     recipe = recipe_of(own, bank, kind)
     prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
-    assert start_of(own, recipe, prepared, bank, kind).learner.learning_rate == rate
+    assert start_of(own, recipe, prepared, bank, kind).learner.learning_rate(512) == rate
 
 
 def test_parts_that_are_no_products_have_no_rank(home: Path) -> None:

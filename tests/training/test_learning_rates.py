@@ -9,7 +9,7 @@ import torch
 
 from spt_whisper.cli import main
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
-from spt_whisper.training.learning_rates import part_rate
+from spt_whisper.training.learning_rates import lora_rate, part_rate, prompt_rate
 from spt_whisper.training.schedules import SCHEDULES
 from tests.tiny_corpus import fit_flags, write_home
 
@@ -59,7 +59,23 @@ def test_the_highest_rate_of_a_run(
 def test_the_highest_rate_of_a_part(
     prompt: PromptConfig, aware: LanguageAwareConfig, rate: float
 ) -> None:
-    assert part_rate(prompt, aware) == rate
+    assert part_rate(prompt, aware, 512) == rate
+
+
+@pytest.mark.parametrize(
+    ("width", "share"), [(384, 1), (512, 1), (768, 2 / 3), (1024, 1 / 2), (1280, 2 / 5)]
+)
+def test_what_is_multiplied_with_a_wider_input_takes_smaller_steps(
+    width: int, share: float
+) -> None:
+    slots, attention = PromptConfig(), PromptConfig(site="attention")
+    both = PromptConfig(site=["feed_forward", "attention"])
+    part = LanguageAwareConfig()
+    rates = [prompt_rate(slots, width), prompt_rate(both, width), part_rate(slots, part, width)]
+    assert [*rates, lora_rate(width)] == pytest.approx(
+        [share * rate for rate in (1e-3, 1e-3, 4e-3, 1.5e-3)]
+    )
+    assert prompt_rate(attention, width) == part_rate(attention, part, width) == 1e-2
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import LORA_RATE, prompt_rate
+from spt_whisper.training.learning_rates import lora_rate, prompt_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
@@ -87,8 +88,6 @@ class AdaptedModelLearner(Learner):
 class LoraLearner(AdaptedModelLearner):
     """Trains low-rank updates of linear layers with peft."""
 
-    learning_rate = LORA_RATE
-
     def __init__(self, whisper: FrozenWhisper, config: LoraConfig) -> None:
         """Puts peft's adapters into the model, in place."""
         sides = ("encoder", "decoder") if config.side == "entire" else (config.side,)
@@ -104,6 +103,7 @@ class LoraLearner(AdaptedModelLearner):
         # peft itself names the checkpoint, which is not the base where an adapter was merged into it
         adapted.active_peft_config.base_model_name_or_path = _name_for_others(whisper)
         super().__init__(whisper, "encoder" in sides)
+        self.learning_rate = lora_rate
         self._adapted = [adapted]  # in a list: the model is no part of what is saved here
         self._dropouts = [
             m for n, m in adapted.named_modules() if n.endswith("lora_dropout.default")
@@ -143,7 +143,7 @@ class FullLearner(AdaptedModelLearner):
         whisper.model.model.encoder.embed_positions.requires_grad_(False)
         super().__init__(whisper, on_encoder=True)
         self.prompt = prompt
-        self.learning_rate = prompt_rate(prompt.config) if prompt else 0.0  # of nothing
+        self.learning_rate = partial(prompt_rate, prompt.config) if prompt else lambda _: 0.0
         self._whisper = [whisper]
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:

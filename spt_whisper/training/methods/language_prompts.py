@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -33,7 +34,7 @@ class LanguagePromptsLearner(Learner):
         self.prompts = nn.ModuleList(prompts.values())
         self.setup = setup
         self.on_encoder = any(prompt.config.on_encoder for prompt in prompts.values())
-        self.learning_rate = min(prompt_rate(prompt.config) for prompt in prompts.values())
+        self.learning_rate = partial(prompt_rate, next(iter(prompts.values())).config)
 
     def prompt_of(self, language: str) -> SoftPrompt:
         """Returns the prompt of a language."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from spt_whisper.errors import InputError
@@ -30,7 +31,7 @@ class LanguageAwareLearner(Learner):
         super().__init__()
         self.prompt, self.setup, self.heard = prompt, setup, heard
         self.on_encoder = prompt.shared.config.on_encoder
-        self.learning_rate = prompt_rate(prompt.shared.config)
+        self.learning_rate = partial(prompt_rate, prompt.shared.config)
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns each row's vectors; mixed speech goes by its main language."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,7 +80,9 @@ class Learner(nn.Module):
 
     artifact: Artifact = "prompt"
     on_encoder: bool  # whether the encoder's states depend on what trains
-    learning_rate: float  # the highest, where the recipe names none
+    learning_rate: Callable[
+        [int], float
+    ]  # by the width of Whisper; the highest, where the recipe names none
     slot_dropout: float = 0.0  # in runs of many epochs, where the recipe names none
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:

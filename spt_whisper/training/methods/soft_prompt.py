@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from spt_whisper.errors import InputError
@@ -25,7 +26,7 @@ class PromptLearner(Learner):
         super().__init__()
         self.prompt = prompt
         self.on_encoder = prompt.config.on_encoder
-        self.learning_rate = prompt_rate(prompt.config)
+        self.learning_rate = partial(prompt_rate, prompt.config)
         self.slot_dropout = SLOT_DROPOUT
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
