@@ -18,8 +18,9 @@ Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unse
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
 no slot dropout, and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
 greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table and the picture are made
-of these; minutes there are those that were trained on. --epochs sets another end for the minutes that are named: the figures of three
-hours in docs/results.md are of `--minutes 180 --epochs 2`.
+of these; minutes there are those that were trained on. Rows quarter and full are made only where --only names them, and are not
+drawn. --epochs sets another end for the minutes that are named: the figures of three hours in docs/results.md are of
+`--minutes 180 --epochs 2`.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def add_language(task: Task) -> None:
         with replacing_folder(copy) as folder:
             shutil.copytree(task.arguments.bank, folder, dirs_exist_ok=True)
         spt_whisper(
-            "add-language", task.arguments.corpus_language, "--bank", str(copy), "--tokens",
+            "add-language", task.arguments.corpus_language, "--bank", str(copy), "--form", "part", "--tokens",
             f"[{task.arguments.language}]", *task.training,
         )  # fmt: skip
     copy.rename(task.output / "bank")
@@ -247,7 +248,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the manifests")
     parser.add_argument("--bank", type=Path, help="a LAPT bank for the row lapt")
     parser.add_argument("--minutes", type=int, nargs="+", default=MINUTES)
-    parser.add_argument("--only", nargs="*", choices=ROWS, default=ROWS, help="rows to make")
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        choices=ROWS,
+        default=[*COLORS],
+        help="rows to make, by default those that are drawn",
+    )
     parser.add_argument("--language", default="es", help="Whisper's token (%(default)s)")
     parser.add_argument("--corpus-language", default="qug", help="the corpus's code (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")

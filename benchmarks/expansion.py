@@ -164,7 +164,7 @@ def added_part(row: str, side: str, language: str, place: Place) -> FinishedRun:
     folder, output = bank_of(row, side, language, place), place.folder(row, language)
     if not (folder / language).is_dir():
         spt_whisper(
-            "add-language", language, "--bank", str(folder), *place.corpus(language), *place.training, *place.states(side),
+            "add-language", language, "--bank", str(folder), "--form", "part", *place.corpus(language), *place.training, *place.states(side),
             *end(place.settings["epochs"]), "--output", str(output),
         )  # fmt: skip
     scores = score("bank", folder, output / "report.json", *place.corpus(language))

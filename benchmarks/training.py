@@ -12,7 +12,7 @@
 | windows | the same in windows of 4, 6 and 10 s |
 | lora_feed_forward | LoRA r=10 on fc1 and fc2 of both sides, in these windows |
 | full | every weight of Whisper, in these windows |
-| add_language | `add-language` to a copy of `--bank`, a LAPT bank that lacks the language; without one it is left out |
+| add_language | `add-language --form part` to a copy of `--bank`, a LAPT bank that lacks the language; without one it is left out |
 
 Each run is a command of its own. `seconds` is from its start to the finished files, with imports, loading and what is
 computed once; utterances a second is updates * batch size by these. `limit_seconds` is what the operations that the method
@@ -111,7 +111,8 @@ def command(variant: str, settings: argparse.Namespace, output: Path) -> list[st
     if variant == EXPANSION:
         bank = str(output.parent / "bank")
         return [
-            *OURS, "add-language", settings.corpus_language, "--bank", bank, "--tokens", f"[{settings.language}]", *shared,
+            *OURS, "add-language", settings.corpus_language, "--bank", bank, "--form", "part", "--tokens",
+            f"[{settings.language}]", *shared,
         ]  # fmt: skip
     return [
         *OURS, "fit", *shared, "--model", settings.model, "--languages", f"[{settings.language}]",

@@ -65,7 +65,7 @@ def form_of(config: ExpansionConfig, bank: Bank) -> Form:
     """
     name = config.form
     if name == "auto":
-        name = "part" if bank.parts else "whole"
+        name = "whole" if config.rank is None and config.init == "auto" else "part"
     if name == "part" and not bank.parts:
         raise InputError(
             f"form: the prompts of bank {bank.folder} share nothing to which a part could be added; "

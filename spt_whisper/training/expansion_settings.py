@@ -24,8 +24,8 @@ class ExpansionConfig(LoopConfig):
     output: str | None = None
     """Folder for the run's recipe, checkpoints and logs; by default runs/add-LANGUAGE. The bank changes only at the end."""
     form: Literal["auto", "part", "whole"] = "auto"
-    """What the language gets: a small part over the bank's shared vectors (part), or a prompt of its own like those of the bank
-    (whole). auto: a part where the bank has parts."""
+    """What the language gets: a prompt of its own like those of the bank (whole), or a small part over the bank's shared vectors
+    (part), which has a tenth of the parameters and made more errors. auto: whole, unless rank or init ask for a part."""
     rank: int | None = None
     """Rank of the language's part; by default the highest of the bank's parts. A higher one learns more, and has more parameters."""
     init: str = "auto"

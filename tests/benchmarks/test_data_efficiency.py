@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from data_efficiency import main, utterances_for
+from data_efficiency import COLORS, ROWS, main, utterances_for
 from finished_runs import read_run, spt_whisper
 
 from spt_whisper.corpora import CorpusConfig, read_split
@@ -40,11 +40,14 @@ def test_every_row_is_made_once(tmp_path: Path, benchmark_output: Callable[..., 
     flags = [
         "--corpus", str(tmp_path / "corpus"), "--bank", str(tmp_path / "old" / "bank"), "--minutes", "5", "--epochs", "1",
         "--test-limit", "2", "--model", str(tmp_path / "model"), "--runs", str(tmp_path / "runs"), "--results",
-        str(tmp_path / "results"),
+        str(tmp_path / "results"), "--only", *ROWS,
     ]  # fmt: skip
     printed, again = (benchmark_output(main, *flags) for _ in range(2))
     rows = {path.stem: read_run(path) for path in (tmp_path / "results").iterdir()}
-    assert set(rows) == {"feed_forward-5-0", "lora-5-0", "lapt-5-0"}
+    assert set(rows) == {
+        f"{row}-5-0" for row in ("feed_forward", "quarter", "lora", "full", "lapt")
+    }
+    assert set(COLORS) == {"feed_forward", "lora", "lapt"}
     for row in rows.values():
         assert row.training.utterances == 4  # all there are
         assert row.scores.utterances == 2
@@ -52,6 +55,6 @@ def test_every_row_is_made_once(tmp_path: Path, benchmark_output: Callable[..., 
     assert part.shared is not None
     assert part.training.stored_parameters == part.training.trained_parameters + 2 * 2 * 2 * 65
     assert not (tmp_path / "old" / "bank" / "qug").exists()
-    assert printed.count("$ spt-whisper") == 6
+    assert printed.count("$ spt-whisper") == 10
     assert "$ spt-whisper" not in again
     assert (tmp_path / "results.png").is_file()

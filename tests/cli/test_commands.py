@@ -288,7 +288,7 @@ def test_an_unknown_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> N
     ("command", "said"),
     [
         ("fit", "Highest learning rate"),
-        ("add-language", "a small part over the bank"),
+        ("add-language", "or a small part over the bank"),
         ("evaluate", "Text normalizer before scoring"),
         ("compare", "Number of seeds for each recipe"),
         ("transcribe", "Format of the transcripts"),

@@ -104,7 +104,7 @@ AFTER = {
     ],
     "how-to/notebook.md": ["runs/notebook/report.json", "prompts/half/prompt.json"],
     "how-to/code-switching.md": ["runs/mixed/report.html", "runs/by-language/bank/zh", "by-language/c.wav.txt"],
-    "how-to/add-a-language.md": ["runs/expansion/bank/ug/part.json", "by-ear/c.wav.txt"],
+    "how-to/add-a-language.md": ["runs/expansion/bank/ug/prompt.json", "by-ear/c.wav.txt"],
     "explanation/limits-of-prompts.md": ["runs/lora/report.json"],
 }  # fmt: skip
 """Files that are there when a page has been followed."""

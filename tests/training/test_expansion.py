@@ -20,7 +20,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.training.additions import form_of, nearest_language, recipe_of, start_of
+from spt_whisper.training.additions import FORMS, form_of, nearest_language, recipe_of, start_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
@@ -56,7 +56,7 @@ def home(tmp_path: Path) -> Path:
 def config(home: Path, **settings: object) -> ExpansionConfig:
     plain = ExpansionConfig(
         "cv", str(home / "run" / "bank"), CorpusConfig(str(home / "new")),
-        output=str(home / "add"), optimizer=OptimizerConfig(learning_rate=0.05),
+        output=str(home / "add"), form="part", optimizer=OptimizerConfig(learning_rate=0.05),
         data=DataConfig(batch_size=2), trainer=QUIET,
     )  # fmt: skip
     return replace(plain, **settings)  # type: ignore[arg-type]
@@ -224,10 +224,11 @@ def test_a_bank_without_shared_vectors_gets_a_whole_prompt(home: Path) -> None:
     write_corpus(home / "third", languages=("tt",))
     third = config(
         home, language="tt", bank=str(folder), corpus=CorpusConfig(str(home / "third")),
-        output=str(home / "more"),
+        output=str(home / "more"), form="auto",
     )  # fmt: skip
-    with pytest.raises(InputError, match="share nothing to which a part could be added"):
-        add_language(replace(third, form="part"))
+    for asked in ({"form": "part"}, {"rank": 4}, {"init": "zero"}):
+        with pytest.raises(InputError, match="share nothing to which a part could be added"):
+            add_language(replace(third, **asked))  # type: ignore[arg-type]
     before = digests(folder)
     add_language(third)
     after = digests(folder)
@@ -259,13 +260,23 @@ def test_wrong_calls_are_refused_and_leave_the_bank_alone(home: Path) -> None:
     assert digests(home / "run" / "bank") == before
 
 
+@pytest.mark.parametrize(
+    ("asked", "form"), [({}, "whole"), ({"rank": 8}, "part"), ({"init": "ky"}, "part")]
+)
+def test_a_language_gets_a_whole_prompt_unless_a_part_is_asked_for(
+    asked: dict[str, object], form: str, home: Path
+) -> None:
+    bank = Bank.from_pretrained(home / "run" / "bank")
+    assert form_of(config(home, form="auto", **asked), bank) is FORMS[form]
+
+
 @pytest.mark.slow
 def test_a_killed_addition_leaves_the_bank_and_ends_the_same_when_resumed(home: Path) -> None:
     folder = home / "run" / "bank"
     before = digests(folder)
     command = [
         "add-language", "cv", "--bank", str(folder), "--corpus.root", str(home / "new"),
-        "--output", str(home / "cut"), "--data.batch_size", "2", "--trainer.max_epochs", "4",
+        "--output", str(home / "cut"), "--form", "part", "--data.batch_size", "2", "--trainer.max_epochs", "4",
         "--trainer.precision", "32-true", "--trainer.enable_progress_bar", "false",
     ]  # fmt: skip
     killed = [sys.executable, "-m", "tests.training.signalled_run", "SIGKILL", "1", *command]

@@ -129,7 +129,7 @@ def test_a_language_does_not_go_on_over_another_bank(
     def config(bank: Path, init: str = "auto") -> ExpansionConfig:
         return ExpansionConfig(
             "cv", str(bank), CorpusConfig(str(home / "new")), output=str(tmp_path / "add"),
-            init=init, data=DataConfig(batch_size=2), trainer=QUIET,
+            form="part", init=init, data=DataConfig(batch_size=2), trainer=QUIET,
         )  # fmt: skip
 
     def killed(bank: Bank, part: object) -> Path:
