@@ -8,7 +8,7 @@ from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Trains the language's part, adds it, and prints the hashes of everything older before and after."""
+    """Trains what the language gets, adds it, and prints the hashes of everything older before and after."""
     from spt_whisper.training.expansion_settings import ExpansionConfig
 
     parser = command_parser(
