@@ -13,7 +13,7 @@ language). The claims of LAPT (arXiv 2506.21577): Entire SPT 5 %, LAPT 16 % bett
 | lapt_decoder, lapt_entire | its part of a LAPT bank on the same sides, whose shared vectors are frozen |
 
 The languages are in two groups, relatives apart. The bank of a group learned 200 utterances of Kichwa and all of the other
-group; then the group's languages are added one after the other by `spt-whisper add-language`. So each language is new
+group; then the group's languages are added one after the other by `spt-whisper add-language --form part`. So each language is new
 to its bank, once. All rows have the same site, length, windows, batches and seed, no slot dropout, and the package's defaults for the
 rest: a language's token is the one that suits it (in the runs of docs/results the one that bare Whisper hears most, the default at
 the time; LAPT learns its own in its place). Scored greedily on all test utterances, normalizer basic.
@@ -164,8 +164,8 @@ def added_part(row: str, side: str, language: str, place: Place) -> FinishedRun:
     folder, output = bank_of(row, side, language, place), place.folder(row, language)
     if not (folder / language).is_dir():
         spt_whisper(
-            "add-language", language, "--bank", str(folder), "--form", "part", *place.corpus(language), *place.training, *place.states(side),
-            *end(place.settings["epochs"]), "--output", str(output),
+            "add-language", language, "--bank", str(folder), "--form", "part", *place.corpus(language), *place.training,
+            *place.states(side), *end(place.settings["epochs"]), "--output", str(output),
         )  # fmt: skip
     scores = score("bank", folder, output / "report.json", *place.corpus(language))
     bank = Bank.from_folder(folder)

@@ -4,7 +4,8 @@ Measured on Kichwa with whisper-base (`recipes/kichwa.yaml`); those of vectors a
 that pass through a layer's norm before they count need large steps; slots of the feed-forward memory do not.
 
 Slots and LoRA are multiplied with what the layer sees, of width D: a step of Adam in each of D numbers moves the product D times as
-far, so in a Whisper wider than base their rates fall with its width (Yang et al., "Tensor Programs V", arXiv 2203.03466; docs/lab-book.md, 20).
+far. So in a Whisper wider than base their rates fall with its width (Yang et al., "Tensor Programs V", arXiv 2203.03466;
+docs/lab-book.md, 20).
 """
 
 from __future__ import annotations
