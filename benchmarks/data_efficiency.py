@@ -9,8 +9,8 @@ most 9.5 s).
 | row | what trains |
 | --- | --- |
 | feed_forward | a prompt of feed-forward slots on both sides |
-| quarter | the same with a quarter of the slots, at the rate of recipes/kichwa/quarter_feed_forward.yaml |
-| full | every weight of Whisper, at the rate of recipes/kichwa/full.yaml |
+| quarter | a quarter of its slots: recipes/kichwa/quarter_feed_forward.yaml |
+| full | every weight of Whisper: recipes/kichwa/full.yaml |
 | lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
 | lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
 
@@ -36,6 +36,7 @@ from pathlib import Path
 
 from finished_runs import (
     BEST_LORA,
+    FULL,
     NO_DROPOUT,
     ROOT,
     FinishedRun,
@@ -64,8 +65,7 @@ MINUTES = (5, 15, 30, 60, 180)
 WINDOWS = "[5, 10]"  # seconds
 LONGEST = 9.5  # seconds of an utterance
 LORA = "lora"
-QUARTER = ("--prompt.length", "12", "--optimizer.learning_rate", "2e-3")
-FULL = ("--method", "full", "--optimizer.model_learning_rate", "5e-5")
+QUARTER = ("--config", str(ROOT / "recipes" / "kichwa" / "quarter_feed_forward.yaml"))
 RESAMPLES, SEED = 10_000, 0  # of the bootstrap
 COLORS = {"feed_forward": BEST_BAR, LORA: BAR, "lapt": "#c8553d"}
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Settings = dict[str, Any]  # of a benchmark, as JSON values
 # of docs/results.md
 NO_DROPOUT = ("--optimizer.slot_dropout", "0")  # as the runs in docs/results were trained
+FULL = ("--config", str(ROOT / "recipes" / "kichwa" / "full.yaml"))
 BEST_LORA = ("--method", "lora", "--lora.targets", "feed_forward", "--lora.rank", "10")
 
 

@@ -37,7 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from finished_runs import BEST_LORA
+from finished_runs import BEST_LORA, FULL
 from measure import PACKAGES, conditions, publish, settings_parser, time_ratio
 from training_limit import one_pass, operations_per_second
 
@@ -57,7 +57,7 @@ RECIPES = {
     "entire": ENTIRE,
     "windows": [*ENTIRE, "--window_seconds", "[4, 6, 10]"],
     "lora_feed_forward": [*BEST_LORA, "--window_seconds", "[4, 6, 10]"],
-    "full": ["--method", "full", "--optimizer.model_learning_rate", "5e-5", "--window_seconds", "[4, 6, 10]"],
+    "full": [*FULL, "--window_seconds", "[4, 6, 10]"],
 }  # fmt: skip
 EXPANSION = "add_language"
 VARIANTS = (*TRAINERS, *RECIPES, EXPANSION)

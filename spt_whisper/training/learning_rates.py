@@ -10,17 +10,35 @@ docs/lab-book.md, 20).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 
 _MEASURED_WIDTH = 512  # whisper-base's
-_LORA_RATE = 1.5e-3
-_SLOT_PART_RATE = 4e-3  # of A B over slots on both sides: at 1e-3 it ends before it has learned
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """A highest learning rate, as measured."""
+
+    measured: float
+    falls: bool = False  # in a wider Whisper
+
+    def at(self, width: int) -> float:
+        """Returns the rate for a Whisper of this width."""
+        return self.measured * min(1.0, _MEASURED_WIDTH / width) if self.falls else self.measured
+
+
+_LORA_RATE = _Rate(1.5e-3, falls=True)
+_SLOT_PART_RATE = _Rate(
+    4e-3, falls=True
+)  # of A B over slots on both sides: at 1e-3 it ends before it has learned
 _SITE_RATES = {
-    "input": 1e-2,
-    "attention": 1e-2,
-    "cross": 1e-2,
-    "feed_forward": 1e-3,
-    "language": 1e-2,
+    "input": _Rate(1e-2),
+    "attention": _Rate(1e-2),
+    "cross": _Rate(1e-2),
+    "feed_forward": _Rate(1e-3, falls=True),
+    "language": _Rate(1e-2),
 }
 
 
@@ -31,11 +49,7 @@ def prompt_rate(config: PromptConfig, width: int) -> float:
         config: the prompt.
         width: of Whisper, D.
     """
-    return min(
-        _at_width(rate, width) if site == "feed_forward" else rate
-        for site, rate in _SITE_RATES.items()
-        if site in config.sites
-    )
+    return min(_SITE_RATES[site].at(width) for site in config.sites)
 
 
 def part_rate(config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:
@@ -48,14 +62,10 @@ def part_rate(config: PromptConfig, aware: LanguageAwareConfig, width: int) -> f
     """
     products = aware.low_rank and config.sites == ("feed_forward",)
     if products and config.on_encoder:
-        return _at_width(_SLOT_PART_RATE, width)
+        return _SLOT_PART_RATE.at(width)
     return prompt_rate(config, width)
 
 
 def lora_rate(width: int) -> float:
     """Returns the highest learning rate for LoRA in a Whisper of this width."""
-    return _at_width(_LORA_RATE, width)
-
-
-def _at_width(rate: float, width: int) -> float:
-    return rate * min(1.0, _MEASURED_WIDTH / width)
+    return _LORA_RATE.at(width)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from data_efficiency import COLORS, ROWS, main, utterances_for
+from data_efficiency import ROWS, main, utterances_for
 from finished_runs import read_run, spt_whisper
 
 from spt_whisper.corpora import CorpusConfig, read_split
@@ -47,7 +47,6 @@ def test_every_row_is_made_once(tmp_path: Path, benchmark_output: Callable[..., 
     assert set(rows) == {
         f"{row}-5-0" for row in ("feed_forward", "quarter", "lora", "full", "lapt")
     }
-    assert set(COLORS) == {"feed_forward", "lora", "lapt"}
     for row in rows.values():
         assert row.training.utterances == 4  # all there are
         assert row.scores.utterances == 2

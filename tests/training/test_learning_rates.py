@@ -11,6 +11,7 @@ from spt_whisper.cli import main
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
 from spt_whisper.training.learning_rates import lora_rate, part_rate, prompt_rate
 from spt_whisper.training.schedules import SCHEDULES
+from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_corpus import fit_flags, write_home
 
 
@@ -29,6 +30,13 @@ from tests.tiny_corpus import fit_flags, write_home
 def test_the_highest_rate_of_a_run(
     method: list[str], rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert highest_rates(method, write_home(tmp_path), tmp_path, monkeypatch) == [rate]
+
+
+def highest_rates(
+    method: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[float]:
+    """The rates that a run of one step gives to its schedule."""
     import spt_whisper.training.prompt_tuner as tuner
 
     seen: list[float] = []
@@ -39,11 +47,23 @@ def test_the_highest_rate_of_a_run(
         return real(optimizer, rates, *more)
 
     monkeypatch.setitem(tuner.SCHEDULES, "one_cycle", heard)
-    home = write_home(tmp_path)
     assert (
         main(["fit", *fit_flags(home, tmp_path / "run", "--trainer.max_steps", "1", *method)]) == 0
     )
-    assert seen == [rate]
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("method", "rate"),
+    [([], 5e-4), (["--method", "lapt"], 5e-4), (["--method", "lora"], 7.5e-4), (["--prompt.site", "attention"], 1e-2)],
+)  # fmt: skip
+def test_a_run_in_a_whisper_of_twice_the_measured_width(
+    method: list[str], rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = write_home(tmp_path)
+    width = FrozenWhisper.from_pretrained(home / "model").shape.width
+    monkeypatch.setattr("spt_whisper.training.learning_rates._MEASURED_WIDTH", width // 2)
+    assert highest_rates(method, home, tmp_path, monkeypatch) == [pytest.approx(rate)]
 
 
 @pytest.mark.parametrize(

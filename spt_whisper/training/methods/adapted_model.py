@@ -143,6 +143,7 @@ class FullLearner(AdaptedModelLearner):
         whisper.model.model.encoder.embed_positions.requires_grad_(False)
         super().__init__(whisper, on_encoder=True)
         self.prompt = prompt
+        # without a prompt there is nothing that would learn at this rate
         self.learning_rate = partial(prompt_rate, prompt.config) if prompt else lambda _: 0.0
         self._whisper = [whisper]
 
