@@ -26,6 +26,13 @@ def write_data(home: Path) -> None:
         write_corpus(folder, train=2, dev=1, test=2, languages=(language,))
 
 
+def short_runs(home: Path) -> list[str]:
+    return [
+        "--data", str(home / "data"), "--model", str(home / "model"), "--length", "2", "--epochs", "1",
+        "--bank-epochs", "1", "--runs", str(home / "runs"), "--results", str(home / "results"),
+    ]  # fmt: skip
+
+
 def test_each_language_is_new_to_one_bank_that_knows_a_relative() -> None:
     assert sorted(LANGUAGES) == sorted(set(LANGUAGES))
     for group in GROUPS:
@@ -78,11 +85,16 @@ def test_rows_are_made_once_and_against_decoder(
     tmp_path: Path, benchmark_output: Callable[..., str]
 ) -> None:
     write_data(tmp_path)
-    flags = [
-        "--data", str(tmp_path / "data"), "--model", str(tmp_path / "model"), "--length", "2", "--epochs", "1",
-        "--bank-epochs", "1", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results"),
-    ]  # fmt: skip
-    narrow = ["--languages", "ky", "eo", "--only", "bare", "decoder", "lapt_entire"]
+    flags = short_runs(tmp_path)
+    narrow = [
+        "--languages",
+        "ky",
+        "eo",
+        "--only",
+        "bare",
+        "decoder",
+        "lapt_entire",
+    ]
     printed = benchmark_output(main, *flags, *narrow)
     results = tmp_path / "results" / "feed_forward"
     decoder, first, second = (
@@ -110,3 +122,23 @@ def test_rows_are_made_once_and_against_decoder(
     assert card is not None
     assert card.base.endswith("lora_entire/ky/model")  # it went on from there
     assert (tmp_path / "results" / "continual_feed_forward.png").is_file()
+
+
+@pytest.mark.slow
+def test_languages_that_learn_together_share_one_training(
+    tmp_path: Path, benchmark_output: Callable[..., str]
+) -> None:
+    write_data(tmp_path)
+    rows = ["--languages", "ky", "eo", "--only", "decoder", "together_decoder"]
+    printed = benchmark_output(main, *short_runs(tmp_path), *rows)
+    assert printed.count("$ spt-whisper fit --method lapt") == 1
+    results = tmp_path / "results" / "feed_forward"
+    first, second = (read_run(results / f"together_decoder-{each}-0.json") for each in ("ky", "eo"))
+    bank = first.shared
+    assert bank is not None
+    assert bank == second.shared
+    assert (first.scores.utterances, bank.utterances) == (2, 2 * len(LANGUAGES))
+    own, stored = first.training.trained_parameters, first.training.stored_parameters
+    assert bank.stored_parameters == stored - own + len(LANGUAGES) * own
+    assert first.digests["ky"] != second.digests["eo"]
+    assert printed.splitlines()[-1].startswith("| together_decoder | ")
