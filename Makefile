@@ -23,7 +23,8 @@ setup: .venv/.stamp ## install the project and its tools into .venv
 
 .venv/.stamp: pyproject.toml constraints.txt | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python .uv/bin/python .venv
-	$(UV) pip install --python $(BIN)/python $(PINS) --editable '.[dev]'
+	# compiled once here: without it each command may compile torch anew (PYTHONDONTWRITEBYTECODE, as in many containers)
+	$(UV) pip install --python $(BIN)/python $(PINS) --compile-bytecode --editable '.[dev]'
 	@touch $@
 
 $(UV): # a bootstrap environment of its own, so that nothing outside this folder changes
