@@ -14,7 +14,7 @@ see the same directions: one B for all of them was measured to learn less (docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -24,7 +24,7 @@ from spt_whisper.prompts.config import LEFT, RIGHT, LanguageAwareConfig, PromptC
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.prompts.places import LANGUAGE_VECTOR
-from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
+from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key, site_of
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 
 _LOW_RANK: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -135,6 +135,12 @@ class LanguageAwarePrompt(nn.Module):
         own = self.parts[_module(language)]
         assert isinstance(own, nn.ParameterDict)
         return {key.replace("/", "."): tensor for key, tensor in own.items()}
+
+    def parts_by_site(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yields the parameters of all parts, each with the site of the vectors that it changes."""
+        for part in self.parts.values():
+            assert isinstance(part, nn.ParameterDict)
+            yield from ((site_of(key), parameter) for key, parameter in part.items())
 
     def forward(self, languages: Sequence[str]) -> PromptVectors:
         """Returns the vectors of a batch (R = its rows, or 1 where all speak one language) with gradient."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from spt_whisper.prompts.config import PromptConfig
+from spt_whisper.prompts.places import PLACES
 from spt_whisper.prompts.reparameterization import build_network
 from spt_whisper.prompts.vectors import PromptVectors
 
@@ -44,6 +47,13 @@ class SoftPrompt(nn.Module):
             {key.replace("/", "."): self._made(key)[None] for key in self.vectors}
         )
 
+    def by_site(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yields the parameters, each with the site of the vectors that it makes."""
+        for key, vectors in self.vectors.items():
+            own = self.networks[key].parameters() if key in self.networks else ()
+            for parameter in (vectors, *own):
+                yield site_of(key), parameter
+
     def _made(self, key: str) -> Tensor:
         vectors = self.vectors[key]
         return self.networks[key](vectors) if key in self.networks else vectors
@@ -57,3 +67,8 @@ class SoftPrompt(nn.Module):
 def parameter_key(name: str) -> str:
     """Returns a tensor's name as torch takes it for a parameter: without dots."""
     return name.replace(".", "/")
+
+
+def site_of(key: str) -> str:
+    """Returns the site at which the tensor of a parameter stands."""
+    return PLACES[key.split("/")[1]].site

@@ -24,7 +24,6 @@ from spt_whisper.training.batch import Example, collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.expansion_settings import ExpansionConfig
-from spt_whisper.training.learning_rates import part_rate
 from spt_whisper.training.methods.lapt import LanguageAwareLearner, single_tokens
 from spt_whisper.training.methods.learner import Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_prompt
@@ -139,9 +138,7 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
     def learner(part: dict[str, Tensor]) -> LanguageAwareLearner:
         vectors = SoftPrompt(recipe.prompt, shared.vectors).requires_grad_(False)
         prompt = LanguageAwarePrompt(vectors, recipe.lapt, {config.language: part})
-        made = LanguageAwareLearner(prompt, setup, {config.language: heard})
-        made.learning_rate = partial(part_rate, recipe.prompt, recipe.lapt)
-        return made
+        return LanguageAwareLearner(prompt, setup, {config.language: heard})
 
     starts = {"zero": learner(zero)}
     if config.init != "zero":

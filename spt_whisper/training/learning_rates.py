@@ -1,4 +1,4 @@
-"""Learning rates that suit what trains, where the recipe names none.
+"""Learning rates that suit what trains, each kind of vectors its own, where the recipe names none.
 
 Measured on Kichwa with whisper-base (`recipes/kichwa.yaml`); those of vectors at other sites are of decoder prompts there. Vectors
 that pass through a layer's norm before they count need large steps; slots of the feed-forward memory do not.
@@ -42,28 +42,28 @@ _SITE_RATES = {
 }
 
 
-def prompt_rate(config: PromptConfig, width: int) -> float:
-    """Returns the highest learning rate for a prompt: that of its site which takes the smallest steps.
+def site_rate(site: str, width: int) -> float:
+    """Returns the highest learning rate for vectors at a site.
 
     Args:
-        config: the prompt.
+        site: one of `SITES`.
         width: of Whisper, D.
     """
-    return min(_SITE_RATES[site].at(width) for site in config.sites)
+    return _SITE_RATES[site].at(width)
 
 
-def part_rate(config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:
-    """Returns the highest learning rate for a language's part over frozen shared vectors.
+def part_rate(site: str, config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:
+    """Returns the highest learning rate for what a language has of its own at a site.
 
     Args:
+        site: one of the prompt's, or `language`.
         config: the shared prompt.
         aware: the form of the part.
         width: of Whisper, D.
     """
-    products = aware.low_rank and config.sites == ("feed_forward",)
-    if products and config.on_encoder:
+    if site == "feed_forward" and aware.low_rank and config.on_encoder:
         return _SLOT_PART_RATE.at(width)
-    return prompt_rate(config, width)
+    return site_rate(site, width)
 
 
 def lora_rate(width: int) -> float:

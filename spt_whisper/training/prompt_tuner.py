@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
 from spt_whisper.audio import HOP_LENGTH
 from spt_whisper.errors import InputError
@@ -184,23 +184,22 @@ class PromptTuner(lightning.LightningModule):
         return features
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW over what the learner trains, warm-up and fall; Whisper's own weights have a rate of their own."""
+        """AdamW over what the learner trains, warm-up and fall; each kind of parameters has its rate."""
         config = self.optimizer
-        highest = config.learning_rate or self.learner.learning_rate(self.whisper.shape.width)
-        own_ids = {id(parameter) for parameter in self.learner.model_weights()}
-        trained = self.learner.trained()
-        groups = [
-            ([p for p in trained if id(p) not in own_ids], highest),
-            ([p for p in trained if id(p) in own_ids], config.model_learning_rate),
-        ]
-        groups = [(parameters, rate) for parameters, rate in groups if parameters]
+        rates = {
+            id(p): config.learning_rate or rate
+            for p, rate in self.learner.rates(self.whisper.shape.width)
+        }
+        rates |= {id(p): config.model_learning_rate for p in self.learner.model_weights()}
+        groups: dict[float, list[nn.Parameter]] = {}
+        for parameter in self.learner.trained():
+            groups.setdefault(rates[id(parameter)], []).append(parameter)
         optimizer = torch.optim.AdamW(
-            [{"params": parameters, "lr": rate} for parameters, rate in groups],
+            [{"params": parameters, "lr": rate} for rate, parameters in groups.items()],
             weight_decay=config.weight_decay,
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        rates = [rate for _, rate in groups]
-        schedule = SCHEDULES[config.schedule](optimizer, rates, config.warmup, steps)
+        schedule = SCHEDULES[config.schedule](optimizer, list(groups), config.warmup, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

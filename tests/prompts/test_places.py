@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.places import PLACES, SITES
 from spt_whisper.prompts.vectors import SideVectors
-from spt_whisper.training.learning_rates import prompt_rate
+from spt_whisper.training.learning_rates import site_rate
 
 
 def test_every_place_has_a_field_and_every_site_a_place_and_a_rate() -> None:
     assert [field.name for field in fields(SideVectors)] == list(PLACES)
     for site in SITES:
         assert PLACES[site].site == site
-        assert prompt_rate(PromptConfig(side="decoder", site=site), 512) > 0  # type: ignore[arg-type]
+        assert site_rate(site, 512) > 0
 
 
 def test_numbers_and_zeros_are_parts() -> None:

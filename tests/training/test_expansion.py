@@ -156,16 +156,17 @@ def test_a_part_does_not_start_from_one_of_a_higher_rank(home: Path) -> None:
     assert add_language(config(home, rank=2)).init == "zero"
 
 
-@pytest.mark.parametrize(("form", "rate"), [("part", 4e-3), ("whole", 1e-3)])
-def test_a_part_learns_at_a_higher_rate_than_a_whole_prompt(
-    form: Literal["part", "whole"], rate: float, home: Path
+@pytest.mark.parametrize(("form", "rates"), [("part", {4e-3, 1e-2}), ("whole", {1e-3})])
+def test_a_part_and_its_token_learn_at_higher_rates_than_a_whole_prompt(
+    form: Literal["part", "whole"], rates: set[float], home: Path
 ) -> None:
     own = config(home, form=form)
     bank = Bank.from_pretrained(own.bank)
     kind = form_of(own, bank)
     recipe = recipe_of(own, bank, kind)
     prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
-    assert start_of(own, recipe, prepared, bank, kind).learner.learning_rate(512) == rate
+    learner = start_of(own, recipe, prepared, bank, kind).learner
+    assert {rate for p, rate in learner.rates(512) if p.requires_grad} == rates
 
 
 def test_parts_that_are_no_products_have_no_rank(home: Path) -> None:

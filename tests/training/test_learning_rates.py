@@ -9,28 +9,34 @@ import torch
 
 from spt_whisper.cli import main
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
-from spt_whisper.training.learning_rates import lora_rate, part_rate, prompt_rate
+from spt_whisper.training.learning_rates import lora_rate, part_rate, site_rate
 from spt_whisper.training.schedules import SCHEDULES
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_corpus import fit_flags, write_home
 
 
 @pytest.mark.parametrize(
-    ("method", "rate"),
+    ("method", "rates"),
     [
-        ([], 1e-3),
-        (["--prompt.site", "attention"], 1e-2),
-        (["--prompt.site", "[input, feed_forward]"], 1e-3),
-        (["--method", "lora"], 1.5e-3),
-        (["--method", "lapt"], 1e-3),
-        (["--optimizer.learning_rate", "0.5"], 0.5),
-        (["--method", "full"], 1e-5),
+        ([], {1e-3}),
+        (["--prompt.site", "attention"], {1e-2}),
+        (["--prompt.site", "[input, feed_forward]"], {1e-2, 1e-3}),
+        (["--method", "lora"], {1.5e-3}),
+        # shared slots, parts of them, language tokens
+        (["--method", "lapt"], {1e-3, 4e-3, 1e-2}),
+        (["--method", "lapt", "--prompt.side", "decoder"], {1e-3, 1e-2}),
+        (["--method", "language_prompts", "--prompt.site", "[attention, feed_forward]"], {1e-2, 1e-3}),
+        (["--optimizer.learning_rate", "0.5", "--method", "lapt"], {0.5}),
+        (["--method", "full"], {1e-5}),
+        (["--method", "full_with_prompts", "--optimizer.model_learning_rate", "3e-5"], {3e-5, 1e-3}),
     ],
-)
-def test_the_highest_rate_of_a_run(
-    method: list[str], rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+)  # fmt: skip
+def test_the_highest_rates_of_a_run(
+    method: list[str], rates: set[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert highest_rates(method, write_home(tmp_path), tmp_path, monkeypatch) == [rate]
+    found = highest_rates(method, write_home(tmp_path), tmp_path, monkeypatch)
+    assert len(found) == len(rates)
+    assert set(found) == rates
 
 
 def highest_rates(
@@ -54,32 +60,37 @@ def highest_rates(
 
 
 @pytest.mark.parametrize(
-    ("method", "rate"),
-    [([], 5e-4), (["--method", "lapt"], 5e-4), (["--method", "lora"], 7.5e-4), (["--prompt.site", "attention"], 1e-2)],
+    ("method", "rates"),
+    [
+        ([], [5e-4]), (["--method", "lapt"], [5e-4, 2e-3, 1e-2]), (["--method", "lora"], [7.5e-4]),
+        (["--prompt.site", "attention"], [1e-2]),
+    ],
 )  # fmt: skip
 def test_a_run_in_a_whisper_of_twice_the_measured_width(
-    method: list[str], rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: list[str], rates: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = write_home(tmp_path)
     width = FrozenWhisper.from_pretrained(home / "model").shape.width
     monkeypatch.setattr("spt_whisper.training.learning_rates._MEASURED_WIDTH", width // 2)
-    assert highest_rates(method, home, tmp_path, monkeypatch) == [pytest.approx(rate)]
+    assert sorted(highest_rates(method, home, tmp_path, monkeypatch)) == pytest.approx(rates)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "aware", "rate"),
+    ("site", "prompt", "aware", "rate"),
     [
-        (PromptConfig(), LanguageAwareConfig(), 4e-3),
-        (PromptConfig(), LanguageAwareConfig("hadamard"), 4e-3),
-        (PromptConfig(), LanguageAwareConfig("concat"), 1e-3),
-        (PromptConfig(side="decoder"), LanguageAwareConfig(), 1e-3),
-        (PromptConfig(site="attention"), LanguageAwareConfig(), 1e-2),
+        ("feed_forward", PromptConfig(), LanguageAwareConfig(), 4e-3),
+        ("feed_forward", PromptConfig(), LanguageAwareConfig("hadamard"), 4e-3),
+        ("feed_forward", PromptConfig(), LanguageAwareConfig("concat"), 1e-3),
+        ("feed_forward", PromptConfig(side="decoder"), LanguageAwareConfig(), 1e-3),
+        ("feed_forward", PromptConfig(site=["attention", "feed_forward"]), LanguageAwareConfig(), 4e-3),
+        ("attention", PromptConfig(site=["attention", "feed_forward"]), LanguageAwareConfig(), 1e-2),
+        ("language", PromptConfig(), LanguageAwareConfig(), 1e-2),
     ],
-)
+)  # fmt: skip
 def test_the_highest_rate_of_a_part(
-    prompt: PromptConfig, aware: LanguageAwareConfig, rate: float
+    site: str, prompt: PromptConfig, aware: LanguageAwareConfig, rate: float
 ) -> None:
-    assert part_rate(prompt, aware, 512) == rate
+    assert part_rate(site, prompt, aware, 512) == rate
 
 
 @pytest.mark.parametrize(
@@ -89,13 +100,12 @@ def test_what_is_multiplied_with_a_wider_input_takes_smaller_steps(
     width: int, share: float
 ) -> None:
     slots, attention = PromptConfig(), PromptConfig(site="attention")
-    both = PromptConfig(site=["feed_forward", "attention"])
     part = LanguageAwareConfig()
-    rates = [prompt_rate(slots, width), prompt_rate(both, width), part_rate(slots, part, width)]
+    rates = [site_rate("feed_forward", width), part_rate("feed_forward", slots, part, width)]
     assert [*rates, lora_rate(width)] == pytest.approx(
-        [share * rate for rate in (1e-3, 1e-3, 4e-3, 1.5e-3)]
+        [share * rate for rate in (1e-3, 4e-3, 1.5e-3)]
     )
-    assert prompt_rate(attention, width) == part_rate(attention, part, width) == 1e-2
+    assert site_rate("attention", width) == part_rate("attention", attention, part, width) == 1e-2
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

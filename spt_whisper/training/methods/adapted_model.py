@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import lora_rate, prompt_rate
+from spt_whisper.training.learning_rates import lora_rate, site_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
@@ -103,11 +102,14 @@ class LoraLearner(AdaptedModelLearner):
         # peft itself names the checkpoint, which is not the base where an adapter was merged into it
         adapted.active_peft_config.base_model_name_or_path = _name_for_others(whisper)
         super().__init__(whisper, "encoder" in sides)
-        self.learning_rate = lora_rate
         self._adapted = [adapted]  # in a list: the model is no part of what is saved here
         self._dropouts = [
             m for n, m in adapted.named_modules() if n.endswith("lora_dropout.default")
         ]
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields each update with LoRA's rate."""
+        return ((parameter, lora_rate(width)) for parameter in self.weights.values())
 
     def train(self, mode: bool = True) -> LoraLearner:
         """Switches the dropout of the updates, and nothing else of the model."""
@@ -143,8 +145,6 @@ class FullLearner(AdaptedModelLearner):
         whisper.model.model.encoder.embed_positions.requires_grad_(False)
         super().__init__(whisper, on_encoder=True)
         self.prompt = prompt
-        # without a prompt there is nothing that would learn at this rate
-        self.learning_rate = partial(prompt_rate, prompt.config) if prompt else lambda _: 0.0
         self._whisper = [whisper]
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
@@ -165,6 +165,11 @@ class FullLearner(AdaptedModelLearner):
         return Prompt(self.prompt.config, self.prompt.fold(), own).save_pretrained(
             output / "prompt"
         )
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields each parameter of the prompt, if there is one, with the rate of its site."""
+        by_site = self.prompt.by_site() if self.prompt else ()
+        return ((parameter, site_rate(site, width)) for site, parameter in by_site)
 
     def model_weights(self) -> list[nn.Parameter]:
         """Returns Whisper's weights."""

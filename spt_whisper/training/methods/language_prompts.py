@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -17,7 +16,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
-from spt_whisper.training.learning_rates import prompt_rate
+from spt_whisper.training.learning_rates import site_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import with_language_tokens
 
@@ -34,7 +33,6 @@ class LanguagePromptsLearner(Learner):
         self.prompts = nn.ModuleList(prompts.values())
         self.setup = setup
         self.on_encoder = any(prompt.config.on_encoder for prompt in prompts.values())
-        self.learning_rate = partial(prompt_rate, next(iter(prompts.values())).config)
 
     def prompt_of(self, language: str) -> SoftPrompt:
         """Returns the prompt of a language."""
@@ -47,6 +45,13 @@ class LanguagePromptsLearner(Learner):
         made = {language: self.prompt_of(language)() for row in languages for language in row}
         joined = {row: concatenate([made[language] for language in row]) for row in set(languages)}
         return stack([joined[row] for row in languages])
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields each parameter with the rate of its site."""
+        for language in self.languages:
+            yield from (
+                (p, site_rate(site, width)) for site, p in self.prompt_of(language).by_site()
+            )
 
     def check_output(self, output: Path) -> None:
         """Refuses a bank that has languages which the new one would lack."""

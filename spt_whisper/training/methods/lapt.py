@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+
+from torch import nn
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import SHARED_FOLDER, check_replaceable, language_folder, new_bank
@@ -14,7 +15,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import prompt_rate
+from spt_whisper.training.learning_rates import part_rate, site_rate
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.start import LanguageSound, expected_embedding
 
@@ -31,11 +32,18 @@ class LanguageAwareLearner(Learner):
         super().__init__()
         self.prompt, self.setup, self.heard = prompt, setup, heard
         self.on_encoder = prompt.shared.config.on_encoder
-        self.learning_rate = partial(prompt_rate, prompt.shared.config)
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns each row's vectors; mixed speech goes by its main language."""
         return self.prompt([row[0] for row in languages])
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields the shared parameters and those of the parts, each with its rate."""
+        shared, aware = self.prompt.shared, self.prompt.aware
+        for site, parameter in shared.by_site():
+            yield parameter, site_rate(site, width)
+        for site, parameter in self.prompt.parts_by_site():
+            yield parameter, part_rate(site, shared.config, aware, width)
 
     def part(self, language: str, card: PromptCard) -> LanguagePart:
         """Returns what a language has learned, as it is written."""

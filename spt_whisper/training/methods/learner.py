@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,13 +80,18 @@ class Learner(nn.Module):
 
     artifact: Artifact = "prompt"
     on_encoder: bool  # whether the encoder's states depend on what trains
-    learning_rate: Callable[
-        [int], float
-    ]  # by the width of Whisper; the highest, where the recipe names none
     slot_dropout: float = 0.0  # in runs of many epochs, where the recipe names none
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the vectors of a batch with gradient, one entry of `languages` a row (R = rows, or 1 for all)."""
+        raise NotImplementedError
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields what trains, but for Whisper's own weights, with the highest learning rate that suits it.
+
+        Args:
+            width: of Whisper, D.
+        """
         raise NotImplementedError
 
     def check_output(self, output: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+
+from torch import nn
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import PromptCard
@@ -13,7 +14,7 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import prompt_rate
+from spt_whisper.training.learning_rates import site_rate
 from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.slot_dropout import SLOT_DROPOUT
 
@@ -26,12 +27,15 @@ class PromptLearner(Learner):
         super().__init__()
         self.prompt = prompt
         self.on_encoder = prompt.config.on_encoder
-        self.learning_rate = partial(prompt_rate, prompt.config)
         self.slot_dropout = SLOT_DROPOUT
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns the prompt's vectors, R = 1."""
         return self.prompt()
+
+    def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+        """Yields each parameter with the rate of its site."""
+        return ((p, site_rate(site, width)) for site, p in self.prompt.by_site())
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/prompt`."""
