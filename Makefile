@@ -21,9 +21,9 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/.stamp ## install the project and its tools into .venv
 
+# Compiled as it is installed: with PYTHONDONTWRITEBYTECODE, as in many containers, each command would compile torch anew.
 .venv/.stamp: pyproject.toml constraints.txt | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python .uv/bin/python .venv
-	# compiled once here: without it each command may compile torch anew (PYTHONDONTWRITEBYTECODE, as in many containers)
 	$(UV) pip install --python $(BIN)/python $(PINS) --compile-bytecode --editable '.[dev]'
 	@touch $@
 

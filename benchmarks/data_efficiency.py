@@ -66,6 +66,7 @@ WINDOWS = "[5, 10]"  # seconds
 LONGEST = 9.5  # seconds of an utterance
 LORA = "lora"
 QUARTER = ("--config", str(ROOT / "recipes" / "kichwa" / "quarter_feed_forward.yaml"))
+PART_RATE = ("--optimizer.learning_rate", "4e-3")  # of the token, too, as in docs/results
 RESAMPLES, SEED = 10_000, 0  # of the bootstrap
 COLORS = {"feed_forward": BEST_BAR, LORA: BAR, "lapt": "#c8553d"}
 
@@ -112,7 +113,7 @@ def add_language(task: Task) -> None:
             shutil.copytree(task.arguments.bank, folder, dirs_exist_ok=True)
         spt_whisper(
             "add-language", task.arguments.corpus_language, "--bank", str(copy), "--form", "part", "--tokens",
-            f"[{task.arguments.language}]", *task.training,
+            f"[{task.arguments.language}]", *task.training, *PART_RATE,
         )  # fmt: skip
     copy.rename(task.output / "bank")
 

@@ -10,9 +10,13 @@ docs/lab-book.md, 20).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import nn
+
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
+from spt_whisper.prompts.soft_prompt import SoftPrompt
 
 _MEASURED_WIDTH = 512  # whisper-base's
 
@@ -50,6 +54,11 @@ def site_rate(site: str, width: int) -> float:
         width: of Whisper, D.
     """
     return _SITE_RATES[site].at(width)
+
+
+def rates_of(prompt: SoftPrompt, width: int) -> Iterator[tuple[nn.Parameter, float]]:
+    """Yields each parameter of a prompt with the highest learning rate of its site."""
+    return ((parameter, site_rate(site, width)) for site, parameter in prompt.by_site())
 
 
 def part_rate(site: str, config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:

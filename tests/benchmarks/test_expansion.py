@@ -86,15 +86,7 @@ def test_rows_are_made_once_and_against_decoder(
 ) -> None:
     write_data(tmp_path)
     flags = short_runs(tmp_path)
-    narrow = [
-        "--languages",
-        "ky",
-        "eo",
-        "--only",
-        "bare",
-        "decoder",
-        "lapt_entire",
-    ]
+    narrow = ["--languages", "ky", "eo", "--only", "bare", "decoder", "lapt_entire"]
     printed = benchmark_output(main, *flags, *narrow)
     results = tmp_path / "results" / "feed_forward"
     decoder, first, second = (

@@ -18,7 +18,7 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import lora_rate, site_rate
+from spt_whisper.training.learning_rates import lora_rate, rates_of
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
@@ -168,8 +168,7 @@ class FullLearner(AdaptedModelLearner):
 
     def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
         """Yields each parameter of the prompt, if there is one, with the rate of its site."""
-        by_site = self.prompt.by_site() if self.prompt else ()
-        return ((parameter, site_rate(site, width)) for site, parameter in by_site)
+        return rates_of(self.prompt, width) if self.prompt else iter(())
 
     def model_weights(self) -> list[nn.Parameter]:
         """Returns Whisper's weights."""

@@ -16,7 +16,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
-from spt_whisper.training.learning_rates import site_rate
+from spt_whisper.training.learning_rates import rates_of
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import with_language_tokens
 
@@ -49,9 +49,7 @@ class LanguagePromptsLearner(Learner):
     def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
         """Yields each parameter with the rate of its site."""
         for language in self.languages:
-            yield from (
-                (p, site_rate(site, width)) for site, p in self.prompt_of(language).by_site()
-            )
+            yield from rates_of(self.prompt_of(language), width)
 
     def check_output(self, output: Path) -> None:
         """Refuses a bank that has languages which the new one would lack."""

@@ -15,7 +15,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import part_rate, site_rate
+from spt_whisper.training.learning_rates import part_rate, rates_of
 from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
 from spt_whisper.training.start import LanguageSound, expected_embedding
 
@@ -40,8 +40,7 @@ class LanguageAwareLearner(Learner):
     def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
         """Yields the shared parameters and those of the parts, each with its rate."""
         shared, aware = self.prompt.shared, self.prompt.aware
-        for site, parameter in shared.by_site():
-            yield parameter, site_rate(site, width)
+        yield from rates_of(shared, width)
         for site, parameter in self.prompt.parts_by_site():
             yield parameter, part_rate(site, shared.config, aware, width)
 

@@ -14,7 +14,7 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors
-from spt_whisper.training.learning_rates import site_rate
+from spt_whisper.training.learning_rates import rates_of
 from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.slot_dropout import SLOT_DROPOUT
 
@@ -35,7 +35,7 @@ class PromptLearner(Learner):
 
     def rates(self, width: int) -> Iterator[tuple[nn.Parameter, float]]:
         """Yields each parameter with the rate of its site."""
-        return ((p, site_rate(site, width)) for site, p in self.prompt.by_site())
+        return rates_of(self.prompt, width)
 
     def write(self, output: Path, card: PromptCard) -> Path:
         """Writes `<output>/prompt`."""
