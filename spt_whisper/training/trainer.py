@@ -16,6 +16,7 @@ from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import CHECKPOINTS, RunWatch, callbacks
 from spt_whisper.training.checkpoint_files import WholeFiles
 from spt_whisper.training.methods import METHODS
+from spt_whisper.training.progress import RunProgressBar
 from spt_whisper.training.recipe import Recipe
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -93,10 +94,11 @@ def build_trainer(
     }  # fmt: skip
     _check(settings)
     kept = callbacks(output / CHECKPOINTS, recipe.early_stopping, recipe.checkpoint_minutes)
+    shown = [RunProgressBar()] if settings.get("enable_progress_bar", True) else []
     try:
         trainer = lightning.Trainer(
             **{**settings, "strategy": _strategy(settings, recipe)},
-            callbacks=[*kept, watch],
+            callbacks=[*kept, watch, *shown],
             logger=loggers,
             plugins=[WholeFiles()],
             use_distributed_sampler=False,  # `EpochBatches` knows its process
