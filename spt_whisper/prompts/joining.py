@@ -39,6 +39,7 @@ def join_prompts(members: Sequence[Prompt], name: str) -> Prompt:
         signs=tuple(sorted({token for member in members for token in member.card.signs})),
         windows=tuple(sorted({window for member in members for window in member.card.windows})),
         key=None,
+        training={},  # each member has its own
     )
     tokens = [code for member in members for code in member.card.language_tokens]
     if "language" in first.config.sites and len(set(tokens)) < len(tokens):

@@ -148,8 +148,14 @@ def test_whole_prompts_of_several_languages_stand_one_behind_the_other(tmp_path:
     keys = mixed.vectors.decoder.feed_forward.key  # type: ignore[union-attr]
     assert keys.shape == (1, 2, 6, 8)
     assert torch.equal(keys[:, :, 3:], bank.prompt("en").vectors.decoder.feed_forward.key)  # type: ignore[union-attr]
-    joined = join_prompts([bank.prompt("zh"), bank.prompt("en")], "both")
+    members = [bank.prompt(language) for language in ("zh", "en")]
+    trained = [
+        Prompt(each.config, each.vectors, replace(each.card, training={"utterances": 5}))
+        for each in members
+    ]
+    joined = join_prompts(trained, "both")
     assert joined.config.length == {"feed_forward": 6}
+    assert joined.card.training == {}  # the first one's run is not that of both
 
 
 def drop_shared(root: Path) -> None:
