@@ -11,6 +11,7 @@ from spt_whisper.errors import InputError
 
 FRAME_SAMPLES = 512  # 32 ms at 16 kHz
 _HYSTERESIS = 0.15  # speech that has begun ends this far under the threshold, as in silero-vad
+_LOWEST = 0.01  # but no lower: the probabilities of silence are not quite 0
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,10 @@ def _frames(seconds: float) -> int:
 
 
 def _above(probabilities: Iterable[float], threshold: float) -> Iterator[bool]:
+    lower = max(threshold - _HYSTERESIS, min(threshold, _LOWEST))
     speech = False
     for probability in probabilities:
-        speech = probability >= (threshold - _HYSTERESIS if speech else threshold)
+        speech = probability >= (lower if speech else threshold)
         yield speech
 
 

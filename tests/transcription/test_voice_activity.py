@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,13 @@ def test_rules_in_a_stream_are_the_rules_on_the_whole(
 def test_speech_ends_lower_than_it_begins() -> None:
     options = of_frames(0, 0, 0)
     assert flags_of([0.4, 0.49, 0.5, 0.4, 0.36, 0.34, 0.4], options) == "0011100"
+
+
+@pytest.mark.parametrize("threshold", [0.16, 0.15, 0.1, 0.005])
+def test_speech_ends_in_silence_whatever_the_threshold(threshold: float) -> None:
+    options = replace(of_frames(0, 0, 0), threshold=threshold)
+    speech = [threshold, threshold]
+    assert flags_of([0.0, *speech, 0.004, *speech, 0.0], options) == "0110110"
 
 
 def test_flags_come_while_the_audio_runs() -> None:
