@@ -109,7 +109,7 @@ def speech_windows(
 
 def merge_frames(frames: Iterable[Frame], longest_seconds: float) -> Iterator[SpeechWindow]:
     """As `speech_windows`, from frames whose speech is known."""
-    longest_samples = int(longest_seconds * SAMPLE_RATE)
+    longest_samples = round(longest_seconds * SAMPLE_RATE)
     longest = longest_samples // FRAME_SAMPLES
     frames = iter(frames)
     head = list(islice(frames, longest + 2))  # more than fits, if there is more

@@ -148,6 +148,13 @@ def test_a_short_recording_stays_as_it_is() -> None:
     assert list(merge_frames(frames_of([(False, 280)]), 10.0)) == []
 
 
+@pytest.mark.parametrize("longest", [4.02, 8.04, 16.22])
+def test_a_recording_as_long_as_the_window_is_one(longest: float) -> None:
+    recording = torch.ones(round(longest * 16_000))
+    (window,) = speech_windows([recording], longest, None)
+    assert torch.equal(window.waveform, recording)
+
+
 @pytest.mark.parametrize("longest", [0.5, 31.0, float("nan")])
 def test_a_window_that_whisper_does_not_have(longest: float) -> None:
     with pytest.raises(InputError, match="longest_seconds: found"):
