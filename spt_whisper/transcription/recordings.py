@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -139,14 +138,17 @@ def in_order(numbered: Iterable[tuple[int, _Item]]) -> Iterator[_Item]:
 
 
 def transcript_of(end: End, segments: Sequence[Segment]) -> Transcript:
-    """Returns a recording's transcript; languages and prompt are those of the most time."""
-    spent: dict[tuple[tuple[str, ...], str | None], float] = {}
-    for segment in segments:
-        key = (segment.languages, segment.prompt)
-        spent[key] = spent.get(key, 0.0) + segment.end - segment.start
+    """Returns a recording's transcript; languages and prompt are those of the most time, each counted by itself."""
     asked = end.request.read_prompt.name if end.request.read_prompt else None
-    ranked = sorted(spent, key=lambda key: -spent[key]) or [((), asked)]
-    languages = dict.fromkeys(itertools.chain.from_iterable(codes for codes, _ in ranked))
-    return Transcript(
-        end.request.name, end.duration, tuple(segments), tuple(languages), ranked[0][1]
-    )
+    timed = [(own, own.end - own.start) for own in segments]
+    languages = _by_time((code, seconds) for own, seconds in timed for code in own.languages)
+    prompts = _by_time((own.prompt, seconds) for own, seconds in timed) or [asked]
+    return Transcript(end.request.name, end.duration, tuple(segments), tuple(languages), prompts[0])
+
+
+def _by_time(spent: Iterable[tuple[_Item, float]]) -> list[_Item]:
+    """Each item once, that of the most seconds first; where these are the same, the one that came first."""
+    total: dict[_Item, float] = {}
+    for item, seconds in spent:
+        total[item] = total.get(item, 0.0) + seconds
+    return sorted(total, key=lambda item: -total[item])
