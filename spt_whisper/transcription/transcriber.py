@@ -310,7 +310,7 @@ class Whisper:
             yield [*ends.after([])]
             for found in decode_batches(self.engine, tokens, rows, options, preferred, batch_size):
                 on_rows(list(found))
-                _tell_of_cut_texts(found, prompted, options)
+                _tell_of_cut_texts(found, prompted)
                 written = written_in(found, prompted, first, tokens)
                 yield [*written, *ends.after(written)]
             first += len(prompted)
@@ -323,13 +323,11 @@ class Whisper:
             yield opened.request(request)
 
 
-def _tell_of_cut_texts(
-    found: Mapping[int, RowResult], windows: Sequence[PromptedPiece], options: DecodingOptions
-) -> None:
+def _tell_of_cut_texts(found: Mapping[int, RowResult], windows: Sequence[PromptedPiece]) -> None:
     """Names the windows that the decoder's positions could not hold the text of, which scripts of many tokens a letter may have."""
     for place, result in found.items():
-        piece, cut = windows[place].piece, result.hypothesis.stopped_by == "budget"
-        if cut and len(result.hypothesis.tokens) < options.budget(piece.window.seconds):
+        piece = windows[place].piece
+        if result.hypothesis.stopped_by == "positions":
             logger.warning(
                 "%s: the text of %.1f to %.1f s has no room in %d decoder positions, and its end is lost; use a shorter window",
                 piece.request.name, piece.window.start, piece.window.end, MAX_POSITIONS,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 
+from spt_whisper import Whisper
 from spt_whisper.audio import SAMPLE_RATE
 from spt_whisper.engines.engine import Heard, Row, RowResult
 from spt_whisper.prompts.card import PromptCard
@@ -17,10 +19,11 @@ from spt_whisper.prompts.model_shape import ModelShape
 from spt_whisper.transcription.segments import split_segments
 from spt_whisper.transcription.window_remainder import decode_to_the_end
 from spt_whisper.whisper.decoding import Hypothesis
+from spt_whisper.whisper.decoding.hypothesis import StopReason
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import Tokens
 from spt_whisper.whisper.words import AlignedWord
-from tests.tiny_model import tiny_tokenizer
+from tests.tiny_model import tiny_tokenizer, tiny_whisper
 
 TOKENS = Tokens(tiny_tokenizer())
 TIMED = DecodingOptions(timestamps=True)
@@ -171,6 +174,18 @@ def test_figures_are_of_both_texts() -> None:
     assert found.hypothesis.text == "abcd"
     assert (found.hypothesis.stopped_by, found.hypothesis.temperature) == ("budget", 0.4)
     assert found.hypothesis.mean_log_probability == pytest.approx((5 * -0.5 + 6 * -2.0) / 11)
+
+
+@pytest.mark.parametrize(("stopped_by", "told"), [("budget", 0), ("positions", 1)])
+def test_a_rest_that_stops_at_its_own_budget_has_lost_no_text(
+    stopped_by: StopReason, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, rest = written(0.0, "a", 1.0, 1.0), written(0.0, "b", 1.0)
+    rest = replace(rest, hypothesis=replace(rest.hypothesis, stopped_by=stopped_by))
+    whisper = Whisper(tiny_whisper(), Scripted(first, rest))
+    found = whisper.transcribe(speech(1, 2), options=TIMED, voice_activity=None)
+    assert found.text == "a b"
+    assert sum("its end is lost" in line for line in caplog.messages) == told
 
 
 def test_a_text_that_ends_at_one_time_leaves_nothing() -> None:

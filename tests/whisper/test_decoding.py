@@ -10,6 +10,7 @@ from spt_whisper.whisper.decoding import Hypothesis, decode
 from spt_whisper.whisper.decoding.guards import is_looping, stop_reason
 from spt_whisper.whisper.language import language_posterior
 from spt_whisper.whisper.options import DecodingOptions, single_pass
+from spt_whisper.whisper.tokens import MAX_POSITIONS
 from tests.tiny_model import tiny_whisper
 
 
@@ -39,6 +40,17 @@ def test_rows_stop_at_the_budget_of_their_own_audio() -> None:
     found = decode(whisper, states, [start, start], [0.3, 0.5], options)
     assert [len(hypothesis.tokens) for hypothesis in found] == [3, 5]
     assert [hypothesis.stopped_by for hypothesis in found] == ["budget", "budget"]
+
+
+def test_rows_stop_at_the_decoders_last_position() -> None:
+    whisper = tiny_whisper()
+    states = whisper.encode(torch.randn(2, 80, 200, generator=torch.Generator().manual_seed(0)))
+    start = whisper.tokens.start(["es"])
+    start = [whisper.tokens.start_of_previous] * (MAX_POSITIONS - 3 - len(start)) + start
+    options = single_pass(tokens_per_second=10, extra_tokens=0)
+    found = decode(whisper, states, [start, start], [0.3, 0.4], options)
+    assert [len(hypothesis.tokens) for hypothesis in found] == [3, 3]
+    assert [hypothesis.stopped_by for hypothesis in found] == ["budget", "positions"]
 
 
 def test_greedy_takes_the_most_probable_allowed_token_at_each_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -49,7 +50,8 @@ def decode_with(
         raise InputError(
             f"decoding: {longest} first tokens leave no room in {MAX_POSITIONS} positions"
         )
-    budgets = [min(options.budget(duration), room) for duration in seconds]
+    asked = [options.budget(duration) for duration in seconds]
+    budgets = [min(own, room) for own in asked]
     tries: list[list[Hypothesis]] = [[] for _ in starts]
     wanted = list(range(len(starts)))
     for temperature in options.temperatures:
@@ -63,7 +65,13 @@ def decode_with(
         wanted = [row for row in wanted if _looks_wrong(tries[row][-1], options)]
         if not wanted:
             break
-    return [_best(own, options) for own in tries]
+    best = [_best(own, options) for own in tries]
+    return [
+        replace(found, stopped_by="positions")
+        if found.stopped_by == "budget" and own > room
+        else found
+        for found, own in zip(best, asked, strict=True)
+    ]
 
 
 def _seed(seed: int, tries: Sequence[Hypothesis]) -> str:

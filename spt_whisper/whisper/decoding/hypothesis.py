@@ -6,7 +6,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-StopReason = Literal["end", "loop", "budget", "no_speech"]
+# budget: of tokens, by the length of the audio; positions: the decoder's, where they are fewer than the budget
+StopReason = Literal["end", "loop", "budget", "positions", "no_speech"]
 
 _BYTE = 256
 
