@@ -27,8 +27,13 @@ def script_of(text: str) -> str | None:
     return next((name for name in names if name not in _SHARED), None)
 
 
+def scripts_of(character: str) -> frozenset[str]:
+    """The character's script; of one that has none of its own, as ー, the scripts that it is used in."""
+    own = script_of(character)
+    return frozenset([own] if own else map(script_name, script_extension(character)))
+
+
 @functools.cache
 def is_unspaced(character: str) -> bool:
     """Whether the character is of a script without blanks between words, or used in no others (as ー is)."""
-    used_in = {script_name(code) for code in script_extension(character)}
-    return script_of(character) in CHARACTERS_PER_WORD or used_in <= CHARACTERS_PER_WORD.keys()
+    return scripts_of(character) <= CHARACTERS_PER_WORD.keys()

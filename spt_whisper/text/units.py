@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
-from spt_whisper.text.scripts import CHARACTERS_PER_WORD, is_unspaced, script_of
+from spt_whisper.text.scripts import CHARACTERS_PER_WORD, is_unspaced, scripts_of
 
 RateName = Literal["wer", "cer", "mixed_error_rate"]
 
@@ -52,9 +52,11 @@ def _split_word(word: str) -> list[str]:
 
 def count_spoken_words(text: str) -> float:
     """About how many words `text` has, also where its script does not show them."""
-    return sum(
-        1 / CHARACTERS_PER_WORD.get(script_of(unit) or "", 1.0) for unit in mixed_units(text)
+    lengths = (
+        min(CHARACTERS_PER_WORD.get(script, 1.0) for script in scripts_of(unit[0]))
+        for unit in mixed_units(text)
     )
+    return sum(1 / length for length in lengths)
 
 
 def default_rate(texts: Iterable[str]) -> RateName:

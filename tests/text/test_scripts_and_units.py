@@ -92,4 +92,5 @@ def test_default_rate(texts: list[str], rate: str) -> None:
 def test_spoken_words() -> None:
     assert count_spoken_words("one two three") == 3
     assert count_spoken_words("我们走吧") == 2
+    assert count_spoken_words("スーパー") == 2
     assert count_spoken_words("") == 0
