@@ -84,8 +84,8 @@ class DecodingOptions:
         return " ".join(text for text in (self.hotwords, self.text_prompt) if text)
 
     def budget(self, seconds: float) -> int:
-        """Returns how many tokens a row of so many seconds may have."""
-        return int(seconds * self.tokens_per_second) + self.extra_tokens
+        """Returns how many tokens a row of so many seconds may have, at least one."""
+        return max(1, int(seconds * self.tokens_per_second) + self.extra_tokens)
 
 
 def single_pass(**settings: Any) -> DecodingOptions:

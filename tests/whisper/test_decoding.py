@@ -42,6 +42,11 @@ def test_rows_stop_at_the_budget_of_their_own_audio() -> None:
     assert [hypothesis.stopped_by for hypothesis in found] == ["budget", "budget"]
 
 
+@pytest.mark.parametrize(("seconds", "budget"), [(0.0, 1), (0.09, 1), (0.1, 1), (0.25, 2)])
+def test_a_row_may_have_a_token_however_short_it_is(seconds: float, budget: int) -> None:
+    assert DecodingOptions(tokens_per_second=10, extra_tokens=0).budget(seconds) == budget
+
+
 def test_rows_stop_at_the_decoders_last_position() -> None:
     whisper = tiny_whisper()
     states = whisper.encode(torch.randn(2, 80, 200, generator=torch.Generator().manual_seed(0)))

@@ -21,7 +21,7 @@ def is_looping(tokens: Sequence[int]) -> bool:
 
 
 def stop_reason(tokens: Sequence[int], budget: int) -> StopReason | None:
-    """Returns why a row that has not ended must stop: `loop`, `budget`, or None where it may go on."""
+    """Returns why a row that has written tokens and not ended must stop: `loop`, `budget`, or None where it may go on."""
     if is_looping(tokens):
         return "loop"
     return "budget" if len(tokens) >= budget else None

@@ -50,7 +50,7 @@ def sample(
     Args:
         decoder: R rows at their first tokens.
         rules: which tokens may follow.
-        budgets: of each row, in tokens.
+        budgets: of each row, in tokens, at least one.
         temperature: 0 for no draw.
         samples: texts drawn for each row, of which the most probable is taken.
         seeds: of each row's draws, where the temperature is above 0; each text has its own stream, so that it does not depend
@@ -129,7 +129,7 @@ def beam_search(
     Args:
         decoder: R rows at their first tokens.
         rules: which tokens may follow.
-        budgets: of each row, in tokens.
+        budgets: of each row, in tokens, at least one.
         beams: how many texts are kept.
         length_penalty: see `DecodingOptions`.
     """
