@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spt_whisper.errors import InputError
@@ -88,7 +89,7 @@ def _below(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 
 def _hits(pattern: Path) -> list[Path]:
-    """What a glob gives, sorted, without hidden files and those in hidden folders."""
+    """What a glob gives, sorted; hidden files and those in hidden folders only where it names a dot in their place."""
     root = Path(pattern.anchor)
     try:
         hits = sorted(root.glob(str(pattern.relative_to(root))))
@@ -96,8 +97,17 @@ def _hits(pattern: Path) -> list[Path]:
         raise InputError(
             f"{pattern}: is not a glob ({error}); wanted one such as 'talks/*.mp4'"
         ) from error
-    named = {part for part in pattern.parts if part.startswith(".")}
-    return [hit for hit in hits if not any(p.startswith(".") and p not in named for p in hit.parts)]
+    return [hit for hit in hits if _in_the_open(hit.parts, pattern.parts)]
+
+
+def _in_the_open(hit: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a pattern give those of a path, and a dot in front only where they have one, as in the shell."""
+    if not hit or not pattern:
+        return not hit and all(part == "**" for part in pattern)
+    shown = pattern[0].startswith(".") or not hit[0].startswith(".")
+    if pattern[0] == "**":
+        return _in_the_open(hit, pattern[1:]) or (shown and _in_the_open(hit[1:], pattern))
+    return shown and fnmatchcase(hit[0], pattern[0]) and _in_the_open(hit[1:], pattern[1:])
 
 
 def _is_audio(path: Path) -> bool:

@@ -61,6 +61,26 @@ def test_a_glob_gives_what_the_shell_would(pattern: str, expected: list[str], ta
     assert names(pattern) == names(str(talks.parent / pattern)) == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("talks/.*.wav", [".hidden.wav"]),
+        ("talks/.[h]idden.wav", [".hidden.wav"]),
+        ("talks/.g*/*.wav", ["c.wav"]),
+        ("talks/.g*/.*.wav", [".d.wav"]),
+        ("talks/.git/*.wav", ["c.wav"]),
+        ("talks/**/.*.wav", [".hidden.wav"]),  # .git is hidden
+        ("talks/**/.git/*.wav", ["c.wav"]),
+        ("**/.g*/**/.*.wav", [".d.wav"]),
+    ],
+)
+def test_a_glob_gives_hidden_files_where_it_names_their_dot(
+    pattern: str, expected: list[str], talks: Path
+) -> None:
+    (talks / ".git" / ".d.wav").touch()
+    assert names(pattern) == names(str(talks.parent / pattern)) == expected
+
+
 def test_a_name_with_the_signs_of_a_glob_is_itself_first(talks: Path) -> None:
     (talks / "[b].wav").touch()
     (talks / "*.wav").touch()
