@@ -121,7 +121,7 @@ class Whisper:
             language: one for all or for each, as the prompt's corpus or the bank names it, or a Whisper code; several as
                 `zh+en`. By default the prompt's, else detected in each window.
             bank: a `Bank`, or its folder or hub id: gives the prompt of `language`; where that is left out, each window gets the
-                prompt of the bank's language that it sounds like, or none.
+                prompt of the bank's language that it sounds like, or none. Beside prompts it is for audio whose own is None.
             options: how to decode; segments have times of their own with `DecodingOptions(timestamps=True)`, and words with
                 `word_timestamps` too.
             window_seconds: the window; by default those of the prompt or the adapted model, or 30 s for bare Whisper.
@@ -133,7 +133,7 @@ class Whisper:
             A transcript, or a list where several were given.
 
         Raises:
-            InputError: audio that cannot be read, a prompt of another model, an unknown language.
+            InputError: audio that cannot be read, a prompt of another model, an unknown language, a bank that no audio is left for.
         """
         several = not isinstance(audio, Audio)
         names = audio if several else [audio]
@@ -141,8 +141,8 @@ class Whisper:
         languages = for_each(language, len(names), "language")
         opened = Opened()
         requests = [
-            opened.called(item, own_prompt, code, None if own_prompt else bank)
-            for item, own_prompt, code in zip(names, prompts, languages, strict=True)
+            opened.called(item, own, code, bank if own is None or None not in prompts else None)
+            for item, own, code in zip(names, prompts, languages, strict=True)
         ]
         transcripts = []
         for found in self.transcribe_many(

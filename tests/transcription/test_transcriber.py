@@ -425,8 +425,25 @@ def test_a_prompt_and_a_bank_are_not_asked_for_together(whisper: Whisper, tmp_pa
     """A window has one prompt: which of the two would be used must not be a surprise."""
     prompt = wild_prompt(whisper, 1)
     bank = Bank(tmp_path, None, {}, {"qug": prompt})
-    with pytest.raises(InputError, match="prompt prompt 1: found a bank beside it"):
+    line = "prompt prompt 1: found a bank beside it"
+    with pytest.raises(InputError, match=line):
         list(whisper.transcribe_stream(noise(1.0, 0), prompt=prompt, bank=bank))
+    with pytest.raises(InputError, match=line):
+        whisper.transcribe(noise(1.0, 0), prompt=prompt, bank=bank)
+    with pytest.raises(InputError, match=line):
+        whisper.transcribe([noise(1.0, 0)] * 2, prompt=[prompt, prompt], bank=bank)
+
+
+def test_a_bank_is_for_the_recordings_without_a_prompt_of_their_own(
+    whisper: Whisper, bank: Bank
+) -> None:
+    audio, prompt = noise(2.0, 0), wild_prompt(whisper, 5)
+    found = whisper.transcribe([audio, audio], prompt=[prompt, None], bank=bank, **SETTINGS)
+    assert found == [
+        whisper.transcribe(audio, prompt=prompt, **SETTINGS),
+        whisper.transcribe(audio, bank=bank, **SETTINGS),
+    ]
+    assert whisper.transcribe([], bank=bank, **SETTINGS) == []
 
 
 def test_several_language_tokens_may_be_asked_for(whisper: Whisper) -> None:
