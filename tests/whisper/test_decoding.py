@@ -1,17 +1,20 @@
-"""Guards and searches."""
+"""Windows decoded: guards, greedy search, and other tries where a text looks wrong."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
 from spt_whisper.errors import InputError
-from spt_whisper.whisper.decoding import Hypothesis, decode
+from spt_whisper.whisper.decoding import Hypothesis, decode, decode_with
 from spt_whisper.whisper.decoding.guards import is_looping, stop_reason
 from spt_whisper.whisper.language import language_posterior
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 from spt_whisper.whisper.tokens import MAX_POSITIONS
 from tests.tiny_model import tiny_whisper
+from tests.whisper.known_decoder import LETTERS, TOKENS, VOCABULARY, KnownDecoder
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,58 @@ def test_a_row_may_write_the_suppressed_signs_that_its_prompt_was_taught(beams: 
 def test_a_window_is_silent_where_speech_is_improbable_and_the_text_too() -> None:
     settings = {"no_speech_threshold": 0.0, "compression_ratio_threshold": None}
     silent = decoded(**settings, log_probability_threshold=0.0)
-    assert (silent.text, silent.stopped_by, silent.temperature) == ("", "no_speech", 0.0)
+    assert (silent.tokens, silent.text) == ((), "")
+    assert (silent.stopped_by, silent.temperature) == ("no_speech", 0.0)
+    assert decoded(**settings, log_probability_threshold=None) == silent
     assert decoded(**settings, log_probability_threshold=-100.0).text
     assert decoded(**settings | {"no_speech_threshold": None}, temperatures=[0.0]).text
+
+
+def test_no_speech_is_read_where_the_transcript_starts() -> None:
+    """Also behind the filling in front of short first tokens."""
+    whisper = tiny_whisper(seed=5)
+    states = whisper.encode(torch.randn(2, 80, 200, generator=torch.Generator().manual_seed(1)))
+    starts = [whisper.tokens.start(["es"], text_prompt=prompt) for prompt in ([], [5, 6, 7])]
+    found = decode(whisper, states, starts, [1.0, 1.0], single_pass())
+    for row, start in enumerate(starts):
+        read = start[: start.index(whisper.tokens.start_of_transcript) + 1]
+        with torch.no_grad():
+            logits = whisper.model(
+                encoder_outputs=(states[row : row + 1],), decoder_input_ids=torch.tensor([read])
+            ).logits[0, -1]
+        expected = float(logits.softmax(dim=-1)[whisper.tokens.no_speech])
+        assert found[row].no_speech_probability == pytest.approx(expected, rel=1e-4)
+
+
+def test_rows_that_are_tried_again_keep_their_signs_and_budgets() -> None:
+    count, sign = 20, LETTERS[0]
+    vocabulary = replace(VOCABULARY, suppressed=(sign,))
+    signs = [(sign,) if row % 3 == 0 else () for row in range(count)]
+    options = DecodingOptions(
+        temperatures=[1.0, 0.0], log_probability_threshold=-1.0, no_speech_threshold=None,
+        tokens_per_second=1.0, extra_tokens=1, compression_ratio_threshold=None,
+    )  # fmt: skip
+
+    def found(*rows: int) -> list[Hypothesis]:
+        return decode_with(
+            lambda own: KnownDecoder([f"row {rows[place]}" for place in own]), vocabulary,
+            [TOKENS.start(["es"])] * len(rows), [1.0 + row % 4 for row in rows], options,
+            [signs[row] for row in rows],
+        )  # fmt: skip
+
+    together = found(*range(count))
+    assert {own.temperature for own in together} == {0.0, 1.0}
+    assert together == [alone for row in range(count) for alone in found(row)]
+    assert any(sign in own.tokens for own in together)
+    assert not any(
+        sign in own.tokens for own, taught in zip(together, signs, strict=True) if not taught
+    )
+
+
+def test_first_tokens_that_leave_no_room_are_refused() -> None:
+    start = [0] * MAX_POSITIONS
+    with pytest.raises(InputError, match="448 first tokens leave no room in 448 positions"):
+        decode_with(lambda _: KnownDecoder([]), VOCABULARY, [start], [1.0], single_pass(), [()])
 
 
 def test_timestamps_come_in_order_and_first() -> None:
