@@ -12,6 +12,7 @@ from spt_whisper.transcription.pieces import Piece
 from spt_whisper.transcription.recordings import segments_in
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.segments import split_segments, with_words
+from spt_whisper.transcription.transcript import Segment
 from spt_whisper.transcription.windows import SpeechWindow
 from spt_whisper.whisper.decoding import Hypothesis
 from spt_whisper.whisper.tokens import Tokens
@@ -61,6 +62,11 @@ def test_segments_end_with_the_audio_and_never_before_they_start() -> None:
     written = [times[0], *a, times[1], times[2], *b, times[3], *c]
     found = [(s.start, s.end, s.text) for s in split_segments(written, TOKENS, 2.5)]
     assert found == [(0.0, 2.5, "a"), (2.5, 2.5, "b"), (2.0, 2.5, "c")]
+
+
+def test_what_lies_outside_a_span_keeps_its_times() -> None:
+    for segment in (Segment(0.0, 0.5, "a"), Segment(2.5, 2.5, "a")):
+        assert segment.within(2.0, 3.0) == segment
 
 
 def test_nothing_begins_before_the_windows_speech_or_ends_behind_it() -> None:

@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from spt_whisper import Prompt, PromptConfig, Whisper
+from spt_whisper import Prompt, Whisper
 from spt_whisper.engines import torch as torch_engine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
-from spt_whisper.prompts.card import LanguageKey, PromptCard
-from spt_whisper.prompts.initialization import start_vectors
+from spt_whisper.prompts.card import LanguageKey
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
+from tests.transcription.noise_and_prompts import noise, wild_prompt
 
 OPTIONS = single_pass(tokens_per_second=5.0)
 SETTINGS = {"options": OPTIONS, "voice_activity": None, "batch_size": 3}
@@ -34,26 +34,6 @@ SETTINGS = {"options": OPTIONS, "voice_activity": None, "batch_size": 3}
 @pytest.fixture
 def whisper() -> Whisper:
     return Whisper(tiny_whisper(seed=3))
-
-
-def noise(seconds: float, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(round(seconds * 16_000), generator=generator) * 0.1
-
-
-def wild_prompt(
-    whisper: Whisper, seed: int, language: str = "qug", window: float = 2.0, **settings: object
-) -> Prompt:
-    frozen = whisper.frozen
-    config = PromptConfig(length=4, start="normal", **settings)  # type: ignore[arg-type]
-    generator = torch.Generator().manual_seed(seed)
-    vectors = start_vectors(config, frozen.shape, generator).map(
-        lambda tensor: torch.randn(tensor.shape, generator=generator)
-    )
-    card = PromptCard(
-        frozen.name, frozen.fingerprint, frozen.shape, (language,), ("es",), (window,)
-    )
-    return Prompt(config, vectors, card, f"prompt {seed}")
 
 
 def test_a_batch_mixes_prompts_and_lengths_and_each_recording_is_as_alone(whisper: Whisper) -> None:
@@ -137,6 +117,15 @@ def test_a_stream_has_the_segments_of_the_transcript(whisper: Whisper) -> None:
         list(whisper.transcribe_stream("missing.wav", **settings))
 
 
+def test_windows_of_several_pools_are_in_order(whisper: Whisper) -> None:
+    settings = {**SETTINGS, "window_seconds": 2.0, "language": "es", "batch_size": 1}
+    streamed = list(whisper.transcribe_stream(noise(18.3, 5), **settings))
+    starts = [segment.start for segment in streamed]
+    assert len(starts) > 9  # 4 windows a pool
+    assert starts == sorted(starts)
+    assert tuple(streamed) == whisper.transcribe(noise(18.3, 5), **settings).segments
+
+
 @dataclass(frozen=True)
 class Counted(Request):
     """A recording that says how much of it was read."""
@@ -212,6 +201,9 @@ def test_recordings_are_given_with_the_batch_that_ends_them(whisper: Whisper) ->
 def test_a_recording_without_speech_has_an_empty_transcript(whisper: Whisper) -> None:
     found = whisper.transcribe(torch.zeros(32_000), options=OPTIONS)
     assert (found.text, found.segments, found.duration) == ("", (), 2.0)
+    assert (found.prompt, found.languages) == (None, ())
+    asked = whisper.transcribe(torch.zeros(32_000), prompt=wild_prompt(whisper, 1), options=OPTIONS)
+    assert (asked.prompt, asked.languages) == ("prompt 1", ())
 
 
 @pytest.fixture
@@ -271,6 +263,17 @@ def test_a_bank_in_windows_that_are_asked_for(whisper: Whisper, bank: Bank) -> N
     assert kept.text == whisper.transcribe(other, **settings).text
     with pytest.raises(InputError, match="language it: found a bank beside it"):
         list(whisper.transcribe_many([Request(other, language="it", bank=bank)]))
+
+
+def test_windows_that_a_bank_was_asked_for_are_in_order(whisper: Whisper, bank: Bank) -> None:
+    """The longest are listened to first."""
+    settings = {**SETTINGS, "bank": bank, "window_seconds": 2.0}
+    found = whisper.transcribe(noise(7.5, 0), **settings)
+    starts = [segment.start for segment in found.segments]
+    assert starts == sorted(starts)
+    assert tuple(whisper.transcribe_stream(noise(7.5, 0), **settings)) == found.segments
+    many = whisper.transcribe([noise(seconds, 0) for seconds in (0.5, 1.9, 1.0)], **settings)
+    assert [own.duration for own in many] == pytest.approx([0.5, 1.9, 1.0])
 
 
 def test_a_language_may_be_called_as_its_corpus_or_its_bank_calls_it(
@@ -419,6 +422,18 @@ def test_the_languages_of_a_recording(whisper: Whisper) -> None:
     with pytest.raises(InputError, match="holds no speech"):
         whisper.detect_language(torch.zeros(16_000))
     assert float(posterior.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_most_probable_languages_come_with_their_probabilities(whisper: Whisper) -> None:
+    (heard,) = whisper.engine.listen([_row(noise(1.0, 0))], 30.0)
+    posterior = zip(
+        whisper.frozen.tokens.languages, heard.log_posterior.exp().tolist(), strict=True
+    )
+    expected = sorted(posterior, key=lambda pair: -pair[1])
+    found = whisper.detect_language(noise(1.0, 0), top=2, voice_activity=None)
+    assert list(found) == [code for code, _ in expected[:2]]
+    assert list(found.values()) == pytest.approx([share for _, share in expected[:2]])
+    assert len(whisper.detect_language(noise(1.0, 0), top=99, voice_activity=None)) == 4
 
 
 def test_a_prompt_and_a_bank_are_not_asked_for_together(whisper: Whisper, tmp_path: Path) -> None:

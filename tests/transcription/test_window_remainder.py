@@ -140,7 +140,7 @@ def written(*parts: float | str, mean: float = 0.0, temperature: float = 0.0) ->
     tokens: list[int] = []
     for part in parts:
         tokens += TOKENS.encode(part) if isinstance(part, str) else [TOKENS.timestamp(part)]
-    stopped_by = "budget" if temperature else "end"
+    stopped_by: StopReason = "budget" if temperature else "end"
     text = TOKENS.decode(tokens)
     return RowResult(Hypothesis(tuple(tokens), text, stopped_by, mean, 0.0, temperature), ("es",))
 
@@ -174,6 +174,14 @@ def test_figures_are_of_both_texts() -> None:
     assert found.hypothesis.text == "abcd"
     assert (found.hypothesis.stopped_by, found.hypothesis.temperature) == ("budget", 0.4)
     assert found.hypothesis.mean_log_probability == pytest.approx((5 * -0.5 + 6 * -2.0) / 11)
+
+
+def test_the_higher_temperature_of_both_texts_is_told_and_the_silence_of_the_first() -> None:
+    first, rest = written(0.0, "a", 1.0, 1.0, temperature=0.4), written(0.0, "b", 1.0)
+    rest = replace(rest, hypothesis=replace(rest.hypothesis, no_speech_probability=0.3))
+    row = Row(speech(1, 2))
+    (found,) = decode_to_the_end(Scripted(first, rest), TOKENS, [row], 10.0, TIMED)
+    assert (found.hypothesis.temperature, found.hypothesis.no_speech_probability) == (0.4, 0.0)
 
 
 @pytest.mark.parametrize(("stopped_by", "told"), [("budget", 0), ("positions", 1)])
