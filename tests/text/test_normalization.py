@@ -55,6 +55,7 @@ TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_f
         ("\u02bboku din\u00e9\u02bc 'oku", "oku diné oku"),  # at a word's edge no sign counts
         ("می\u200c روم می\u200c\u200cروم", "می روم می\u200cروم"),  # joiners that join nothing
         ("\u2764\ufe0f ok \u0301x \U0001f468\u200d\U0001f469 fam", "ok x fam"),
+        ("葛\U000e0100飾", "葛飾"),  # a selector of one form of the ideograph
         ("rock \u00b4n\u00b4 roll\x00", "rock n roll"),
         ("ինչո\u055eւ արի\u055c։", "ինչու արի"),
         (
@@ -181,6 +182,7 @@ def test_steps_may_be_named_instead_of_a_normalizer() -> None:
     assert mine.steps == ("nfkc", "remove_tags", "lowercase", "collapse_whitespace")
     assert mine("Ａ <noise> B!") == "a b!"
     assert get_normalizer("lowercase")(" A ") == " a "
+    assert get_normalizer("remove_tags,collapse_whitespace")("A (PPL) b <PPO) c") == "A b c"
 
 
 def test_a_normalizer_is_its_steps_in_order() -> None:

@@ -93,4 +93,12 @@ def test_spoken_words() -> None:
     assert count_spoken_words("one two three") == 3
     assert count_spoken_words("我们走吧") == 2
     assert count_spoken_words("スーパー") == 2
+    assert count_spoken_words("我们 go") == 2
     assert count_spoken_words("") == 0
+
+
+@pytest.mark.parametrize(
+    ("letter", "length"), [("我", 2), ("か", 2), ("カ", 2), ("ก", 5), ("ກ", 5), ("ក", 5), ("က", 5)]
+)
+def test_a_word_of_a_script_without_blanks_has_a_length(letter: str, length: int) -> None:
+    assert count_spoken_words(letter * 2 * length) == pytest.approx(2)

@@ -48,6 +48,12 @@ def test_one_language_for_another() -> None:
     assert found.by_language["Latin"] == ErrorCounts(substitutions=1)
 
 
+def test_confusions_are_in_the_order_of_languages() -> None:
+    pairs = [("好", "go"), ("走", "go"), ("go", "好")]
+    found = count_switching_errors(language_units(*pair, MIXED) for pair in pairs)
+    assert found.confusions == (Confusion("Han", "Latin", 2), Confusion("Latin", "Han", 1))
+
+
 def test_the_languages_of_a_corpus_add_up() -> None:
     pairs = [("好", "好"), ("okay 好", "okay"), ("", "um")]
     found = count_switching_errors(language_units(*pair, MIXED) for pair in pairs)
