@@ -126,6 +126,9 @@ class Bank:
         if not names:
             raise InputError(f"bank {self.folder}: no language named; wanted at least one")
         key = MIX.join(names)
+        if key not in self.languages and not isinstance(languages, str):
+            names = [names[0], *(name for name in names[1:] if name in self.languages)]
+            key = MIX.join(names)
         if key not in self.languages and any(name in self.parts for name in names):
             if isinstance(languages, str) or names[0] not in self.parts:
                 self._check_parts(names)

@@ -28,8 +28,8 @@ def draw_for(seed: int, epoch: int, utterance: str) -> random.Random:
 
 def draw_speed(config: AugmentConfig, draw: random.Random, seconds: float, window: float) -> float:
     """Returns the speed factor for an utterance of so many seconds; 1 where none fits the window."""
-    slower = window - ROUNDED  # what is not slower fits as it did
-    fitting = [factor for factor in config.speed if factor >= 1 or seconds / factor <= slower]
+    longest = seconds + ROUNDED  # what is not slower fits as it did
+    fitting = [factor for factor in config.speed if factor >= 1 or longest / factor <= window]
     return draw.choice(fitting) if fitting else 1.0
 
 

@@ -21,6 +21,7 @@ IGNORED = -100  # label of positions that are not learned: prompt, first tokens,
 ROUNDED = 0.05  # seconds by which the durations of a corpus may be too short
 
 AudioKey = tuple[str, float | None, float | None]  # file, start and end in seconds
+StatesKey = tuple[AudioKey, float]  # and the window
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,9 @@ class Example:
     window: float  # seconds that the encoder takes of it
 
     @property
-    def audio_key(self) -> AudioKey:
+    def states_key(self) -> StatesKey:
         """What its encoder states are kept by: an id may stand in train and in dev, for different audio."""
-        return audio_key(self.utterance)
+        return audio_key(self.utterance), self.window
 
 
 def audio_key(utterance: Utterance) -> AudioKey:
@@ -94,7 +95,7 @@ class ExampleBuilder:
             duration = with_duration(utterance).duration or 0.0
             codes = self._codes(utterance, split)
             overhead = len(self.tokens.start(codes, placeholders=self.placeholders)) + 2
-            window = shortest_window(duration / slowest + ROUNDED, self.windows)
+            window = shortest_window((duration + ROUNDED) / slowest, self.windows)
             example = Example(utterance, tuple(self.tokens.encode(text)), duration, codes, window)
             if duration > window:
                 too_long.append(example)

@@ -22,33 +22,56 @@ _MONITORED = "dev_token_error"
 
 
 class RunWatch(Callback):
-    """Measures a run; its checkpoints keep the seconds so far and the last epoch's loss."""
+    """Measures a run; its checkpoints keep what was measured so far, in the middle of an epoch, too."""
 
     def __init__(self) -> None:
         """Starts with nothing measured."""
         self._before = self._started = 0.0
         self.seconds = 0.0
+        self._epochs = 0  # that were begun
+        self._losses = self._utterances = 0.0  # sums over the epoch so far
         self._last_loss: float | None = None
 
     def state_dict(self) -> dict[str, float | None]:
-        """The seconds so far and the last loss, for the checkpoint."""
-        return {"seconds": self._so_far(), "last_loss": self._last_loss}
+        """What was measured so far, for the checkpoint."""
+        return {
+            "seconds": self._so_far(), "epochs": self._epochs, "losses": self._losses, "utterances": self._utterances,
+            "last_loss": self._last_loss,
+        }  # fmt: skip
 
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Goes on from a checkpoint's seconds; Lightning calls this before the start."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a checkpoint's figures; Lightning calls this before the start."""
         self._before = self.seconds = state_dict["seconds"]
-        self._last_loss = state_dict["last_loss"]
+        self._epochs, self._last_loss = state_dict["epochs"], state_dict["last_loss"]
+        self._losses, self._utterances = state_dict["losses"], state_dict["utterances"]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Starts the clock."""
         self._started = time.perf_counter()
 
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        *_: object,
+    ) -> None:
+        """Adds the losses of the batch."""
+        self._epochs = trainer.current_epoch + 1
+        utterances = float(outputs["utterances"])
+        self._losses += float(outputs["mean"]) * utterances
+        self._utterances += utterances
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """Keeps the epoch's loss."""
-        loss = trainer.callback_metrics.get("train_loss_epoch")
-        self._last_loss = None if loss is None else round(float(loss), 4)
+        """Keeps and logs the epoch's loss, the mean over its utterances."""
+        if not self._utterances:
+            return
+        loss = self._losses / self._utterances
+        self._losses = self._utterances = 0.0
+        self._last_loss = round(loss, 4)
+        module.log("train_loss_epoch", loss)
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Stops the clock."""
@@ -63,7 +86,7 @@ class RunWatch(Callback):
         if trainer.strategy.root_device.type == "cuda":
             memory = torch.cuda.max_memory_allocated() / 2**30
         return RunNumbers(
-            round(self.seconds, 1), trainer.current_epoch, self._last_loss, round(memory, 2),
+            round(self.seconds, 1), self._epochs, self._last_loss, round(memory, 2),
             utterances, learner.trained_parameters, learner.stored_parameters,
         )  # fmt: skip
 

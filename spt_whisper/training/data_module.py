@@ -19,10 +19,10 @@ from spt_whisper.training.augmentation import (
 )
 from spt_whisper.training.batch import (
     IGNORED,
-    AudioKey,
     Example,
     ExampleBuilder,
     Item,
+    StatesKey,
     collate,
 )
 from spt_whisper.training.encoder_states import load_example
@@ -41,10 +41,10 @@ class ExampleSet(Dataset[Item]):
         self,
         examples: Sequence[Example],
         builder: ExampleBuilder,
-        states: Mapping[AudioKey, Tensor],
+        states: Mapping[StatesKey, Tensor],
         augment: AugmentConfig = NO_AUGMENTATION,
     ) -> None:
-        """Takes the examples, how their tokens are made, `Example.audio_key` -> states, and what is done to audio."""
+        """Takes the examples, how their tokens are made, `Example.states_key` -> states, and what is done to audio."""
         self.examples, self.builder, self.states, self.augment = examples, builder, states, augment
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class ExampleSet(Dataset[Item]):
         inputs, labels = builder.inputs_and_labels(example, epoch, speed)
         if not drawn.counted:
             labels = [IGNORED] * len(labels)
-        spoken, states = example.utterance.languages, self.states.get(example.audio_key)
+        spoken, states = example.utterance.languages, self.states.get(example.states_key)
         if states is not None:
             return Item(name, example.window, spoken, inputs, labels, None, states)
         try:
@@ -83,7 +83,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         train: Sequence[Example],
         dev: Sequence[Example],
         builder: ExampleBuilder,
-        states: Mapping[AudioKey, Tensor],
+        states: Mapping[StatesKey, Tensor],
         config: DataConfig,
     ) -> None:
         """Takes examples and states that are ready; nothing is read from disk here but audio."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
-from spt_whisper.training.batch import AudioKey, Example
+from spt_whisper.training.batch import Example, StatesKey
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -30,8 +30,8 @@ def encode_once(
     examples: Sequence[Example],
     gigabytes: float,
     store: StatesStore | None = None,
-) -> dict[AudioKey, Tensor]:
-    """Returns `Example.audio_key` -> states (S, D) of its window, float16 on the CPU, for as many as fit the bound.
+) -> dict[StatesKey, Tensor]:
+    """Returns `Example.states_key` -> states (S, D) of its window, float16 on the CPU, for as many as fit the bound.
 
     Args:
         whisper: the model, without prompts.
@@ -45,7 +45,7 @@ def encode_once(
         "the encoder carries no prompt: states of %d of %d utterances are computed once and kept (%.2f GB)",
         count, len(examples), sizes[count - 1] / 1e9 if count else 0.0,
     )  # fmt: skip
-    kept: dict[AudioKey, Tensor] = {}
+    kept: dict[StatesKey, Tensor] = {}
     encode = partial(_encode_half, whisper)
     groups = list(by_window(examples[:count], lambda example: example.window, _BATCH))
     for group in _with_progress(groups):
@@ -53,7 +53,7 @@ def encode_once(
         window = group[0].window
         states = store.states(waveforms, window, encode) if store else encode(waveforms, window)
         for example, row in zip(group, states, strict=True):
-            kept[example.audio_key] = row
+            kept[example.states_key] = row
     return kept
 
 

@@ -27,7 +27,7 @@ from spt_whisper.training.preparation import prepare
 from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import first_checkpoint
-from spt_whisper.training.run import check_start, make_card, train
+from spt_whisper.training.run import check_start, make_card, start_of_prompt, train
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -83,7 +83,7 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     before = _evidence(bank, older, whisper, probes, recipe.longest_window)
     addition = start_of(config, recipe, prepared, bank, form)
     learner = addition.learner
-    start = learner.start_digest()
+    start = start_of_prompt(recipe, learner)
     if checkpoint is None:
         _start_anew(Path(recipe.output), _identity(config, recipe, like))
     numbers = train(recipe, prepared, learner, checkpoint)

@@ -175,7 +175,7 @@ def _suiting_token(
     fitting = _fitting(train, recipe.longest_window)
     own = _in(language, fitting) or _in(language, train) or _in(language, dev)
     longest = max(with_duration(utterance).duration or 0.0 for utterance in fitting or own)
-    window = shortest_window(longest / recipe.data.augment.slowest + ROUNDED, recipe.windows)
+    window = shortest_window((longest + ROUNDED) / recipe.data.augment.slowest, recipe.windows)
     return choose_token(listener.whisper, listener.hear(own, window), own, recipe.text, window)
 
 

@@ -61,6 +61,7 @@ class PromptTuner(lightning.LightningModule):
         self.recompute = recompute
         self.seed = seed
         self.slot_dropout = optimizer.slot_dropout or 0.0
+        self._tokens: list[Tensor] = []  # of each batch of this update, over all processes
         self.strict_loading = False  # Whisper's weights are not in the checkpoint
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
@@ -101,22 +102,31 @@ class PromptTuner(lightning.LightningModule):
         if not all(bool(torch.isfinite(tensor).all()) for tensor in self._trained().values()):
             self._refuse("what trains is no longer finite")
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         """Mean cross entropy over the tokens of the texts.
 
         Processes average their gradients; each returns its sum over the mean number of tokens, so that the average is the
-        gradient of the mean over the tokens of all.
+        gradient of the mean over the tokens of all. The batches of an update are all divided by the tokens of its first,
+        which is made up for where all are known.
         """
         own = self._sums(batch)
         whole = own.over_processes()
         if not bool(torch.isfinite(whole.loss)):
             self._refuse(f"the loss became {whole.loss.item()} (utterances {' '.join(batch.ids)})")
-        utterances = int(whole.utterances)
         self.log("train_loss", whole.loss, prog_bar=True, on_step=True, on_epoch=False)
-        self.log(
-            "train_loss_epoch", whole.loss, on_step=False, on_epoch=True, batch_size=utterances
-        )
-        return own.entropy / (whole.tokens / self.trainer.world_size)
+        self._tokens.append(whole.tokens)
+        gathered = self.trainer.accumulate_grad_batches  # by which Lightning divides
+        mean = own.entropy / (self._tokens[0] / self.trainer.world_size)
+        return {"loss": mean * gathered, "mean": whole.loss, "utterances": whole.utterances}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Makes the gradient that of the mean over the tokens of all batches of the update."""
+        if len(self._tokens) > 1:
+            share = self._tokens[0] / torch.stack(self._tokens).sum()
+            for parameter in self.learner.trained():
+                if parameter.grad is not None:
+                    parameter.grad.mul_(share)
+        self._tokens.clear()
 
     def _refuse(self, fault: str) -> NoReturn:
         leave_to_first(self.trainer)

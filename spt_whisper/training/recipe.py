@@ -39,7 +39,7 @@ class OptimizerConfig:
     """Share of each token's probability that is spread over all tokens."""
     slot_dropout: float | None = None
     """Share of each layer's feed-forward slots that is left out of a step, drawn for each step; by default 0.2 for whole
-    prompts in runs of 15 epochs or more, which see few utterances often, else 0."""
+    prompts of a frozen Whisper in runs of 15 epochs or more, which see few utterances often, else 0."""
 
     def __post_init__(self) -> None:
         rates = (

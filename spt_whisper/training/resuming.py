@@ -6,14 +6,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import yaml
 
 from spt_whisper.atomic import write_text
 from spt_whisper.errors import InputError
 from spt_whisper.training.callbacks import CHECKPOINTS, LAST
-from spt_whisper.training.methods import Artifact
+from spt_whisper.training.methods import METHODS, Artifact
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.relevant_settings import deciding_settings
 
@@ -79,12 +79,10 @@ def finished_artifact(recipe: Recipe) -> Artifact | None:
     """Returns what a run of these settings has made in the output folder, if it has ended."""
     if not _is_kept(recipe):
         return None
+    artifact = METHODS[recipe.method].makes
+    folder = Path(recipe.output) / artifact
     kept = _checkpoint(recipe).stat().st_mtime_ns
-    for artifact in get_args(Artifact):
-        folder = Path(recipe.output) / artifact
-        if folder.is_dir() and folder.stat().st_mtime_ns >= kept:
-            return cast("Artifact", artifact)
-    return None
+    return artifact if folder.is_dir() and folder.stat().st_mtime_ns >= kept else None
 
 
 def write_recipe(recipe: Recipe) -> None:

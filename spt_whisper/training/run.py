@@ -17,10 +17,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from spt_whisper.atomic import check_writable
 from spt_whisper.errors import InputError
 from spt_whisper.memory import naming_shortage
+from spt_whisper.prompts.averaging import start_digest
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.training.batch import AudioKey, windows_of
+from spt_whisper.training.batch import StatesKey, windows_of
 from spt_whisper.training.callbacks import BEST, CHECKPOINTS, LAST
 from spt_whisper.training.data_module import AudioError, SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
@@ -96,10 +97,10 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
     prepared = prepare(recipe, whisper)
     learner = build_learner(recipe, prepared)
     learner.check_output(output)
-    start = learner.start_digest()
+    start = start_of_prompt(recipe, learner)
     numbers = train(recipe, prepared, learner, checkpoint)
     card = make_card(recipe, prepared, numbers, fingerprint, start)
-    return FitResult(learner.artifact, learner.write(output, card), numbers)
+    return FitResult(METHODS[recipe.method].makes, learner.write(output, card), numbers)
 
 
 def finished_fit(recipe: Recipe) -> FitResult | None:
@@ -137,6 +138,12 @@ def check_start(recipe: Recipe, *written: Path) -> None:
     quiet_others(trainer)
     for folder in written:
         check_writable(folder)
+
+
+def start_of_prompt(recipe: Recipe, learner: Learner) -> str | None:
+    """Returns the digest of a prompt that has not trained yet; None where the run ends as a bank or a model."""
+    is_prompt = METHODS[recipe.method].makes == "prompt"
+    return start_digest(learner.vectors(())) if is_prompt else None
 
 
 def build_learner(recipe: Recipe, prepared: PreparedData) -> Learner:
@@ -303,7 +310,7 @@ def _signs(prepared: PreparedData) -> tuple[int, ...]:
 
 def _states(
     recipe: Recipe, prepared: PreparedData, learner: Learner
-) -> dict[AudioKey, torch.Tensor]:
+) -> dict[StatesKey, torch.Tensor]:
     """Encoder states that never change; none where the encoder learns or its input is augmented."""
     whisper, data = prepared.whisper, recipe.data
     if learner.on_encoder or data.augment.changes_audio:

@@ -98,7 +98,7 @@ def build_trainer(
     try:
         trainer = lightning.Trainer(
             **{**settings, "strategy": _strategy(settings, recipe)},
-            callbacks=[*kept, watch, *shown],
+            callbacks=[watch, *kept, *shown],  # a checkpoint has what the watch saw of its batch
             logger=loggers,
             plugins=[WholeFiles()],
             use_distributed_sampler=False,  # `EpochBatches` knows its process

@@ -156,6 +156,11 @@ def test_whole_prompts_of_several_languages_stand_one_behind_the_other(tmp_path:
     joined = join_prompts(trained, "both")
     assert joined.config.length == {"feed_forward": 6}
     assert joined.card.training == {}  # the first one's run is not that of both
+    assert bank.prompt(["zh", "ru"]) is bank.prompt("zh")  # of a list the main one must be there
+    assert bank.prompt(["zh", "ru", "en"]) is mixed
+    for missing in ("zh+ru", ["ru", "zh"]):
+        with pytest.raises(InputError, match="no language 'ru'"):
+            bank.prompt(missing)
 
 
 def drop_shared(root: Path) -> None:

@@ -50,8 +50,9 @@ def test_a_speed_that_leaves_the_window_is_not_drawn() -> None:
     draws = [draw_speed(config, draw_for(0, epoch, "a"), 9.5, 10.0) for epoch in range(20)]
     assert set(draws) == {1.1}
     assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 9.5, 10.0) == 1.0
-    # stated 9.00 s may be 9.04 s long
-    assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 9.0, 10.0) == 1.0
+    # stated 9.00 s may be 9.04 s long, and 8.955 s 9.004 s
+    for stated in (9.0, 8.955):
+        assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), stated, 10.0) == 1.0
     assert draw_speed(AugmentConfig(speed=[0.9]), draw_for(0, 0, "a"), 8.9, 10.0) == 0.9
     assert draw_speed(AugmentConfig(speed=[1.0]), draw_for(0, 0, "a"), 10.0, 10.0) == 1.0
 
@@ -144,3 +145,24 @@ def test_an_empty_folder_of_noise_is_named(tmp_path: Path) -> None:
     config = AugmentConfig(noise=str(tmp_path), share=1.0)
     with pytest.raises(InputError, match=f"no audio in {tmp_path}"):
         augment_waveform(tone(), 1.0, config, draw_for(0, 0, "a"))
+
+
+def test_a_stretch_is_as_long_as_said_and_never_more_than_a_fifth() -> None:
+    features = torch.randn(80, 300, generator=torch.Generator().manual_seed(0))
+
+    def longest(seconds: float) -> int:
+        own = AugmentConfig(time_masks=1, time_width=seconds)
+        masked = (mask_log_mel(features, 200, own, seed) != features for seed in range(50))
+        return max(int(changed.all(dim=0).sum()) for changed in masked)
+
+    assert 5 < longest(0.1) <= 10
+    assert 20 < longest(30.0) <= 40
+
+
+@pytest.mark.parametrize("kind", ["rooms", "noise"])
+def test_a_share_of_the_utterances_gets_a_room_and_a_share_noise(kind: str, tmp_path: Path) -> None:
+    recording(tmp_path / "r.wav", torch.rand(800))
+    own = AugmentConfig(**{kind: str(tmp_path)}, share=0.3)  # type: ignore[arg-type]
+    plain = tone(0.1)
+    made = [augment_waveform(plain, 1.0, own, draw_for(0, 0, f"u{n}")) for n in range(200)]
+    assert 40 < sum(not torch.equal(waveform, plain) for waveform in made) < 80

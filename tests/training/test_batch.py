@@ -129,3 +129,18 @@ def test_a_transcript_of_a_megabyte_is_dropped_by_name(caplog: pytest.LogCapture
         )
     assert [example.utterance.id for example in kept] == ["a"]
     assert "over 448 decoder positions: book" in caplog.text
+
+
+def test_an_utterance_as_long_as_the_window_is_kept() -> None:
+    (example,) = builder().examples([utterance("a", duration=10.0)], ["hi"], "train")
+    assert example.window == 10.0
+
+
+@pytest.mark.parametrize(("stated", "window"), [(4.44, 5.0), (4.455, 10.0)])
+def test_the_window_holds_the_slowest_audio_with_what_its_duration_may_lack(
+    stated: float, window: float
+) -> None:
+    build = builder(windows=(5.0, 10.0))
+    (example,) = build.examples([utterance("a", duration=stated)], ["hi"], "train", slowest=0.9)
+    assert example.window == window
+    assert (stated + 0.05) / 0.9 <= window

@@ -74,3 +74,12 @@ def test_an_epoch_goes_on_behind_what_was_learned(processes: int) -> None:
         for batches in (rest, whole):
             batches.set_epoch(5)
         assert list(rest) == list(whole)
+
+
+def test_each_seed_and_epoch_has_an_order_of_its_own() -> None:
+    orders = [
+        tuple(draw.index for (draw,) in EpochBatches([1.0] * 50, 1, seed, True, epoch=epoch))
+        for seed in range(4)
+        for epoch in range(4)
+    ]
+    assert len(set(orders)) == 16

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -20,13 +20,16 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
+from spt_whisper.prompts.places import LANGUAGE_VECTOR
+from spt_whisper.text.normalization import TextProcessing
+from spt_whisper.training import additions
 from spt_whisper.training.additions import FORMS, form_of, nearest_language, recipe_of, start_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.recipe import DataConfig, LoopConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import fit
-from spt_whisper.training.start import LanguageSound
+from spt_whisper.training.start import LanguageSound, expected_embedding
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.loading import FrozenWhisper
 from tests.tiny_corpus import write_corpus, write_model
@@ -291,3 +294,77 @@ def test_a_killed_addition_leaves_the_bank_and_ends_the_same_when_resumed(home: 
     (folder / "cv").rmdir()
     assert main([*command, "--output", str(home / "whole")]) == 0
     assert (folder / "cv" / "part.safetensors").read_bytes() == resumed
+
+
+def test_an_addition_that_changes_something_older_is_taken_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Bank.add
+
+    def careless(bank: Bank, member: Any) -> Path:
+        with (bank.folder / "ky" / "README.md").open("a") as file:
+            file.write("more")
+        return add(bank, member)
+
+    monkeypatch.setattr(Bank, "add", careless)
+    with pytest.raises(RuntimeError, match="cv is taken out"):
+        add_language(config(home))
+    assert Bank.from_pretrained(home / "run" / "bank").languages == ("ky", "sah")
+
+
+@pytest.mark.parametrize("lower", ["zero", "sah"])
+def test_of_two_starts_the_one_with_the_lower_loss_is_taken(
+    lower: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([1.0 if start == lower else 2.0 for start in ("zero", "sah")])
+    monkeypatch.setattr(additions, "nearest_language", lambda bank, heard: "sah")
+    monkeypatch.setattr(additions, "_loss", lambda *_: next(losses))
+    own = config(home)
+    bank = Bank.from_pretrained(own.bank)
+    form = form_of(own, bank)
+    recipe = recipe_of(own, bank, form)
+    prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
+    assert start_of(own, recipe, prepared, bank, form).init == lower
+
+
+def test_a_part_starts_from_anothers_vectors_and_its_own_token(home: Path) -> None:
+    own = config(home, init="sah")
+    bank = Bank.from_pretrained(own.bank)
+    form = form_of(own, bank)
+    recipe = recipe_of(own, bank, form)
+    prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
+    learner: Any = start_of(own, recipe, prepared, bank, form).learner
+    part, sah = learner.prompt.part("cv"), bank.parts["sah"].tensors
+    token = expected_embedding(prepared.whisper, learner.heard["cv"])
+    assert part.keys() == sah.keys()
+    for name, tensor in part.items():
+        assert torch.equal(tensor, token if name == LANGUAGE_VECTOR else sah[name]), name
+
+
+def test_an_addition_takes_over_text_and_windows_of_the_bank_and_the_tokens_it_is_given(
+    home: Path,
+) -> None:
+    spelling = TextProcessing(lowercase=True, remove_punctuation=True)
+    fit(
+        Recipe(
+            CorpusConfig(str(home / "corpus")), "lapt", str(home / "model"), str(home / "own"),
+            window_seconds=[2.0, 5.0], prompt=PromptConfig(length=4), text=spelling, trainer=QUIET,
+        )
+    )  # fmt: skip
+    own = config(home, bank=str(home / "own" / "bank"), tokens=["es"])
+    bank = Bank.from_pretrained(own.bank)
+    for form in ("part", "whole"):
+        own = config(home, bank=str(home / "own" / "bank"), tokens=["es"], form=form)
+        recipe = recipe_of(own, bank, form_of(own, bank))
+        assert recipe.text == spelling
+        assert recipe.windows == (2.0, 5.0)  # the older speech needed the first alone
+        assert recipe.languages == {"cv": ["es"]}
+
+
+def test_mixed_speech_is_learned_by_its_main_language_alone(home: Path) -> None:
+    root = write_corpus(home / "mixed", languages=("cv", "cv+ky", "ky+cv"))
+    own = config(home, corpus=CorpusConfig(str(root)))
+    bank = Bank.from_pretrained(own.bank)
+    recipe = recipe_of(own, bank, form_of(own, bank))
+    prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
+    assert {example.utterance.languages for example in prepared.train} == {("cv",), ("cv", "ky")}

@@ -110,7 +110,9 @@ def test_what_is_multiplied_with_a_wider_input_takes_smaller_steps(
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("warmup", [0.0, 0.3, 0.9])
-def test_the_rate_rises_for_the_share_that_was_asked_for(schedule: str, warmup: float) -> None:
+def test_the_rate_rises_for_the_share_that_was_asked_for_and_ends_at_about_0(
+    schedule: str, warmup: float
+) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     steps = SCHEDULES[schedule](optimizer, [1.0], warmup, 100)
     rates = []
@@ -120,3 +122,5 @@ def test_the_rate_rises_for_the_share_that_was_asked_for(schedule: str, warmup: 
         steps.step()
     assert max(rates) == pytest.approx(1.0, rel=0.1)
     assert rates.index(max(rates)) == pytest.approx(100 * warmup, abs=2)
+    assert rates[-1] == min(rates[50:])
+    assert rates[-1] < 0.03

@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from spt_whisper.cli import main
 from spt_whisper.cli.parser import command_parser, instantiate
-from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.report import Report
@@ -32,8 +34,9 @@ from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import LoraConfig, OptimizerConfig, Recipe
 from spt_whisper.training.run import build_learner, fit
+from spt_whisper.training.start import Listener
 from spt_whisper.transcription.transcriber import Whisper
-from spt_whisper.whisper.adapted import CARD_FILE, adapter_base, write_card
+from spt_whisper.whisper.adapted import CARD_FILE, adapter_base, read_model_card, write_card
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import single_pass
@@ -383,3 +386,68 @@ def test_wrong_pairs_of_method_and_settings_are_refused(home: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"languages.zh: found zh\+es; wanted one token"):
         fit(recipe(method="lapt", languages={"zh": ["zh", "es"], "en": ["en"]}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", ["language_prompts", "lapt"])
+def test_each_language_of_a_bank_has_the_key_of_its_own_speech(
+    method: str, runs: Callable[[str], Path], home: Path
+) -> None:
+    bank = Bank.from_pretrained(runs(method) / "bank")
+    listener = Listener(FrozenWhisper.from_pretrained(home / "model"))
+    spoken = read_split(CorpusConfig(str(home / "corpus")), "train")
+    assert len(bank.languages) == 2
+    for language in bank.languages:
+        own = [utterance for utterance in spoken if language in utterance.languages]
+        assert bank.card(language).key == listener.hear(own, 2.0).key()
+
+
+@pytest.mark.parametrize(
+    ("side", "targets", "layers"),
+    [
+        ("entire", "attention", 2 * 4 + 2 * 8), ("encoder", "attention", 2 * 4), ("decoder", "attention", 2 * 8),
+        ("decoder", "feed_forward", 2 * 2), ("encoder", "all_linear", 2 * 6),
+    ],
+)  # fmt: skip
+def test_lora_stands_where_it_is_asked_for_and_is_scaled(
+    side: Any, targets: Any, layers: int
+) -> None:
+    whisper = tiny_whisper()
+    own = LoraLearner(whisper, LoraConfig(rank=4, alpha=12, side=side, targets=targets))
+    assert len(own.weights) == 2 * layers
+    assert own.on_encoder == (side != "decoder")
+    scaled = [m for m in whisper.model.modules() if hasattr(m, "scaling") and hasattr(m, "lora_A")]
+    assert {m.scaling["default"] for m in scaled} == {3.0}
+
+
+def test_a_bank_stores_shared_vectors_and_parts(runs: Callable[[str], Path]) -> None:
+    bank = Bank.from_pretrained(runs("lapt") / "bank")
+    assert bank.shared is not None
+    parts = sum(part.parameter_count for part in bank.parts.values())
+    stored = bank.shared.card.training["stored_parameters"]
+    assert stored == bank.shared.parameter_count + parts
+
+
+@pytest.mark.parametrize("method", ["full", "full_with_prompts"])
+def test_a_fine_tuned_model_stores_all_of_its_weights(
+    method: str, runs: Callable[[str], Path]
+) -> None:
+    run = runs(method)
+    stored = sum(
+        tensor.numel()
+        for file in run.glob("*/*.safetensors")
+        for tensor in load_file(file).values()
+    )
+    card = read_model_card(run / "model")
+    assert card is not None
+    assert card.training["stored_parameters"] == stored
+
+
+@pytest.mark.parametrize(
+    ("method", "share"), [("prompt", 0.2), ("language_prompts", 0.2), ("full_with_prompts", 0.0)]
+)
+def test_whole_prompts_of_a_frozen_whisper_have_dropout_in_many_epochs(
+    method: str, share: float, home: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(arguments(home, tmp_path, method))
+    prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"))
+    assert build_learner(recipe, prepared).slot_dropout == share

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +17,14 @@ from lightning import Trainer
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
-from spt_whisper.training.callbacks import BEST, Best
+from spt_whisper.training.batch import Batch
+from spt_whisper.training.callbacks import BEST, Best, RunWatch
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.prompt_tuner import PromptTuner
-from spt_whisper.training.recipe import DataConfig, OptimizerConfig, Recipe
+from spt_whisper.training.recipe import DataConfig, LoraConfig, OptimizerConfig, Recipe
 from spt_whisper.training.relevant_settings import _LEARNS_NOTHING, deciding_settings
+from spt_whisper.training.resuming import finished_artifact, is_unfinished
 from spt_whisper.training.run import fit
 from tests.tiny_corpus import write_corpus, write_home
 
@@ -284,3 +287,78 @@ def test_a_recipe_in_the_output_that_is_no_yaml_is_one_line(home: Path, tmp_path
         (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=r"recipe\.yaml: is not the YAML of a recipe"):
             fit(recipe(home, tmp_path), resume=True)
+
+
+def test_a_resumed_run_draws_the_dropout_of_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write_home(tmp_path / "home")
+
+    def recipe(name: str) -> Recipe:
+        return Recipe(
+            CorpusConfig(str(own / "corpus")), "lora", str(own / "model"), str(tmp_path / name), languages=["es"],
+            window_seconds=2.0, data=DataConfig(batch_size=3), trainer=QUIET, lora=LoraConfig(dropout=0.5),
+        )  # fmt: skip
+
+    def stop(watch: RunWatch, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 1:
+            raise KeyboardInterrupt
+
+    whole = fit(recipe("whole")).folder / "adapter_model.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(RunWatch, "on_train_epoch_start", stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            fit(recipe("cut"))
+    resumed = fit(recipe("cut"), resume=True).folder / "adapter_model.safetensors"
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_other_windows_are_not_gone_on_with(tmp_path: Path) -> None:
+    own = write_home(tmp_path / "home")
+    recipe = Recipe(
+        CorpusConfig(str(own / "corpus")), model=str(own / "model"), output=str(tmp_path / "run"), languages=["es"],
+        window_seconds=[1.2, 2.0], data=DataConfig(batch_size=3), trainer=QUIET,
+    )  # fmt: skip
+    fit(recipe)
+    manifest = own / "corpus" / "train.jsonl"
+    rows = [json.loads(line) | {"duration": 1.5} for line in manifest.read_text().splitlines()]
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with pytest.raises(InputError, match="or have other texts or windows"):
+        fit(recipe, resume=True)
+
+
+def test_a_run_resumed_within_an_epoch_tells_the_loss_of_an_unbroken_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(recipe(home, tmp_path / "whole")).numbers
+    step = PromptTuner.training_step
+
+    def interrupted(tuner: PromptTuner, batch: Batch, index: int) -> dict[str, torch.Tensor]:
+        if (tuner.current_epoch, index) == (1, 1):
+            raise KeyboardInterrupt
+        return step(tuner, batch, index)
+
+    cut = recipe(home, tmp_path / "cut", checkpoint_minutes=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(PromptTuner, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cut)
+    resumed = fit(cut, resume=True).numbers
+    assert (resumed.epochs, resumed.last_loss) == (whole.epochs, whole.last_loss)
+
+
+def test_a_run_that_ended_by_steps_has_as_many_epochs_when_it_is_resumed(
+    home: Path, tmp_path: Path
+) -> None:
+    steps = recipe(home, tmp_path, trainer=QUIET | {"max_epochs": -1, "max_steps": 3})
+    ended, resumed = fit(steps).numbers, fit(steps, resume=True).numbers
+    assert ended.epochs == resumed.epochs == 2
+
+
+def test_a_model_without_its_prompt_is_not_finished(home: Path, tmp_path: Path) -> None:
+    both = recipe(home, tmp_path, method="full_with_prompts")
+    made = fit(both).folder
+    assert finished_artifact(both) == "prompt"
+    shutil.rmtree(made)  # as if killed between the two
+    assert finished_artifact(both) is None
+    assert is_unfinished(both)

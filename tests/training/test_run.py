@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.soft_prompt import PromptLearner
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import OptimizerConfig
+from spt_whisper.training.run import _signs
 from spt_whisper.whisper.fingerprint import fingerprint_weights
 from tests.tiny_corpus import fit_flags, write_home
 from tests.tiny_model import tiny_whisper
@@ -263,7 +265,7 @@ def test_the_loss_of_kept_states_is_the_loss_from_audio(home: Path) -> None:
     examples = builder.examples(utterances, [u.text for u in utterances], "train")
     one_row = 100 * 32 * 2  # bytes: states, width, float16
     states = encode_once(whisper, examples, gigabytes=3.5 * one_row / 1e9)
-    assert list(states) == [example.audio_key for example in examples[:3]]
+    assert list(states) == [example.states_key for example in examples[:3]]
     draws = [Draw(0, index) for index in range(6)]
     losses = [
         tuner._sums(
@@ -331,3 +333,32 @@ def test_the_card_has_the_signs_that_whisper_does_not_write_but_the_texts_have(
     settings.write_text(json.dumps(json.loads(settings.read_text()) | listed))
     assert main(["fit", *arguments(home, tmp_path / "run")]) == 0
     assert Prompt.from_pretrained(tmp_path / "run" / "prompt").card.signs == (vocabulary["k"],)
+
+
+@pytest.mark.parametrize(("having", "signs"), [(1, ()), (2, (7,))])
+def test_a_sign_that_is_a_slip_is_none(having: int, signs: tuple[int, ...]) -> None:
+    texts = [(7, 7, 1)] * having + [(1, 2)] * (150 - having)
+    prepared: Any = SimpleNamespace(
+        whisper=SimpleNamespace(vocabulary=SimpleNamespace(suppressed=(7, 9))),
+        train=[SimpleNamespace(text=text) for text in texts],
+    )
+    assert _signs(prepared) == signs
+
+
+def test_the_card_has_the_hours(tmp_path: Path) -> None:
+    own = write_home(tmp_path, train=10)
+    assert main(["fit", *fit_flags(own, tmp_path / "run", "--trainer.max_epochs", "1")]) == 0
+    seconds = sum(0.5 + 0.1 * index for index in range(10))
+    hours = Prompt.from_pretrained(tmp_path / "run" / "prompt").card.training["hours"]
+    assert hours == round(seconds / 3600, 3)
+
+
+def test_the_same_audio_may_stand_there_with_another_duration(tmp_path: Path) -> None:
+    home = write_home(tmp_path)
+    manifest = home / "corpus" / "train.jsonl"
+    first = json.loads(manifest.read_text().splitlines()[0])
+    again = first | {"id": "again", "duration": 0.9}  # of 0.5 s: it gets the longer window
+    with manifest.open("a") as file:
+        file.write(f"{json.dumps(again)}\n")
+    windows = ["--window_seconds", "[0.8, 2.0]", "--prompt.side", "decoder"]
+    assert main(["fit", *arguments(home, tmp_path / "run", *windows)]) == 0

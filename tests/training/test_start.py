@@ -11,17 +11,19 @@ import torch
 
 from spt_whisper.audio import load_audio
 from spt_whisper.corpora import CorpusConfig, read_split
+from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.text.normalization import TextProcessing
-from spt_whisper.training import start
-from spt_whisper.training.encoder_states import encode_audio
+from spt_whisper.training import language_token, start
+from spt_whisper.training.encoder_states import encode_audio, load_example
 from spt_whisper.training.language_token import choose_token
 from spt_whisper.training.preparation import language_codes, prepare
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.run import build_learner
-from spt_whisper.training.start import LanguageSound, Listener, expected_embedding
+from spt_whisper.training.start import LanguageSound, Listener, capture_examples, expected_embedding
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from tests.tiny_corpus import write_corpus
 from tests.tiny_model import tiny_whisper
+from tests.training.tiny_examples import WINDOW, tiny_examples
 
 
 def test_the_token_starts_as_the_mean_embedding_under_the_posterior(tmp_path: Path) -> None:
@@ -108,3 +110,32 @@ def test_without_texts_a_language_gets_the_token_that_is_heard_most(tmp_path: Pa
     waveforms = [load_audio(utterance.audio) for utterance in own]
     posteriors = language_posterior(whisper, encode_audio(whisper, waveforms, 2.0))
     assert chosen == list(whisper.tokens.languages)[int(posteriors.mean(dim=0).argmax())]
+
+
+def test_the_start_is_captured_from_speech_alone(tmp_path: Path) -> None:
+    whisper = tiny_whisper()
+    examples, _ = tiny_examples(tmp_path)
+    own = PromptConfig(side="decoder", site="cross", length=8)
+    found = capture_examples(whisper, own, examples, ("es",))["decoder.cross.vector"]
+    states = encode_audio(whisper, [load_example(example) for example in examples], WINDOW)
+    spoken = torch.cat(
+        [row[: round(50 * e.duration)] for row, e in zip(states, examples, strict=True)]
+    )
+    places = torch.linspace(0, len(spoken) - 1, 8).round().long()
+    torch.testing.assert_close(found[0], spoken[places])
+
+
+def test_a_token_is_tried_on_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whisper = tiny_whisper()
+    root = write_corpus(tmp_path / "corpus", train=12, languages=("ky",))
+    own = read_split(CorpusConfig(str(root)), "train")
+    sound = Listener(whisper).hear(own, 2.0)
+    given = iter([{"es": 1.0, "it": 9.0}, {"es": 6.0, "it": 5.0}])  # of 8 texts, and of 4
+
+    def losses(
+        whisper: Any, waveforms: Any, texts: Any, codes: Any, window: float
+    ) -> dict[str, float]:
+        return {**dict.fromkeys(codes, 100.0), **next(given)}
+
+    monkeypatch.setattr(language_token, "_losses", losses)
+    assert choose_token(whisper, sound, own, TextProcessing(), 2.0) == "es"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -179,3 +180,17 @@ def test_a_store_that_cannot_be_is_refused(tmp_path: Path) -> None:
         store(tmp_path / "file")
     with pytest.raises(InputError, match=r"data\.states_store_gigabytes: found 0, wanted"):
         DataConfig(states_store_gigabytes=0)
+
+
+@pytest.mark.parametrize("read", [0, 1, 2])
+def test_states_that_were_read_last_stay(read: int, tmp_path: Path) -> None:
+    encoder = Encoder()
+    store(tmp_path).states(WAVEFORMS[:3], 1.0, encoder)
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    store(tmp_path).states([WAVEFORMS[read]], 1.0, encoder)  # by another run
+    limit = 3.5 * max(path.stat().st_size for path in tmp_path.iterdir()) / 1e9
+    store(tmp_path, limit).states(WAVEFORMS[3:4], 1.0, encoder)
+    assert len(list(tmp_path.iterdir())) == 3
+    store(tmp_path).states([WAVEFORMS[read]], 1.0, encoder)
+    assert encoder.encoded == 4

@@ -127,3 +127,8 @@ def test_a_null_that_says_something_to_lightning_is_passed_on(tmp_path: Path) ->
     made, _ = build_trainer(recipe({**named, "val_check_interval": 3}), tmp_path)
     assert (made.gradient_clip_val, made.check_val_every_n_epoch) == (None, None)
     assert made.num_devices == 1  # our own default
+
+
+def test_gradients_are_clipped_unless_the_recipe_says_otherwise(tmp_path: Path) -> None:
+    made, _ = build_trainer(Recipe(CorpusConfig("x")), tmp_path)
+    assert made.gradient_clip_val == 1.0

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from spt_whisper.training.methods.adapted_model import full, full_with_prompts, lora
 from spt_whisper.training.methods.language_prompts import language_prompts, spt4asr
 from spt_whisper.training.methods.lapt import language_aware
-from spt_whisper.training.methods.learner import Artifact, Learner, Setup
+from spt_whisper.training.methods.learner import Learner, Setup
 from spt_whisper.training.methods.soft_prompt import soft_language_code, soft_prompt
 
 __all__ = ["METHODS", "Artifact", "Learner", "Method", "Setup"]
 
+Artifact = Literal["prompt", "bank", "model"]
+
 
 @dataclass(frozen=True)
 class Method:
-    """How a method's learner is built, and what it asks of the examples."""
+    """How a method's learner is built, what it ends as, and what it asks of the examples."""
 
     build: Callable[[Setup], Learner]
+    makes: Artifact = "prompt"  # in the run's folder, and what is used then
     takes_positions: bool = (
         False  # `prompt` is put in as it is: at the decoder's input it takes positions
     )
@@ -31,12 +35,14 @@ class Method:
 METHODS: dict[str, Method] = {
     "prompt": Method(soft_prompt, takes_positions=True),
     "slct": Method(soft_language_code),
-    "language_prompts": Method(language_prompts, per_language=True),
+    "language_prompts": Method(language_prompts, "bank", per_language=True),
     "lapt": Method(
-        language_aware, takes_positions=True, per_language=True, main_language_only=True
+        language_aware, "bank", takes_positions=True, per_language=True, main_language_only=True
     ),
     "spt4asr": Method(spt4asr),
-    "lora": Method(lora),
-    "full": Method(full),
-    "full_with_prompts": Method(full_with_prompts, takes_positions=True),
+    "lora": Method(lora, "model"),
+    "full": Method(full, "model"),
+    "full_with_prompts": Method(
+        full_with_prompts, takes_positions=True
+    ),  # its base is the new model,
 }

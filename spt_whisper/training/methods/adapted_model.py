@@ -19,7 +19,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.soft_prompt import SoftPrompt, parameter_key
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.learning_rates import lora_rate, rates_of
-from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import prompt_for_all
 from spt_whisper.training.recipe import LoraConfig
 from spt_whisper.whisper.adapted import CARD_FILE, quiet_peft, write_card
@@ -50,8 +50,6 @@ LORA_TARGETS = {
 
 class AdaptedModelLearner(Learner):
     """Trains weights of the model itself."""
-
-    artifact: Artifact = "model"
 
     def __init__(self, whisper: FrozenWhisper, on_encoder: bool) -> None:
         """Takes the model, whose parameters that ask for a gradient are those to train."""
@@ -178,13 +176,8 @@ class FullLearner(AdaptedModelLearner):
     def stored_parameters(self) -> int:
         """How many parameters are saved."""
         own = 0 if self.prompt is None else self.prompt.fold().parameter_count
-        return super().stored_parameters + own
-
-
-class FullWithPromptLearner(FullLearner):
-    """Trains every weight and a prompt; what is used then is the prompt, whose base is the new model."""
-
-    artifact: Artifact = "prompt"
+        model: int = self._whisper[0].model.num_parameters()  # with the fixed positions
+        return model + own
 
 
 def lora(setup: Setup) -> LoraLearner:
@@ -197,6 +190,6 @@ def full(setup: Setup) -> FullLearner:
     return FullLearner(setup.whisper)
 
 
-def full_with_prompts(setup: Setup) -> FullWithPromptLearner:
+def full_with_prompts(setup: Setup) -> FullLearner:
     """Builds full fine-tuning of soft prompts and the model together (as in arXiv 2506.21576)."""
-    return FullWithPromptLearner(setup.whisper, prompt_for_all(setup))
+    return FullLearner(setup.whisper, prompt_for_all(setup))

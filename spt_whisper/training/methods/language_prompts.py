@@ -17,14 +17,13 @@ from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.soft_prompt import SoftPrompt
 from spt_whisper.prompts.vectors import PromptVectors, concatenate, stack
 from spt_whisper.training.learning_rates import rates_of
-from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import with_language_tokens
+from spt_whisper.training.slot_dropout import SLOT_DROPOUT
 
 
 class LanguagePromptsLearner(Learner):
     """Trains one prompt for each language; an utterance of several gets theirs one after the other."""
-
-    artifact: Artifact = "bank"
 
     def __init__(self, prompts: Mapping[str, SoftPrompt], setup: Setup) -> None:
         """Takes the prompts at their start, by language."""
@@ -32,6 +31,7 @@ class LanguagePromptsLearner(Learner):
         self.languages = tuple(prompts)
         self.prompts = nn.ModuleList(prompts.values())
         self.setup = setup
+        self.slot_dropout = SLOT_DROPOUT
         self.on_encoder = any(prompt.config.on_encoder for prompt in prompts.values())
 
     def prompt_of(self, language: str) -> SoftPrompt:
@@ -81,8 +81,6 @@ class LanguagePromptsLearner(Learner):
 
 class MixedPromptLearner(LanguagePromptsLearner):
     """The same for code-switching: every window gets the prompts of all languages, so they end as one prompt."""
-
-    artifact: Artifact = "prompt"
 
     def vectors(self, languages: Sequence[Languages]) -> PromptVectors:
         """Returns all prompts one behind the other, R = 1."""

@@ -16,14 +16,12 @@ from spt_whisper.prompts.language_aware import LanguageAwarePrompt, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.learning_rates import part_rate, rates_of
-from spt_whisper.training.methods.learner import Artifact, Languages, Learner, Setup
+from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.start import LanguageSound, expected_embedding
 
 
 class LanguageAwareLearner(Learner):
     """Trains shared vectors and parts of languages, or, over frozen shared vectors, one part."""
-
-    artifact: Artifact = "bank"
 
     def __init__(
         self, prompt: LanguageAwarePrompt, setup: Setup, heard: dict[str, LanguageSound]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from spt_whisper.prompts.averaging import start_digest
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.folders import check_target
@@ -22,7 +20,6 @@ from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import LanguageSound, Listener, capture_examples, language_start
 from spt_whisper.whisper.loading import FrozenWhisper
 
-Artifact = Literal["prompt", "bank", "model"]
 Languages = tuple[str, ...]  # of one utterance, as its corpus names them
 
 
@@ -78,7 +75,6 @@ class Setup:
 class Learner(nn.Module):
     """What trains: the parameters in here that ask for a gradient, which is also what a checkpoint holds."""
 
-    artifact: Artifact = "prompt"
     on_encoder: bool  # whether the encoder's states depend on what trains
     slot_dropout: float = 0.0  # in runs of many epochs, where the recipe names none
 
@@ -115,10 +111,6 @@ class Learner(nn.Module):
     def stored_parameters(self) -> int:
         """How many parameters the result holds."""
         raise NotImplementedError
-
-    def start_digest(self) -> str | None:
-        """Returns the digest of a prompt that has not trained yet; None where this ends as a bank or a model."""
-        return start_digest(self.vectors(())) if self.artifact == "prompt" else None
 
     def trained(self) -> list[nn.Parameter]:
         """Returns the parameters that train."""
