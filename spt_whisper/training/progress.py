@@ -10,7 +10,7 @@ import lightning
 from lightning.pytorch.callbacks import RichProgressBar
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn
 
-_BAR_WIDTH = 12  # with "Epoch 40/40", "1234/1234" and the figures less than the 80 columns of a terminal
+_BAR_WIDTH = 12  # with "Epoch 40/40", "1234/1234" and the figures 78 columns
 _NAMES = {"train_loss": "loss", "dev_token_error": "dev error"}
 
 
