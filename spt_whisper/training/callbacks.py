@@ -66,8 +66,6 @@ class RunWatch(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         """Keeps and logs the epoch's loss, the mean over its utterances."""
-        if not self._utterances:
-            return
         loss = self._losses / self._utterances
         self._losses = self._utterances = 0.0
         self._last_loss = round(loss, 4)

@@ -22,7 +22,7 @@ class Method:
     """How a method's learner is built, what it ends as, and what it asks of the examples."""
 
     build: Callable[[Setup], Learner]
-    makes: Artifact = "prompt"  # in the run's folder, and what is used then
+    makes: Artifact = "prompt"  # what is used then; of full_with_prompts its base is the new model
     takes_positions: bool = (
         False  # `prompt` is put in as it is: at the decoder's input it takes positions
     )
@@ -42,7 +42,5 @@ METHODS: dict[str, Method] = {
     "spt4asr": Method(spt4asr),
     "lora": Method(lora, "model"),
     "full": Method(full, "model"),
-    "full_with_prompts": Method(
-        full_with_prompts, takes_positions=True
-    ),  # its base is the new model,
+    "full_with_prompts": Method(full_with_prompts, takes_positions=True),
 }
