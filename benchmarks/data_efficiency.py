@@ -12,14 +12,17 @@ most 9.5 s).
 | quarter | a quarter of its slots: recipes/kichwa/quarter_feed_forward.yaml |
 | full | every weight of Whisper: recipes/kichwa/full.yaml |
 | lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
+| lora_quarter | the same with r=2 and alpha 4, a fifth of its parameters |
+| lora_attention | LoRA r=8 on every attention: recipes/kichwa/lora_attention.yaml |
+| lora_all_linear | LoRA r=5 on all linear layers: recipes/kichwa/lora_all_linear.yaml |
 | lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
 
 Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unseen --corpus.subset "[ky, sah, ...]"
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
 no slot dropout, and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
 greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table and the picture are made
-of these; minutes there are those that were trained on. Rows quarter and full are made only where --only names them, and are not
-drawn. --epochs sets another end for the minutes that are named: the figures of three hours in docs/results.md are of
+of these; minutes there are those that were trained on. Rows that are not drawn (quarter, full, lora_*) are made only where --only
+names them. --epochs sets another end for the minutes that are named: the figures of three hours in docs/results.md are of
 `--minutes 180 --epochs 2`.
 """
 
@@ -65,6 +68,9 @@ MINUTES = (5, 15, 30, 60, 180)
 WINDOWS = "[5, 10]"  # seconds
 LONGEST = 9.5  # seconds of an utterance
 LORA = "lora"
+LORA_QUARTER = (*BEST_LORA[:-1], "2", "--lora.alpha", "4")
+LORA_ATTENTION = ("--config", str(ROOT / "recipes" / "kichwa" / "lora_attention.yaml"))
+LORA_ALL_LINEAR = ("--config", str(ROOT / "recipes" / "kichwa" / "lora_all_linear.yaml"))
 QUARTER = ("--config", str(ROOT / "recipes" / "kichwa" / "quarter_feed_forward.yaml"))
 PART_RATE = ("--optimizer.learning_rate", "4e-3")  # of the token, too, as in docs/results
 RESAMPLES, SEED = 10_000, 0  # of the bootstrap
@@ -141,6 +147,9 @@ ROWS = {
     "feed_forward": Row("prompt", fit, card_of_prompt),
     "quarter": Row("prompt", lambda task: fit(task, *QUARTER), card_of_prompt),
     LORA: Row("model", lambda task: fit(task, *BEST_LORA), card_of_model),
+    "lora_quarter": Row("model", lambda task: fit(task, *LORA_QUARTER), card_of_model),
+    "lora_attention": Row("model", lambda task: fit(task, *LORA_ATTENTION), card_of_model),
+    "lora_all_linear": Row("model", lambda task: fit(task, *LORA_ALL_LINEAR), card_of_model),
     "full": Row("model", lambda task: fit(task, *FULL), card_of_model),
     "lapt": Row("bank", add_language, lambda folder, code: Bank.from_folder(folder).card(code)),
 }  # fmt: skip
