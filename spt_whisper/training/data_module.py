@@ -65,7 +65,8 @@ class ExampleSet(Dataset[Item]):
             labels = [IGNORED] * len(labels)
         spoken, states = example.utterance.languages, self.states.get(example.states_key)
         if states is not None:
-            return Item(name, example.window, spoken, inputs, labels, None, states)
+            # a copy: what a worker sends stays in shared memory, one file a tensor, as long as it is held
+            return Item(name, example.window, spoken, inputs, labels, None, states.clone())
         try:
             waveform = load_example(example)
         except InputError as error:
@@ -158,9 +159,10 @@ class SpeechDataModule(lightning.LightningDataModule):
         process = ProcessRank(self.trainer.global_rank, self.trainer.world_size)
         windows = [example.window for example in examples]
         size, seed = self.config.batch_size, self.builder.seed
+        decodes = any(example.states_key not in self.states for example in examples)
         return DataLoader(
             ExampleSet(examples, self.builder, self.states, augment),
             batch_sampler=EpochBatches(windows, size, seed, shuffle, process, epoch, done),
-            num_workers=self.config.workers,
+            num_workers=self.config.workers if decodes else 0,
             collate_fn=partial(collate, fill=self.builder.tokens.end),
         )
