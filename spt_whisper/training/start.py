@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,9 +18,11 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.places import LANGUAGE_VECTOR, PLACES
 from spt_whisper.training.batch import AudioKey, Example, audio_key, windows_of
 from spt_whisper.training.encoder_states import encode_audio, load_example
-from spt_whisper.whisper.capture import capture_start
+from spt_whisper.whisper.capture import ALONE, Turn, capture_start
 from spt_whisper.whisper.language import language_posterior, pooled_state
 from spt_whisper.whisper.loading import FrozenWhisper
+
+Spoken = TypeVar("Spoken")  # utterances, or examples made of them
 
 CAPTURED = 32  # utterances from which a start is captured
 _HEARD = 64  # utterances from which a language is heard
@@ -41,7 +44,7 @@ class LanguageSound:
         return LanguageKey(*(_rounded(values) for values in numbers))
 
 
-def spread_over(utterances: Sequence[Utterance], most: int) -> list[Utterance]:
+def spread_over(utterances: Sequence[Spoken], most: int) -> list[Spoken]:
     """Returns at most so many utterances, from all over a corpus, whose neighbors often share a speaker."""
     count = min(len(utterances), most)
     return [utterances[index * len(utterances) // count] for index in range(count)]
@@ -122,23 +125,23 @@ def capture_examples(
     whisper: FrozenWhisper,
     config: PromptConfig,
     examples: Sequence[Example],
-    codes: Sequence[str],
+    turn: Turn = ALONE,
 ) -> dict[str, Tensor]:
-    """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D)."""
+    """Returns starting vectors from training speech and its text, `side.place.part` -> (L, N, D); see `capture_start`."""
     if not any(PLACES[site].captured for site in config.sites):
         return {}
-    sample = examples[:CAPTURED]
+    sample = spread_over(examples, CAPTURED)
     waveforms = [load_example(example) for example in sample]
     mels = whisper.config.num_mel_bins
     features = log_mel(waveforms, windows_of(examples)[-1], mels, whisper.device)
-    inputs = [torch.tensor([*whisper.tokens.start(codes), *example.text]) for example in sample]
+    inputs = [torch.tensor([*whisper.tokens.start(e.codes), *e.text]) for e in sample]
     tokens = torch.nn.utils.rnn.pad_sequence(
         inputs, batch_first=True, padding_value=whisper.tokens.end
     )
     seconds = [waveform.shape[0] / SAMPLE_RATE for waveform in waveforms]
     states = round(windows_of(examples)[-1] * STATES_PER_SECOND)
     spoken = torch.tensor([audio_states(length, states) for length in seconds])
-    return capture_start(whisper, config, features, tokens.to(whisper.device), spoken)
+    return capture_start(whisper, config, features, tokens.to(whisper.device), spoken, turn)
 
 
 def _rounded(values: Tensor) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,28 @@ from torch import Tensor, nn
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.places import PLACES, SIDES
 from spt_whisper.whisper.loading import FrozenWhisper
+
+Where = tuple[str, str]  # side and site
+
+# utterances: what all layers of large-v3 see of so many windows of 30 s takes a gigabyte
+_TOGETHER = 4
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which of several prompts, that stand side by side, starts: each gets places of its own, since twins stay twins."""
+
+    number: int = 0
+    of: int = 1
+
+    def places(self, mask: Tensor, count: int) -> Tensor:
+        """Returns so many places (row, column), (count, 2), evenly spaced over those where the mask (B, P) is true."""
+        there = mask.nonzero()
+        spaced = torch.linspace(0, len(there) - 1, count * self.of).round().long()
+        return there[spaced[self.number :: self.of].to(there.device)]
+
+
+ALONE = Turn()
 
 
 @torch.no_grad()
@@ -20,6 +43,7 @@ def capture_start(
     features: Tensor,
     tokens: Tensor,
     spoken: Tensor | None = None,
+    turn: Turn = ALONE,
 ) -> dict[str, Tensor]:
     """Returns starting vectors for the input, attention and cross sites, taken from a few real utterances.
 
@@ -29,22 +53,24 @@ def capture_start(
         features: log-mel of a few utterances, (B, mels, frames).
         tokens: what they say, as decoder input, (B, T), filled up with the end-of-text token.
         spoken: how many of each one's encoder states hold speech, (B,); the silence behind is left out. None: all.
+        turn: which of several prompts this is.
 
     Returns:
         `side.place.part` -> (L, N, D): encoder vectors evenly spaced over the frames of all utterances, decoder
-        vectors from as many text positions, cross vectors over the encoder's states.
+        vectors from as many tokens, cross vectors over the encoder's states.
     """
     wanted = [
         (side, site) for side in SIDES for site in config.sites_on(side) if PLACES[site].captured
     ]
     if not wanted:
         return {}
-    pools = _pools(whisper, features, tokens, spoken)
-    start = {}
+    speech, text = _speech(whisper, features, spoken), tokens != whisper.tokens.end
+    places = {}
     for side, site in wanted:
-        pool, count = pools[side, site], config.length_at(site)
-        places = torch.linspace(0, pool.shape[1] - 1, count).round().long().to(pool.device)
-        vectors = pool[:, places]
+        heard = side == "encoder" or site == "cross"
+        places[side, site] = turn.places(speech if heard else text, config.length_at(site))
+    start = {}
+    for (side, site), vectors in _captured(whisper, features, tokens, places).items():
         place = config.place_of(site)
         parts = {"vector": vectors}
         if place.endswith("_pairs"):
@@ -53,27 +79,41 @@ def capture_start(
     return start
 
 
-def _pools(
-    whisper: FrozenWhisper, features: Tensor, tokens: Tensor, spoken: Tensor | None
-) -> dict[tuple[str, str], Tensor]:
-    """(side, site) -> what Whisper's layers saw there, (L, places, D)."""
+def _speech(whisper: FrozenWhisper, features: Tensor, spoken: Tensor | None) -> Tensor:
+    """Which encoder states hold speech, (B, S)."""
+    states = features.shape[-1] // 2  # the second convolution takes every other frame
+    if spoken is None:
+        spoken = torch.full((len(features),), states)
+    return torch.arange(states, device=whisper.device) < spoken.to(whisper.device)[:, None]
+
+
+def _captured(
+    whisper: FrozenWhisper, features: Tensor, tokens: Tensor, places: Mapping[Where, Tensor]
+) -> dict[Where, Tensor]:
+    """(side, site) -> what Whisper's layers saw at these places, (L, N, D)."""
+    vectors: dict[Where, list[Tensor]] = {where: [] for where in places}
+    for first in range(0, len(tokens), _TOGETHER):
+        rows = slice(first, first + _TOGETHER)
+        seen = _seen(whisper, features[rows], tokens[rows])
+        for where, chosen in places.items():
+            row, column = chosen[chosen[:, 0] // _TOGETHER == first // _TOGETHER].T
+            own = [hidden[row - first, column] for hidden in seen[where]]
+            vectors[where].append(torch.stack(own))
+    return {where: torch.cat(parts, dim=1) for where, parts in vectors.items()}
+
+
+def _seen(whisper: FrozenWhisper, features: Tensor, tokens: Tensor) -> dict[Where, list[Tensor]]:
+    """(side, site) -> what Whisper's layers see there, L of (B, positions, D)."""
     encoder, decoder = whisper.model.model.encoder, whisper.model.model.decoder
     with layer_inputs(encoder.layers) as seen_encoder, layer_inputs(decoder.layers) as seen_decoder:
         states = whisper.encode(features)
         decoder(input_ids=tokens, encoder_hidden_states=states, use_cache=False)
-    text = tokens != whisper.tokens.end
-    places = torch.arange(states.shape[1], device=states.device)[None]
-    speech = torch.ones_like(states[:, :, 0], dtype=torch.bool)
-    if spoken is not None:
-        speech = places < spoken.to(states.device)[:, None]
-    frames = torch.stack([hidden[speech] for hidden in seen_encoder])
-    embedded = decoder.embed_tokens(tokens)[text]  # an input prompt gets its positions later
     return {
-        ("encoder", "input"): frames[:1],
-        ("encoder", "attention"): frames,
-        ("decoder", "input"): embedded[None],
-        ("decoder", "attention"): torch.stack([hidden[text] for hidden in seen_decoder]),
-        ("decoder", "cross"): states[speech].expand(len(decoder.layers), -1, -1),
+        ("encoder", "input"): seen_encoder[:1],
+        ("encoder", "attention"): seen_encoder,
+        ("decoder", "input"): [decoder.embed_tokens(tokens)],  # a prompt gets its positions later
+        ("decoder", "attention"): seen_decoder,
+        ("decoder", "cross"): [states] * len(decoder.layers),
     }
 
 

@@ -30,6 +30,7 @@ from spt_whisper.training.batch import collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.epoch_batches import Draw
 from spt_whisper.training.methods.adapted_model import LoraLearner
+from spt_whisper.training.methods.language_prompts import LanguagePromptsLearner
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import LoraConfig, OptimizerConfig, Recipe
@@ -244,6 +245,24 @@ def test_both_tokens_of_a_mix_reach_the_decoder(home: Path, runs: Callable[[str]
     assert prompt.card.language_tokens == ("zh", "en")
     found = Whisper(whisper).decode([Row(torch.zeros(8000), prompt)], single_pass())
     assert found[0].languages == ("zh", "en")
+
+
+@pytest.mark.parametrize("method", ["spt4asr", "language_prompts"])
+def test_the_prompts_of_a_mix_start_apart(method: str, tmp_path: Path) -> None:
+    """All speech is mixed: each language's prompt is captured from the same utterances."""
+    home = write_home(tmp_path, languages=("zh+en",))
+    by_language = {"zh": ["zh"], "en": ["en"]}
+    recipe = Recipe(
+        CorpusConfig(str(home / "corpus")), method=method, model=str(home / "model"), window_seconds=2.0,
+        languages=["zh", "en"] if method == "spt4asr" else by_language,
+        prompt=PromptConfig(site="attention", length=4),
+    )  # fmt: skip
+    learner = build_learner(recipe, prepare(recipe, FrozenWhisper.from_pretrained(home / "model")))
+    assert isinstance(learner, LanguagePromptsLearner)
+    zh, en = (learner.prompt_of(code).fold().named_tensors() for code in ("zh", "en"))
+    assert set(zh) == {"encoder.attention.vector", "decoder.attention.vector"}
+    for name in zh:
+        assert not torch.equal(zh[name], en[name])
 
 
 def test_dropout_of_lora_is_there_in_training_alone() -> None:

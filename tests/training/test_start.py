@@ -116,13 +116,24 @@ def test_the_start_is_captured_from_speech_alone(tmp_path: Path) -> None:
     whisper = tiny_whisper()
     examples, _ = tiny_examples(tmp_path)
     own = PromptConfig(side="decoder", site="cross", length=8)
-    found = capture_examples(whisper, own, examples, ("es",))["decoder.cross.vector"]
+    found = capture_examples(whisper, own, examples)["decoder.cross.vector"]
     states = encode_audio(whisper, [load_example(example) for example in examples], WINDOW)
     spoken = torch.cat(
         [row[: round(50 * e.duration)] for row, e in zip(states, examples, strict=True)]
     )
     places = torch.linspace(0, len(spoken) - 1, 8).round().long()
     torch.testing.assert_close(found[0], spoken[places])
+
+
+def test_the_start_is_captured_from_all_over_the_corpus(tmp_path: Path) -> None:
+    """A corpus is sorted by speaker: of 28 utterances of one and 20 of another the 32 are 19 and 13."""
+    whisper = tiny_whisper()
+    examples, _ = tiny_examples(tmp_path)
+    many = [replace(examples[0], text=(5 if index < 28 else 6,)) for index in range(48)]
+    own = PromptConfig(side="decoder", site="input", length=32 * 5)  # each token of each
+    found = capture_examples(whisper, own, many)["decoder.input.vector"][0]
+    embedded = whisper.model.model.decoder.embed_tokens(torch.tensor([5, 6]))
+    assert [int((found == vector).all(dim=-1).sum()) for vector in embedded] == [19, 13]
 
 
 def test_a_token_is_tried_on_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.initialization import start_vectors
-from spt_whisper.whisper.capture import capture_start
+from spt_whisper.whisper.capture import Turn, capture_start, layer_inputs
 from spt_whisper.whisper.injection import prompted
 from tests.tiny_model import tiny_whisper
 
@@ -80,3 +80,37 @@ def test_silence_behind_the_speech_is_not_captured() -> None:
     places = torch.linspace(0, 29, 8).round().long()
     torch.testing.assert_close(captured["decoder.cross.vector"][0], expected[places])
     torch.testing.assert_close(captured["decoder.cross.vector"][1], expected[places])
+
+
+def test_what_is_captured_does_not_depend_on_how_many_utterances_run_at_once() -> None:
+    whisper = tiny_whisper()
+    features = torch.randn(6, 80, 200, generator=torch.Generator().manual_seed(1))
+    tokens = torch.tensor([[*whisper.tokens.start(["es"]), row + 5] for row in range(6)])
+    config = PromptConfig(site=["attention", "cross"], length=13)
+    captured = capture_start(whisper, config, features, tokens)
+    model = whisper.model.model
+    with layer_inputs(model.encoder.layers) as heard, layer_inputs(model.decoder.layers) as read:
+        states = whisper.encode(features)
+        model.decoder(input_ids=tokens, encoder_hidden_states=states)
+    for name, seen in {"encoder.attention": heard, "decoder.attention": read}.items():
+        pool = torch.stack(seen).flatten(1, 2)
+        places = torch.linspace(0, pool.shape[1] - 1, 13).round().long()
+        torch.testing.assert_close(captured[f"{name}.vector"], pool[:, places])
+
+
+@pytest.mark.parametrize("site", ["attention", "cross"])
+def test_prompts_that_stand_side_by_side_start_from_places_of_their_own(site: str) -> None:
+    """Twins would get the same gradient, and stay twins."""
+    whisper = tiny_whisper()
+    tokens = torch.tensor([[*whisper.tokens.start(["es"]), 5, 6, 7]] * 2)
+    config = PromptConfig(side="decoder", site=site, length=3)
+    first, second = (
+        capture_start(whisper, config, FEATURES, tokens, None, Turn(number, 2))[
+            f"decoder.{site}.vector"
+        ]
+        for number in range(2)
+    )
+    together = PromptConfig(side="decoder", site=site, length=6)
+    all_six = capture_start(whisper, together, FEATURES, tokens)[f"decoder.{site}.vector"]
+    assert torch.equal(first, all_six[:, ::2])
+    assert torch.equal(second, all_six[:, 1::2])

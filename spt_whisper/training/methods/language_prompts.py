@@ -20,6 +20,7 @@ from spt_whisper.training.learning_rates import rates_of
 from spt_whisper.training.methods.learner import Languages, Learner, Setup
 from spt_whisper.training.methods.soft_prompt import with_language_tokens
 from spt_whisper.training.slot_dropout import SLOT_DROPOUT
+from spt_whisper.whisper.capture import Turn
 
 
 class LanguagePromptsLearner(Learner):
@@ -113,9 +114,9 @@ def language_prompts(setup: Setup) -> LanguagePromptsLearner:
         config = with_language_tokens(config, 1)
         _own_tokens(setup.tokens)
     prompts = {
-        language: setup.soft_prompt(config, setup.examples_in(language), codes)
-        for language, codes in setup.tokens.items()
-    }
+        language: setup.soft_prompt(config, setup.examples_in(language), codes, Turn(number, len(setup.tokens)))
+        for number, (language, codes) in enumerate(setup.tokens.items())
+    }  # fmt: skip
     return LanguagePromptsLearner(prompts, setup)
 
 
@@ -142,9 +143,11 @@ def spt4asr(setup: Setup) -> MixedPromptLearner:
     )
     # refused here, and not when the run has ended, where all of them together are too long
     replace(config, length=config.length_at("attention") * len(codes))
-    return MixedPromptLearner(
-        {code: setup.soft_prompt(config, setup.examples, codes) for code in codes}, setup
-    )
+    prompts = {
+        code: setup.soft_prompt(config, setup.examples, codes, Turn(number, len(codes)))
+        for number, code in enumerate(codes)
+    }
+    return MixedPromptLearner(prompts, setup)
 
 
 def _own_tokens(tokens: Mapping[str, Sequence[str]]) -> None:

@@ -18,6 +18,7 @@ from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.training.batch import Example, windows_of
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.start import LanguageSound, Listener, capture_examples, language_start
+from spt_whisper.whisper.capture import ALONE, Turn
 from spt_whisper.whisper.loading import FrozenWhisper
 
 Languages = tuple[str, ...]  # of one utterance, as its corpus names them
@@ -49,27 +50,36 @@ class Setup:
         return self.listener.hear(utterances, windows_of(self.examples)[-1])
 
     def start(
-        self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
+        self,
+        config: PromptConfig,
+        examples: Sequence[Example],
+        codes: Sequence[str],
+        turn: Turn = ALONE,
     ) -> PromptVectors:
         """Returns the vectors from which a prompt starts, captured from examples where its recipe says so.
 
         Args:
             config: the prompt.
             examples: speech and text in the language.
-            codes: Whisper's tokens for it, after which the text stands.
+            codes: Whisper's tokens for it.
+            turn: which of several prompts, that stand side by side, this is.
         """
         captured: dict[str, Tensor] = {}
         if config.start == "capture":
-            captured |= capture_examples(self.whisper, config, examples, codes)
+            captured |= capture_examples(self.whisper, config, examples, turn)
         if "language" in config.sites:
             captured |= language_start(self.listener, examples, codes)
         return start_vectors(config, self.whisper.shape, self.generator, captured)
 
     def soft_prompt(
-        self, config: PromptConfig, examples: Sequence[Example], codes: Sequence[str]
+        self,
+        config: PromptConfig,
+        examples: Sequence[Example],
+        codes: Sequence[str],
+        turn: Turn = ALONE,
     ) -> SoftPrompt:
-        """Returns a prompt at its start."""
-        return SoftPrompt(config, self.start(config, examples, codes), self.generator)
+        """Returns a prompt at its start; see `start`."""
+        return SoftPrompt(config, self.start(config, examples, codes, turn), self.generator)
 
 
 class Learner(nn.Module):
