@@ -37,6 +37,8 @@ _LORA_RATE = _Rate(1.5e-3, falls=True)
 _SLOT_PART_RATE = _Rate(
     4e-3, falls=True
 )  # of A B over slots on both sides: at 1e-3 it ends before it has learned
+# through an MLP for each layer, as SPT4ASR has it; as LoRA, whose form A B has
+_MLP_RATE, _LOW_RANK_RATE = _Rate(2e-3, falls=True), _Rate(1.5e-3, falls=True)
 _SITE_RATES = {
     "input": _Rate(1e-2),
     "attention": _Rate(1e-2),
@@ -44,6 +46,13 @@ _SITE_RATES = {
     "feed_forward": _Rate(1e-3, falls=True),
     "language": _Rate(1e-2),
 }
+
+
+_NETWORK_RATES = {
+    "residual_mlp": dict.fromkeys(("input", "attention", "cross"), _MLP_RATE),
+    "low_rank": {"feed_forward": _LOW_RANK_RATE},
+}
+"""Of what is learned through a network, by parameterization and site, where that is not the site's own rate."""
 
 
 def site_rate(site: str, width: int) -> float:
@@ -57,8 +66,9 @@ def site_rate(site: str, width: int) -> float:
 
 
 def rates_of(prompt: SoftPrompt, width: int) -> Iterator[tuple[nn.Parameter, float]]:
-    """Yields each parameter of a prompt with the highest learning rate of its site."""
-    return ((parameter, site_rate(site, width)) for site, parameter in prompt.by_site())
+    """Yields each parameter of a prompt with the highest learning rate of its site, or of its network there."""
+    rates = _SITE_RATES | _NETWORK_RATES.get(prompt.config.parameterization, {})
+    return ((parameter, rates[site].at(width)) for site, parameter in prompt.by_site())
 
 
 def part_rate(site: str, config: PromptConfig, aware: LanguageAwareConfig, width: int) -> float:

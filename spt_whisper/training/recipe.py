@@ -24,8 +24,9 @@ class OptimizerConfig:
 
     learning_rate: float | None = None
     """Highest learning rate of all that trains but Whisper's own weights; by default each kind has one that suits it: 1e-3 for
-    feed-forward slots, 1e-2 for vectors at other sites and language tokens, 4e-3 for a language's part over slots on both sides, 1.5e-3
-    for LoRA. Sizes wider than base (512) take their share of it for slots, parts and LoRA: small 2/3, medium 1/2, large 2/5."""
+    feed-forward slots, 1e-2 for vectors at other sites and language tokens (2e-3 through a residual MLP), 4e-3 for a language's part
+    over slots on both sides, 1.5e-3 for LoRA and low-rank slots. Sizes wider than base (512) take their share of it for slots, parts,
+    networks and LoRA: small 2/3, medium 1/2, large 2/5."""
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     """Both warm up, then fall to about 0; one_cycle turns the momentum against the learning rate as well."""
     warmup: float = 0.3
