@@ -58,7 +58,7 @@ class LowRank(nn.Module):
 
     def forward(self, vector: Tensor) -> Tensor:
         """(L, N, D) -> (L, N, D)."""
-        return torch.baddbmm(vector, self.left, self.right)
+        return vector + self.left @ self.right  # the sum in float32 under autocast, too
 
 
 Network = ResidualMLP | LowRank

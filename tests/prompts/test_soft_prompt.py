@@ -148,6 +148,17 @@ def test_low_rank_trains_the_factors_alone_and_folds_into_vectors() -> None:
     torch.testing.assert_close(prompt().decoder.feed_forward.value[0, 1], expected)  # type: ignore[union-attr]
 
 
+def test_low_rank_is_learned_with_all_digits_of_its_start() -> None:
+    config = PromptConfig(
+        side="decoder", site="feed_forward", length=4, parameterization="low_rank", rank=2
+    )
+    prompt = soft_prompt(config)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = prompt().named_tensors()
+    for name, tensor in prompt.fold().named_tensors().items():
+        assert torch.equal(made[name], tensor)
+
+
 def test_captured_vectors_are_the_start() -> None:
     config = PromptConfig(side="decoder", site=["attention", "feed_forward"], length=2)
     captured = {"decoder.attention.vector": torch.arange(48.0).view(3, 2, 8)}
