@@ -1,6 +1,8 @@
-"""The exceptions that the command line prints as a single line, without a traceback."""
+"""The exceptions that the command line prints as a single line, without a traceback, and names in such a line."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -9,6 +11,12 @@ class InputError(ValueError):
     def __str__(self) -> str:
         """One line, whatever stands in the names and texts that it quotes."""
         return " ".join(super().__str__().splitlines())
+
+
+def first_of(names: Sequence[object], most: int = 10) -> str:
+    """Returns the first names, and how many more there are: a corpus may have thousands of what one line is about."""
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 class TerminatedError(Exception):

@@ -149,9 +149,12 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
             )
         own = {key: value for key, value in zero.items() if key == LANGUAGE_VECTOR}
         like = bank.parts[name]
-        if like.aware.low_rank and like.aware.rank > recipe.lapt.rank:
-            _refuse_start(config, name, like.aware.rank)
-        else:
+        too_wide = like.aware.low_rank and like.aware.rank > recipe.lapt.rank
+        if too_wide and config.init != "auto":
+            raise InputError(
+                f"init: the part of {name} has rank {like.aware.rank}; wanted zero, or a rank of {like.aware.rank} or more"
+            )
+        if not too_wide:
             starts[name] = learner({**widened(like.tensors, zero), **own})
         if config.init != "auto":
             del starts["zero"]
@@ -160,14 +163,6 @@ def _part(config: ExpansionConfig, setup: Setup, prepared: PreparedData, bank: B
         logger.info("start %s: loss %.3f before training", name, loss)
     best = min(losses, key=lambda name: losses[name])
     return Addition(starts[best], best, partial(starts[best].part, config.language))
-
-
-def _refuse_start(config: ExpansionConfig, name: str, rank: int) -> None:
-    """A part cannot start from one of a higher rank: an error where that was asked for."""
-    if config.init != "auto":
-        raise InputError(
-            f"init: the part of {name} has rank {rank}; wanted zero, or a rank of {rank} or more"
-        )
 
 
 def _loss(learner: LanguageAwareLearner, recipe: Recipe, prepared: PreparedData) -> float:

@@ -14,7 +14,7 @@ from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import with_duration
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, first_of
 from spt_whisper.whisper.tokens import MAX_POSITIONS, Tokens
 
 IGNORED = -100  # label of positions that are not learned: prompt, first tokens, padding
@@ -225,7 +225,7 @@ def collate(items: Sequence[Item], fill: int) -> Batch:
 
 def _report_dropped(split: str, reason: str, examples: Sequence[Example]) -> None:
     if examples:
-        names = " ".join(example.utterance.id for example in examples)
+        names = first_of([example.utterance.id for example in examples])
         logger.warning(
             "corpus, %s: %d utterances dropped, %s: %s", split, len(examples), reason, names
         )

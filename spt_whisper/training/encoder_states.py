@@ -15,7 +15,7 @@ from torch import Tensor
 from spt_whisper.audio import SAMPLE_RATE, STATES_PER_SECOND, load_audio
 from spt_whisper.errors import InputError
 from spt_whisper.features import log_mel
-from spt_whisper.training.batch import Example, StatesKey
+from spt_whisper.training.batch import ROUNDED, Example, StatesKey
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.window_batches import by_window
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -79,19 +79,19 @@ def encode_audio(
 
 
 def load_example(example: Example) -> Tensor:
-    """Returns the waveform of an example, (samples,).
+    """Returns the waveform of an example, (samples,), without what a rounded duration leaves beyond its window.
 
     Raises:
         InputError: it cannot be read, or is longer than its window though its corpus says otherwise.
     """
     utterance = example.utterance
     waveform = load_audio(utterance.audio, utterance.start, utterance.end)
-    if waveform.shape[0] > example.window * SAMPLE_RATE:
+    if waveform.shape[0] > (example.window + ROUNDED) * SAMPLE_RATE:
         raise InputError(
             f"{utterance.audio} (utterance {utterance.id}): {waveform.shape[0] / SAMPLE_RATE:.2f} s of audio, "
             f"but the corpus says {example.duration:.2f} s and the window is {example.window:g} s; fix the duration"
         )
-    return waveform
+    return waveform[: round(example.window * SAMPLE_RATE)]
 
 
 def _with_progress(groups: Sequence[list[Example]]) -> Iterable[list[Example]]:

@@ -12,7 +12,7 @@ from spt_whisper.audio.window import shortest_window
 from spt_whisper.corpora import read_dev, read_split, with_duration
 from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, first_of
 from spt_whisper.prompts.card import LanguageKey, Provenance
 from spt_whisper.training.batch import (
     ROUNDED,
@@ -29,7 +29,6 @@ from spt_whisper.training.start import Listener
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
-_NAMED_AT_MOST = 5  # files in one message
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ def prepare(recipe: Recipe, whisper: FrozenWhisper, language: str | None = None)
         recipe.windows,
         recipe.data.timestamps_share,
         recipe.seed,
-        method.main_language_only,
+        method.main_language_only
+        or language is not None,  # its folder of a bank stands for one language
     )
     examples = builder.examples(
         train, [recipe.text.apply(u.text) for u in train], "train", recipe.data.augment.slowest
@@ -90,11 +90,9 @@ def _check_audio(utterances: Sequence[Utterance]) -> None:
     files = dict.fromkeys(utterance.audio for utterance in utterances)
     missing = [path for path in files if not path.is_file() or not path.stat().st_size]
     if missing:
-        names = ", ".join(str(path) for path in missing[:_NAMED_AT_MOST])
-        more = f" and {len(missing) - _NAMED_AT_MOST} more" if missing[_NAMED_AT_MOST:] else ""
         raise InputError(
-            f"corpus: {len(missing)} of {len(files)} audio files are missing or empty: {names}{more}; restore them, or take "
-            "their rows out of the corpus"
+            f"corpus: {len(missing)} of {len(files)} audio files are missing or empty: {first_of(missing, 5)}; restore them, "
+            "or take their rows out of the corpus"
         )
 
 

@@ -89,7 +89,7 @@ def build_trainer(
         TensorBoardLogger(output, name="logs", version="tensorboard"),
     ]
     settings = {
-        "precision": fastest_precision(), **TRAINER_DEFAULTS, **_end(recipe),
+        "precision": fastest_precision(recipe.trainer.get("accelerator")), **TRAINER_DEFAULTS, **_end(recipe),
         **{name: value for name, value in recipe.trainer.items() if value is not None or name in _NULL_MEANS},
     }  # fmt: skip
     _check(settings)
@@ -176,9 +176,13 @@ def _watches_dev(recipe: Recipe, trainer: lightning.Trainer) -> bool:
     return every is None or epochs in (None, -1) or every <= epochs
 
 
-def fastest_precision() -> str:
-    """Returns `bf16-mixed` where the processor or GPU multiplies bfloat16 in hardware, else `32-true`."""
-    if torch.cuda.is_available():
+def fastest_precision(accelerator: str | None = None) -> str:
+    """Returns `bf16-mixed` where the processor or GPU multiplies bfloat16 in hardware, else `32-true`.
+
+    Args:
+        accelerator: Lightning's name for what trains; `cpu` where a GPU is left alone.
+    """
+    if accelerator != "cpu" and torch.cuda.is_available():
         return (
             "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
         )

@@ -122,6 +122,25 @@ def test_audio_that_is_longer_than_its_corpus_says_is_named(tmp_path: Path) -> N
         load_example(short)
 
 
+def test_a_few_milliseconds_more_than_the_window_do_not_end_a_run(tmp_path: Path) -> None:
+    """The header of an m4a says 9.99 s where 10.03 s are decoded."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.arange(16_000 * 2 + 480) / 2**16, 16_000)
+    utterances = [Utterance("a", path, "hi", ("xx",), 1.99)]
+    (example,) = builder(windows=(2.0,)).examples(utterances, ["hi"], "train")
+    found = load_example(example)
+    assert found.shape == (32_000,)
+    assert found[-1] == pytest.approx(31_999 / 2**16, abs=2e-5)
+
+
+def test_of_many_that_are_dropped_the_first_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    own = [utterance(str(n), duration=11.0) for n in range(100, 130)]
+    own.append(utterance("fits", duration=1.0))
+    builder(windows=(10.0,)).examples(own, ["hi"] * 31, "train")
+    assert "30 utterances dropped, longer than the window of 10 s: 100, 101," in caplog.text
+    assert "109 and 20 more" in caplog.text
+
+
 def test_a_transcript_of_a_megabyte_is_dropped_by_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "spt_whisper"):
         kept = builder().examples(

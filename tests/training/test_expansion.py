@@ -368,3 +368,16 @@ def test_mixed_speech_is_learned_by_its_main_language_alone(home: Path) -> None:
     recipe = recipe_of(own, bank, form_of(own, bank))
     prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
     assert {example.utterance.languages for example in prepared.train} == {("cv",), ("cv", "ky")}
+
+
+def test_mixed_speech_can_get_a_whole_prompt(home: Path) -> None:
+    root = write_corpus(home / "mixed", languages=("cv", "cv+ky"))
+    own = config(
+        home,
+        corpus=CorpusConfig(str(root)),
+        form="whole",
+        output=str(home / "whole"),
+        tokens=["es"],
+    )
+    add_language(own)
+    assert Bank.from_pretrained(own.bank).card("cv").codes["cv"] == ("es",)

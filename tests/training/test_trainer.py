@@ -11,7 +11,7 @@ import torch
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.errors import InputError
 from spt_whisper.training.recipe import DataConfig, Recipe
-from spt_whisper.training.trainer import build_trainer
+from spt_whisper.training.trainer import build_trainer, fastest_precision
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"precision": "bf16-true"}, "precision: found bf16-true, wanted 32-true, bf16-mixed or"),
@@ -35,6 +35,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_epoch": 3}, "'max_epoch': 3.*which Lightning refuses"),
     ({"logger": False}, "logger are set by fit"),
 ]
+
+
+def test_the_precision_is_that_of_what_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    assert fastest_precision() == "bf16-mixed"
+    assert fastest_precision("gpu") == "bf16-mixed"
+    assert fastest_precision("cpu") == "32-true"
 
 
 def recipe(trainer: dict[str, Any], **settings: Any) -> Recipe:
