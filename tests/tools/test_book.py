@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 import spt_whisper
 from book import without_outer_links
@@ -82,6 +83,12 @@ def test_every_command_is_there_with_its_help(command: str) -> None:
 def test_actions_have_sections_of_their_own() -> None:
     assert "### data check" in MAKERS["commands"]()
     assert "### prompt push" in MAKERS["commands"]()
+
+
+def test_every_language_of_whisper_is_in_the_table() -> None:
+    made = MAKERS["languages"]()
+    assert "| `cy` | Welsh |" in made
+    assert made.count("\n") == 1 + len(LANGUAGES)
 
 
 def test_public_names_are_named_where_they_are_defined() -> None:
