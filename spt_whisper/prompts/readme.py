@@ -148,4 +148,8 @@ def _data(card: PromptCard) -> str:
 
 
 def _training(card: PromptCard) -> list[str]:
-    return [f"- {name.replace('_', ' ')}: {value}" for name, value in card.training.items()]
+    """What training cost and came to; of the folders of prompts that were averaged only the last name is told."""
+    told = dict(card.training)
+    if "sources" in told:
+        told["sources"] = ", ".join(PurePath(str(source)).name for source in told["sources"])
+    return [f"- {name.replace('_', ' ')}: {value}" for name, value in told.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -44,6 +45,7 @@ def first_checkpoint(recipe: Recipe, resume: bool) -> Path | None:
         _check_same_speech(recipe)
         return None
     if not checkpoint.is_file():
+        _check_same_speech(recipe)
         logger.warning(
             "resume: no checkpoint in %s yet; starting from the beginning", recipe.output
         )
@@ -98,6 +100,21 @@ def plain_settings(recipe: Recipe) -> dict[str, Any]:
     text = yaml.safe_dump({**own, **values}, allow_unicode=True, sort_keys=False)
     plain: dict[str, Any] = yaml.safe_load(text)
     return plain
+
+
+def check_kept(recipe: Recipe) -> None:
+    """Refuses settings that no card could hold when the run has ended.
+
+    Raises:
+        InputError: names the first that is not finite, or no UTF-8.
+    """
+    for name, value in _by_name(plain_settings(recipe)).items():
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError as error:
+            raise InputError(
+                f"{name}: found {value!r}, which a prompt's JSON cannot hold; wanted finite numbers, and names in UTF-8"
+            ) from error
 
 
 def _is_kept(recipe: Recipe) -> bool:

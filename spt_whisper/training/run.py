@@ -38,6 +38,7 @@ from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import (
+    check_kept,
     finished_artifact,
     first_checkpoint,
     plain_settings,
@@ -134,6 +135,7 @@ def check_start(recipe: Recipe, *written: Path) -> None:
         OSError: a folder cannot be written.
     """
     check_alone()
+    check_kept(recipe)
     trainer, _ = build_trainer(recipe, Path(recipe.output))
     quiet_others(trainer)
     for folder in written:

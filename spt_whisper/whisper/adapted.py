@@ -47,7 +47,7 @@ def adapter_base(folder: Path, card: PromptCard | None = None) -> str:
         raise InputError(f"model {folder}: no {ADAPTER_WEIGHTS} in it; restore the file")
     try:
         name = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); restore the file") from error
     return name if card is None or Path(name).is_dir() else card.base
 

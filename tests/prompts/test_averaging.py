@@ -69,6 +69,12 @@ def test_the_card_names_sources_and_weights(tmp_path: Path) -> None:
     assert card.provenance is None  # of one run, which this is not
 
 
+def test_the_public_card_tells_only_the_last_name_of_a_source(tmp_path: Path) -> None:
+    sources = [trained("/home/alice/clients/acme/prompt", 1), trained("owner/ky", 2)]
+    readme = average(sources).save_pretrained(tmp_path / "mean") / "README.md"
+    assert "- sources: prompt, ky\n" in readme.read_text(encoding="utf-8")
+
+
 def test_the_mean_has_every_window_sign_and_language_of_its_sources() -> None:
     first = changed_card(codes={"a": ("es",)}, signs=(7,))(trained("a", 1))
     second = changed_card(

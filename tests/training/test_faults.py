@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -124,6 +125,19 @@ def test_an_output_that_cannot_be_written_is_found_before_the_model_is_read(
     assert "a file stands in place of a folder" in one_line(capsys.readouterr().err)
     with pytest.raises(OSError, match="Permission denied|Read-only|No such file"):
         check_start(Recipe(CorpusConfig("x")), tmp_path, Path("/proc/run"))
+
+
+def test_settings_that_no_card_could_hold_are_found_before_the_model_is_read(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ("--corpus.max_seconds", ".inf", "--model", str(tmp_path / "none"))
+    assert main(["fit", *arguments(home, tmp_path / "run", *wrong)]) == 2
+    assert "corpus.max_seconds: found inf, which a prompt's JSON cannot hold" in one_line(
+        capsys.readouterr().err
+    )
+    odd = CorpusConfig(os.fsdecode(b"espa\xf1ol"))
+    with pytest.raises(InputError, match=r"corpus\.root: found .* names in UTF-8"):
+        check_start(Recipe(odd))
 
 
 def test_a_second_run_after_one_on_several_processes_is_refused(tmp_path: Path) -> None:

@@ -210,6 +210,16 @@ def test_what_was_learned_from_other_speech_is_not_replaced(home: Path, tmp_path
     assert prompt.read_bytes() == tensors
 
 
+def test_what_was_learned_from_other_speech_is_not_replaced_by_a_resumed_run_without_a_checkpoint(
+    home: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    fit(recipe(home, run))
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(InputError, match=r"holds prompt of a run with another corpus\.root"):
+        fit(recipe(home, run, corpus=CorpusConfig(str(home / "new"))), resume=True)
+
+
 def test_an_unfinished_run_is_not_lost_to_the_same_command(home: Path, tmp_path: Path) -> None:
     own = recipe(home, tmp_path)
     fit(own)
