@@ -11,8 +11,8 @@ most 9.5 s).
 | feed_forward | a prompt of feed-forward slots on both sides |
 | quarter | a quarter of its slots: recipes/kichwa/quarter_feed_forward.yaml |
 | full | every weight of Whisper: recipes/kichwa/full.yaml |
-| lora | LoRA r=10 on fc1 and fc2 of both sides, the best LoRA of docs/results.md |
-| lora_quarter | the same with r=2 and alpha 4, a fifth of its parameters |
+| lora | LoRA r=10 on fc1 and fc2 of both sides, with the default alpha of 16 |
+| lora_quarter | LoRA r=2 there, with alpha 4: a fifth of its parameters |
 | lora_attention | LoRA r=8 on every attention: recipes/kichwa/lora_attention.yaml |
 | lora_all_linear | LoRA r=5 on all linear layers: recipes/kichwa/lora_all_linear.yaml |
 | lapt | the language's part in a copy of BANK, a LAPT bank that lacks the language; without BANK it is left out |
@@ -20,10 +20,10 @@ most 9.5 s).
 Such a bank: `spt-whisper fit --method lapt --corpus.root DATA/common_voice_unseen --corpus.subset "[ky, sah, ...]"
 --window_seconds "[5, 10]" --output runs/bank`. All rows have the same batches, seed, token and, if the bank has them, windows,
 no slot dropout, and the package's defaults for the rest: 5 epochs, up to 40 where 5 would make fewer than 500 updates. Scored
-greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table and the picture are made
-of these; minutes there are those that were trained on. Rows that are not drawn (quarter, full, lora_*) are made only where --only
-names them. --epochs sets another end for the minutes that are named: the figures of three hours in docs/results.md are of
-`--minutes 180 --epochs 2`.
+greedily, normalizer basic. What is finished is not done again: it is one JSON in RESULTS. The table is made of those of the
+minutes that are named, the picture of all; minutes there are those that were trained on. Rows that are not drawn (quarter, full,
+lora_*) are made only where --only names them. --epochs sets another end for the minutes that are named: the figures of three hours
+in docs/results.md are of `--minutes 180 --epochs 2`.
 """
 
 from __future__ import annotations
@@ -298,10 +298,10 @@ def main() -> None:
         for name in ROWS
         for minutes in arguments.minutes
     ]
-    runs = [read_run(file) for file in files if file.is_file()]
-    print_table(runs)
-    if runs:
-        draw(runs, arguments.results.with_suffix(".png"))
+    print_table([read_run(file) for file in files if file.is_file()])
+    finished = sorted(arguments.results.glob(f"*-*-{arguments.seed}.json"))
+    if finished:
+        draw([read_run(file) for file in finished], arguments.results.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ the rest, but for two things in the runs of slots in docs/results: a language's 
 default at the time (now it is the one that suits the texts; LAPT learns its own in its place), and all of lapt_* learns at 1e-3, still.
 Scored greedily on all test utterances, normalizer basic.
 
-What is finished is not done again: it is one JSON in RESULTS/SITE/. The table is made of these. WER is that of all clips
-together; the interval draws speakers; the change is relative to `decoder`, and its interval draws each speaker from both.
+What is finished is not done again: it is one JSON in RESULTS/SITE/. The table is made of these: of the rows in --only and `decoder`
+(all rows where --only names none), on those of --languages that all of them have. WER is that of all clips together; the interval draws speakers; the change is relative to `decoder`, and its interval draws each speaker from both.
 """
 
 from __future__ import annotations
@@ -285,7 +285,9 @@ def main() -> None:
         for language in languages:
             make = partial(row.run, name, row.side, language, own)
             once(own.result(name, language), own.settings, make)
-    print_table(list(finished(place)), BASELINE)
+    shown = {BASELINE, *arguments.only} if arguments.only else set(ROWS)
+    runs = [run for run in finished(place) if run.row in shown and run.speech in languages]
+    print_table(runs, BASELINE)
 
 
 if __name__ == "__main__":

@@ -134,3 +134,7 @@ def test_languages_that_learn_together_share_one_training(
     assert bank.stored_parameters == stored - own + len(LANGUAGES) * own
     assert first.digests["ky"] != second.digests["eo"]
     assert printed.splitlines()[-1].startswith("| together_decoder | ")
+    own_rows = ["--languages", "eo", "--only", "decoder"]
+    again = benchmark_output(main, *short_runs(tmp_path), *own_rows)
+    assert "clips of 1 languages" in again
+    assert again.splitlines()[-1].startswith("| decoder | ")
