@@ -65,6 +65,15 @@ def site_rate(site: str, width: int) -> float:
     return _SITE_RATES[site].at(width)
 
 
+def default_rates() -> dict[str, float]:
+    """Returns the highest rates of all kinds as measured, by name: what decides a run whose recipe names no rate."""
+    kinds = {
+        **_SITE_RATES, "lora": _LORA_RATE, "slot_part": _SLOT_PART_RATE,
+        **{f"{name}.{site}": rate for name, rates in _NETWORK_RATES.items() for site, rate in rates.items()},
+    }  # fmt: skip
+    return {name: rate.measured for name, rate in kinds.items()}
+
+
 def rates_of(prompt: SoftPrompt, width: int) -> Iterator[tuple[nn.Parameter, float]]:
     """Yields each parameter of a prompt with the highest learning rate of its site, or of its network there."""
     rates = _SITE_RATES | _NETWORK_RATES.get(prompt.config.parameterization, {})

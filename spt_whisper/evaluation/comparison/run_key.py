@@ -9,6 +9,7 @@ from typing import Any
 
 from spt_whisper.corpora import CorpusConfig, read_dev, read_split
 from spt_whisper.corpora.fingerprint import digest_json, fingerprint_folder, fingerprint_splits
+from spt_whisper.training.learning_rates import default_rates
 from spt_whisper.training.relevant_settings import deciding_settings
 
 _HASHED_OTHERWISE = (
@@ -38,8 +39,16 @@ class RunParts:
 
 
 def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a recipe's settings as they are hashed: those that decide, but for what `RunParts` has beside them."""
-    return deciding_settings(settings, _HASHED_OTHERWISE)
+    """Returns a recipe's settings as they are hashed: those that decide, but for what `RunParts` has beside them.
+
+    Where a recipe leaves the learning rate to this package, the rates that it would give stand in its place: another version
+    may have others.
+    """
+    decide = deciding_settings(settings, _HASHED_OTHERWISE)
+    optimizer = decide.get("optimizer", {})
+    if "learning_rate" in optimizer and optimizer["learning_rate"] is None:
+        decide["optimizer"] = {**optimizer, "learning_rate": default_rates()}
+    return decide
 
 
 def hash_corpus(corpus: CorpusConfig) -> str:

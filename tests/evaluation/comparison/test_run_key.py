@@ -18,6 +18,7 @@ from spt_whisper.evaluation.comparison.run_key import (
     hash_recordings,
     hashed_settings,
 )
+from spt_whisper.training import learning_rates
 from tests.tiny_corpus import write_corpus
 
 PARTS = RunParts({"prompt": {"length": 4}}, 0, {"normalizer": "basic"}, "model", "data", {})
@@ -41,6 +42,20 @@ def test_the_key_does_not_depend_on_the_order_of_settings() -> None:
     settings = {"a": 1, "b": {"c": 2, "d": 3}}
     turned = {"b": {"d": 3, "c": 2}, "a": 1}
     assert replace(PARTS, recipe=settings).key == replace(PARTS, recipe=turned).key
+
+
+def test_a_run_with_the_default_rates_is_another_where_the_defaults_are_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def keys() -> list[str]:
+        recipes = ({"optimizer": {"learning_rate": rate}} for rate in (None, 1e-3))
+        return [replace(PARTS, recipe=hashed_settings(recipe)).key for recipe in recipes]
+
+    before = keys()
+    monkeypatch.setattr(learning_rates, "_LORA_RATE", learning_rates._Rate(3e-3))
+    after = keys()
+    assert before[0] != after[0]
+    assert before[1] == after[1]
 
 
 def test_settings_of_the_place_and_the_screen_are_left_out() -> None:
