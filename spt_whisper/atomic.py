@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spt_whisper.errors import InputError
+
+_RUST_FAULT = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
@@ -28,11 +31,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # never longer than a name may be
     try:
-        yield temporary
-        os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
-    except OSError as error:
-        error.filename = error.filename or str(target)  # a full disk does not say where
-        raise
+        with _naming(target):
+            yield temporary
+            os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,7 +50,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         made, older = Path(temporary) / "new", Path(temporary) / "older"
         made.mkdir()
-        yield made
+        with _naming(target):
+            yield made
         try:
             if target.exists():
                 target.rename(older)
@@ -58,6 +60,22 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             if older.exists() and not target.exists():
                 older.rename(target)
             raise
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Names what is written where a full disk does not, and makes an `OSError` of what libraries in Rust make of one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
+    except Exception as error:  # safetensors and tokenizers have no class of their own for it
+        fault = _RUST_FAULT.search(str(error))
+        if fault is None or isinstance(error, InputError):
+            raise
+        number = int(fault[1])
+        raise OSError(number, os.strerror(number), str(target)) from error
 
 
 def check_own(folder: Path, mark: str, kind: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from spt_whisper.atomic import replacing, replacing_folder, write_text
 from spt_whisper.errors import InputError
+from tests.small_disk import small_disk
+from tests.tiny_model import tiny_tokenizer
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -25,6 +30,29 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         fail_halfway()
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named_whoever_writes(tmp_path: Path) -> None:
+    """Python, and libraries in Rust, which raise no OSError."""
+    path = tmp_path / "a"
+
+    def write(tensors: dict[str, torch.Tensor]) -> None:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+
+    def tokenizer() -> None:
+        with replacing_folder(path) as made:
+            tiny_tokenizer().save_pretrained(made)
+
+    for fill in (
+        lambda: write_text(path, "a" * 2000),
+        lambda: write({"a": torch.zeros(1000)}),
+        tokenizer,
+    ):
+        with small_disk(1000), pytest.raises(OSError, match="too large") as full:
+            fill()
+        assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(path))
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_new_file_replaces_the_old_one(tmp_path: Path) -> None:

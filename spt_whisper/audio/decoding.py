@@ -205,7 +205,7 @@ def _av_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedB
 def _av_frames_from(
     container: av.container.InputContainer, begin: float
 ) -> tuple[Fraction, Iterator[av.AudioFrame]]:
-    """The frames from some time before `begin` on, and the second at which the first of them begins."""
+    """The frames from some time before `begin` on, and the second at which they begin, silence in front included."""
     import av
 
     frames = _av_frames(container)
@@ -216,7 +216,8 @@ def _av_frames_from(
     for frame in frames:
         if frame.pts is not None and frame.time_base is not None:
             at = frame.pts * frame.time_base - Fraction(origin, av.time_base)
-            return at, chain([frame], frames)
+            # sound that begins behind the cut has silence in front from 0 on, as in the whole
+            return at if at <= begin else Fraction(0), chain([frame], frames)
     return Fraction(0), frames  # there is nothing
 
 

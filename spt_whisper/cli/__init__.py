@@ -7,13 +7,13 @@ import errno
 import importlib
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from spt_whisper import __version__
 from spt_whisper.errors import InputError, TerminatedError
+from spt_whisper.printable import printable
 
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -76,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return status
     except InputError as error:
-        print(f"spt-whisper {chosen.command}: {_shown(str(error))}", file=sys.stderr)
+        print(f"spt-whisper {chosen.command}: {printable(error)}", file=sys.stderr)
         return WRONG_CALL
     except BrokenPipeError:  # the reader of standard output left early, as `head` does
         _drop_output()
         return SOME_FAILED
     except (OSError, UnicodeDecodeError) as error:
         _drop_output()
-        print(f"spt-whisper {chosen.command}: {_shown(_fault(error, rest))}", file=sys.stderr)
+        print(f"spt-whisper {chosen.command}: {printable(_fault(error, rest))}", file=sys.stderr)
         return WRONG_CALL
     except KeyboardInterrupt:
         print(f"spt-whisper {chosen.command}: interrupted", file=sys.stderr)
@@ -98,11 +98,6 @@ def split_call(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     words = [place for place, word in enumerate(arguments) if not word.startswith("-")]
     behind = words[0] + 1 if words else len(arguments)
     return list(arguments[:behind]), list(arguments[behind:])
-
-
-def _shown(message: str) -> str:
-    """The message, in which nothing that a foreign file or file name contains can steer the terminal."""
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], message)
 
 
 def _fault(error: OSError | UnicodeDecodeError, arguments: Sequence[str]) -> str:

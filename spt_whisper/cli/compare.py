@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.evaluation.comparison.settings import CompareConfig
+from spt_whisper.printable import WIDE, printable
 from spt_whisper.training.recipe import Recipe
 
 if TYPE_CHECKING:  # scipy takes a second to import, and help needs none
@@ -21,7 +22,6 @@ _USAGE = (
     "Fit and score recipes side by side: spt-whisper compare RECIPE.yaml ... [--base BASE.yaml] [--seeds N]. "
     "What is finished is kept in the store and not done again. Any flag of `spt-whisper fit` is laid over every recipe."
 )
-_WIDTH = 200  # letters; a narrower terminal breaks the table's lines, but no digit is lost
 _OWN_FLAGS = {"-h", "--help", "--base", *(f"--{setting.name}" for setting in fields(CompareConfig))}
 
 
@@ -81,9 +81,10 @@ def _report(comparison: RecipeComparison, store: Path) -> int:
         table, picture = store / "table.md", store / "compare.png"
         write_markdown(comparison.rows, failed, table)
         draw_comparison(comparison.rows, picture)
-        console = Console(width=_WIDTH, markup=False)
+        console = Console(width=WIDE, markup=False)
         console.print(comparison_table(comparison.rows))
         console.print(f"table: {table}, picture: {picture}", soft_wrap=True)
     for failure in comparison.failures:
-        print(f"spt-whisper compare: {failure.name} failed: {failure.reason}", file=sys.stderr)
+        line = printable(f"{failure.name} failed: {failure.reason}")
+        print(f"spt-whisper compare: {line}", file=sys.stderr)
     return SOME_FAILED if failed else DONE

@@ -10,6 +10,7 @@ from spt_whisper.cli.parser import command_parser, instantiate, recipe_first, sh
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.settings import EvaluateConfig
 
+_LESS_MEMORY = "lower batch_size or processes, or take a smaller model"
 _BESIDE = (".html", ".png")  # the page and the picture, under the report's name
 
 
@@ -34,12 +35,14 @@ def run(config: EvaluateConfig) -> None:
     from spt_whisper.evaluation.html import write_html
     from spt_whisper.evaluation.picture import draw_report
     from spt_whisper.evaluation.table import report_table
+    from spt_whisper.memory import naming_shortage
 
     output = _output(config)
     check_writable(output.parent)
     page, picture = (output.with_suffix(suffix) for suffix in _BESIDE)
     utterances = scored_utterances(config)
-    report = evaluate(config, utterances)
+    with naming_shortage("decoding", _LESS_MEMORY):
+        report = evaluate(config, utterances)
     report.write(output)
     draw_report(report, picture)
     write_html(report, page, utterances)

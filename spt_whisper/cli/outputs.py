@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spt_whisper.errors import InputError
+from spt_whisper.printable import printable
 from spt_whisper.transcription.files import AudioFile
 from spt_whisper.transcription.transcript import Transcript
 from spt_whisper.transcription.transcript_records import (
@@ -74,7 +75,7 @@ class Printed:
     def give(self, job: Job, transcript: Transcript) -> None:
         """Prints at once."""
         if self.named:
-            print(f"==> {shown(job.audio.path)} <==")
+            print(f"==> {printable(job.audio.path)} <==")
         for name in job.formats:
             print(WRITERS[name](transcript).rstrip("\n"), flush=True)
 
@@ -127,11 +128,6 @@ class InFolder:
         return state in (State.MISSING, State.STALE)
 
 
-def shown(path: Path) -> str:
-    """Returns a path in one line, whatever bytes and line ends its name has."""
-    return " ".join(os.fsencode(path).decode("utf-8", "replace").splitlines())
-
-
 def say(line: object) -> None:
     """Tells the user something in one line, on standard error."""
-    print("spt-whisper transcribe:", *str(line).splitlines(), file=sys.stderr)
+    print(f"spt-whisper transcribe: {printable(line)}", file=sys.stderr)

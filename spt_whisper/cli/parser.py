@@ -23,6 +23,7 @@ from spt_whisper.cli import split_call
 from spt_whisper.cli.config_file import check_config
 from spt_whisper.cli.wanted import wanted
 from spt_whisper.errors import InputError
+from spt_whisper.printable import printable
 
 # jsonargparse's help of a flag for each section, which takes a file of that section alone: noise, and so not shown
 _SECTION_FILE = "Path to a configuration file."
@@ -52,7 +53,7 @@ class CommandParser(ArgumentParser):
         line = _NONE_OF_SEVERAL.sub(self._wanted_instead, line)
         if truth:
             line += "; YAML reads no, yes, on and off as true and false: put quotes around them"
-        print(f"{self.prog}: {line}; see {self.prog} --help", file=sys.stderr)
+        print(f"{self.prog}: {printable(line)}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
 
     def _wanted_instead(self, error: re.Match[str]) -> str:
@@ -132,13 +133,21 @@ def recipe_first(arguments: Sequence[str]) -> list[str]:
 def show_progress() -> None:
     """Sends the package's log lines to standard error, and hides the bars of weights that are loaded."""
     logger = logging.getLogger("spt_whisper")
-    logger.handlers = [
-        RichHandler(console=Console(stderr=True), show_path=False, show_time=False, markup=False)
-    ]
+    handler = RichHandler(
+        console=Console(stderr=True), show_path=False, show_time=False, markup=False
+    )
+    handler.addFilter(_make_printable)
+    logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+
+
+def _make_printable(record: logging.LogRecord) -> bool:
+    """Changes a log line, which may name foreign files."""
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
 
 
 def _at_home(value: Any) -> Any:

@@ -12,15 +12,13 @@ from spt_whisper.cli import DONE, SOME_FAILED
 from spt_whisper.cli.parser import command_parser, instantiate, run_action, show_progress
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.inspection.settings import ShowConfig
+from spt_whisper.printable import WIDE, printable
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
     from rich.table import Table
 
     from spt_whisper.prompts.bank import Bank
     from spt_whisper.prompts.files import Prompt
-
-
-_WIDE = 10_000  # letters; a narrower terminal breaks a table's lines, but no digit is lost
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -156,7 +154,7 @@ def _show_languages(bank: Bank, picture: str | None) -> None:
         )
     _print(bank_table(bank, bank_rows(bank)))
     for similarity in found:
-        _print(similarity_table(similarity), _WIDE)
+        _print(similarity_table(similarity), WIDE)
     if picture:
         draw_similarities(found, picture)
         print(f"picture: {picture}")
@@ -205,7 +203,7 @@ def _show_tokens(subject: Prompt | Bank, config: ShowConfig) -> int:
 
 
 def _left_out(what: str, error: InputError) -> int:
-    print(f"spt-whisper prompt show: {what} left out: {error}", file=sys.stderr)
+    print(f"spt-whisper prompt show: {what} left out: {printable(error)}", file=sys.stderr)
     return SOME_FAILED
 
 

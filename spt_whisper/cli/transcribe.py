@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from spt_whisper.bulk.settings import BulkConfig, BulkJob
 from spt_whisper.cli import DONE, INTERRUPTED, SOME_FAILED, TERMINATED
 from spt_whisper.cli.attached import Attached, read_attached
-from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say, shown
+from spt_whisper.cli.outputs import InFolder, Job, Output, Printed, say
 from spt_whisper.cli.parser import command_parser, instantiate, show_progress
 from spt_whisper.cli.progress import audio_progress
 from spt_whisper.cli.signals import EndingSignals, ending_signals
 from spt_whisper.errors import InputError, TerminatedError
+from spt_whisper.printable import printable
 from spt_whisper.prompts.card import MIX
 from spt_whisper.transcription.files import AudioFile, find_audio
 from spt_whisper.transcription.settings import TranscribeConfig
@@ -120,7 +121,7 @@ def run(config: TranscribeConfig) -> int:
         say(f"interrupted: {tally.made + tally.kept} of {tally.files} files are done")
         return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     if config.output:
-        print(f"{shown(Path(config.output))}: {tally}")
+        print(f"{printable(config.output)}: {tally}")
     return SOME_FAILED if tally.failed else DONE
 
 

@@ -131,13 +131,29 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
 def read_dev(config: CorpusConfig) -> list[Utterance]:
     """Utterances of the dev part; none where it is null, or where nobody named one and the corpus has no part `dev`.
 
+    Of several subsets those count that have one; the others are named in the log.
+
     Raises:
         InputError: as `read_split`; a part that somebody named is missing.
     """
     if config.dev is None:
         return []
+    if not isinstance(config.subset, list):
+        return _dev_of(config, config.subset)
+    found = {subset: _dev_of(config, subset) for subset in config.subset}
+    there = {subset: utterances for subset, utterances in found.items() if utterances}
+    missing = [subset for subset in found if subset not in there]
+    if there and missing:
+        logger.info(
+            "%s has no dev part of %s: that of the others is used", config.root, ", ".join(missing)
+        )
+    return _joined(there)
+
+
+def _dev_of(config: CorpusConfig, subset: str | None) -> list[Utterance]:
+    """Utterances of one subset's dev part; none where nobody named one and there is none."""
     try:
-        return read_split(config, "dev")
+        return _read_subset(config, subset, "dev")
     except MissingSplitError as error:
         if config.dev == _DEV:
             return []

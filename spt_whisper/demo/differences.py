@@ -25,8 +25,8 @@ class Marked:
     """The texts of one transcript's segments, cut into units."""
 
     segments: tuple[tuple[Stretch, ...], ...]  # joined, the stretches of a segment are its text
-    units: int  # words or characters in all, without those that are punctuation only
-    different: int  # units that the other transcript does not have at their place
+    units: int  # words or characters in all, as scores count them: `well-known` has two, punctuation none
+    different: int  # of these, what the other transcript does not have at its place
 
 
 def differences(first: Sequence[str], second: Sequence[str]) -> tuple[Marked, Marked]:
@@ -37,7 +37,7 @@ def differences(first: Sequence[str], second: Sequence[str]) -> tuple[Marked, Ma
         second: those of the other's.
     """
     one, other = (
-        [compared for text in texts for _, compared in _units(text) if compared]
+        [unit for text in texts for _, compared in _units(text) for unit in compared]
         for texts in (first, second)
     )
     same = [
@@ -50,26 +50,27 @@ def differences(first: Sequence[str], second: Sequence[str]) -> tuple[Marked, Ma
 
 
 def _marked(texts: Sequence[str], units: int, shared: set[int]) -> Marked:
-    """Cuts `texts`; `shared` holds the places of units that both transcripts have."""
-    place = -1
+    """Cuts `texts`; `shared` holds the places of compared units that both transcripts have."""
+    place = 0
     segments = []
     for text in texts:
         stretches = []
         for written, compared in _units(text):
-            place += bool(compared)
-            stretches.append(Stretch(written, bool(compared) and place not in shared))
+            places = range(place, place + len(compared))
+            place = places.stop
+            stretches.append(Stretch(written, not shared.issuperset(places)))
         segments.append(tuple(stretches))
     return Marked(tuple(segments), units, units - len(shared))
 
 
-def _units(text: str) -> Iterator[tuple[str, str]]:
-    """Yields units of `text` and the blanks between them, as written and as compared ("": it is not)."""
+def _units(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yields units of `text` and the blanks between them, as written and the units as which they are compared."""
     end = 0
     for unit in mixed_units(text):
         begin = text.index(unit, end)
         if text[end:begin]:
-            yield text[end:begin], ""
+            yield text[end:begin], []
         end = begin + len(unit)
-        yield unit, _COMPARED(unit)
+        yield unit, mixed_units(_COMPARED(unit))
     if text[end:]:
-        yield text[end:], ""
+        yield text[end:], []

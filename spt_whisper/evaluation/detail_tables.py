@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.system_score import SystemScore
+from spt_whisper.printable import cell
 from spt_whisper.text.error_rates import ErrorCounts
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -18,7 +19,6 @@ _LISTED = ("duration", "language", "switching")  # groupings; speakers are many:
 def detail_tables(report: Report) -> list[Table]:
     """Errors by language and at switches, then by group of utterances, where there are several."""
     from rich.table import Table
-    from rich.text import Text
 
     tables = []
     for title, first, rows in (
@@ -27,11 +27,11 @@ def detail_tables(report: Report) -> list[Table]:
     ):
         table = Table(title=title)
         for heading in ("system", first):
-            table.add_column(heading)
+            table.add_column(cell(heading))
         for heading in ("number", "errors %"):
-            table.add_column(heading, justify="right")
+            table.add_column(cell(heading), justify="right")
         for row in rows:
-            table.add_row(*map(Text, row))  # not strings, in which rich would read [...] as a style
+            table.add_row(*map(cell, row))
         if rows:
             tables.append(table)
     return tables

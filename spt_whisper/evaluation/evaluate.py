@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS, load_audio
 from spt_whisper.corpora import read_dev, read_split, with_duration
+from spt_whisper.corpora.rows import is_writable
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
 from spt_whisper.errors import InputError
@@ -64,14 +66,18 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
         raise InputError(
             "evaluate: nothing to score; give --prompt, --bank, an adapted --model, or --zero_shot true"
         )
-    utterances = scored_utterances(config) if utterances is None else utterances
     scorer = _Scorer(config, learned)
+    # the folder by its name: reports are published, and paths tell of their machine
+    corpus = {**asdict(config.corpus), "root": Path(config.corpus.root).resolve().name}
+    _check_names({**corpus, "model": scorer.name, "prompt": learned.name if learned else None})
+    utterances = scored_utterances(config) if utterances is None else utterances
     utterances, rows = _heard(utterances, config.split)
     systems, used = [], {}
     own = []
     if learned:
         own = [learned.row(row, utterance) for row, utterance in zip(rows, utterances, strict=True)]
         scorer.check(learned, own)
+        _count_longer(learned, own)
     if config.zero_shot:
         way = scorer.best_zero_shot()
         used[ZERO_SHOT] = str(way)
@@ -79,8 +85,6 @@ def evaluate(config: EvaluateConfig, utterances: Sequence[Utterance] | None = No
     if learned:
         used[learned.system] = learned.name
         systems.append(scorer.score(learned.system, utterances, own, learned.model))
-    # the folder by its name: reports are published, and paths tell of their machine
-    corpus = {**asdict(config.corpus), "root": Path(config.corpus.root).resolve().name}
     settings = {
         "systems": used,
         "digests": learned.digests if learned else {},
@@ -176,12 +180,13 @@ class _Scorer:
         for code in itertools.chain.from_iterable(way.split(MIX) for way in languages):
             self.whisper(self.name).frozen.tokens.language(code)
         ways = [ZeroShot(*way) for way in itertools.product([*languages, None], windows)]
-        scored = config.split == "dev" or config.corpus.is_one_file
-        if len(ways) == 1 or scored or not config.corpus.dev:
+        if len(ways) == 1:
             return ways[0]
-        utterances = read_dev(config.corpus)
+        scored = config.split == "dev" or config.corpus.is_one_file
+        utterances = [] if scored else read_dev(config.corpus)
         if not utterances:
-            logger.info("%s has no dev part: zero-shot with %s", config.corpus.root, ways[0])
+            why = "has no dev part" + (" beside what is scored" if scored else "")
+            logger.info("%s %s: zero-shot with %s", config.corpus.root, why, ways[0])
             return ways[0]
         dev, rows = _heard(_spread(_fitting(utterances, "dev"), config.dev_limit), "dev")
         # in this process: some utterances are not worth the start of others
@@ -189,6 +194,19 @@ class _Scorer:
         for way, rate in rates.items():
             logger.info("zero-shot on dev, %s: error rate %.1f %%", way, 100 * rate)
         return min(ways, key=lambda way: rates[way])
+
+
+def _check_names(settings: Mapping[str, object]) -> None:
+    """Refuses a name that no report can hold: those of files may have any bytes.
+
+    Raises:
+        InputError: names the setting.
+    """
+    for setting, value in settings.items():
+        if not is_writable(json.dumps(value, ensure_ascii=False)):
+            raise InputError(
+                f"{setting}: found {value!r}, wanted a name in UTF-8, as the report is; rename the folder"
+            )
 
 
 def _fitting(utterances: Sequence[Utterance], split: str) -> list[Utterance]:
@@ -203,6 +221,22 @@ def _heard(utterances: Sequence[Utterance], split: str) -> tuple[list[Utterance]
     fits = [row.waveform.shape[0] <= WINDOW_SECONDS * SAMPLE_RATE for row in rows]
     kept = _kept(utterances, fits, split)
     return kept, list(itertools.compress(rows, fits))
+
+
+def _count_longer(learned: Learned, rows: Sequence[Row]) -> None:
+    """Says how many utterances are longer than the windows of what is scored."""
+    longest = [(row.prompt.card if row.prompt else learned.card).window_seconds for row in rows]
+    longer = sum(row.seconds > window for row, window in zip(rows, longest, strict=True))
+    if longer:
+        logger.warning(
+            "%s: %d of %d utterances are longer than the windows it was trained with, and get one of %d s, which it has "
+            "not seen; --corpus.max_seconds %g leaves them out",
+            learned.system,
+            longer,
+            len(rows),
+            WINDOW_SECONDS,
+            max(longest),
+        )
 
 
 def _kept(utterances: Sequence[Utterance], fits: Sequence[bool], split: str) -> list[Utterance]:

@@ -46,10 +46,12 @@ def report_of(folder: Path, part: str = USUAL_PART) -> Path:
 
 
 def report_name(part: str) -> str:
-    """Returns the name of the report of a part of a corpus: `report.json`, and of another part than test `dev.report.json`."""
-    if part == USUAL_PART:
-        return REPORT_FILE
-    return f"{_NO_NAME.sub('-', part).strip('-')}.{REPORT_FILE}"
+    """Returns the name of the report of a part of a corpus: `report.json`, and of another part than test `dev.report.json`.
+
+    A part without a letter (`.`, a Kaldi folder itself) is not in the name.
+    """
+    named = _NO_NAME.sub("-", part).strip("-")
+    return REPORT_FILE if part == USUAL_PART or not named else f"{named}.{REPORT_FILE}"
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ class EvaluateConfig:
     zero_shot: bool = True
     """Whether bare Whisper is scored, too."""
     languages: list[str] = field(default_factory=list)
-    """Language tokens to try with bare Whisper: one at a time, or several at once as zh+en. With a dev part, whichever of these, the
-    prompt's tokens and `auto` scores best on dev is used; without one, the first."""
+    """Language tokens to try with bare Whisper: one at a time, or several at once as zh+en. With a dev part beside what is scored,
+    whichever of these, the prompt's tokens and `auto` scores best on dev is used; without one, the first."""
     windows: list[float] = field(default_factory=list)
     """Windows in seconds to try with bare Whisper, besides 30 s and the prompt's; the one that scores best on dev is used."""
     dev_limit: int = 40

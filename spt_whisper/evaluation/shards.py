@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from spt_whisper.child_processes import spawned_pool
 from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcriber import Whisper
 from spt_whisper.whisper.options import DecodingOptions
 
@@ -50,6 +52,7 @@ def decode_in_processes(
         One result a row, in order.
 
     Raises:
+        InputError: a process was killed.
         RuntimeError: a row came back twice or not at all.
     """
     numbered = list(enumerate(rows))
@@ -60,8 +63,14 @@ def decode_in_processes(
         )
         for number in range(min(processes, len(rows)))
     ]  # fmt: skip
-    with spawned_pool(len(shards)) as pool:
-        found = [pair for results in pool.map(decode_shard, shards) for pair in results]
+    try:
+        with spawned_pool(len(shards)) as pool:
+            found = [pair for results in pool.map(decode_shard, shards) for pair in results]
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"decoding: one of {len(shards)} processes was killed, as the system does where memory runs out; lower batch_size "
+            "or processes"
+        ) from error
     return in_row_order(found, len(rows))
 
 

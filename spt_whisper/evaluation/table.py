@@ -9,6 +9,7 @@ from spt_whisper.evaluation.paired import PairedComparison
 from spt_whisper.evaluation.rates import RATES
 from spt_whisper.evaluation.report import Report
 from spt_whisper.evaluation.system_score import SystemScore
+from spt_whisper.printable import cell, printable
 from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -24,22 +25,22 @@ def report_table(report: Report) -> Table:
     from rich.text import Text
 
     rates = RATES[report.systems[0].main_rate if report.systems else "wer"].shown
-    table = Table(title=Text(f"{report.corpus} (text: {report.normalizer})"))
-    table.add_column("system")
+    table = Table(title=cell(f"{report.corpus} (text: {report.normalizer})"))
+    table.add_column(cell("system"))
     counts = ("sub / ins / del", "hallucinated", "utterances")
     for heading in (*(f"{RATES[rate].title} %" for rate in rates), "raw %", *counts):
-        table.add_column(heading, justify="right")
+        table.add_column(cell(heading), justify="right")
     for system in report.systems:
         errors = getattr(system.errors, RATES[rates[0]].unit)
         table.add_row(
-            Text(system.name),  # not a string, in which rich would read [...] as a style
-            *(Text(_rate(system, rate)) for rate in rates),
-            f"{100 * getattr(system.raw, rates[0]):.1f}" if system.raw else "-",
-            f"{errors.substitutions} / {errors.insertions} / {errors.deletions}",
-            str(system.hallucination.utterances),
-            str(system.utterances),
+            cell(system.name),
+            *(cell(_rate(system, rate)) for rate in rates),
+            cell(f"{100 * getattr(system.raw, rates[0]):.1f}" if system.raw else "-"),
+            cell(f"{errors.substitutions} / {errors.insertions} / {errors.deletions}"),
+            cell(system.hallucination.utterances),
+            cell(system.utterances),
         )
-    table.caption = Text("\n".join(_remarks(report)))
+    table.caption = Text("\n".join(map(printable, _remarks(report))))
     table.caption_justify = "left"
     return table
 

@@ -16,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.engines.engine import RowResult
 from spt_whisper.errors import InputError
+from spt_whisper.printable import printable
 from spt_whisper.prompts.card import MIX
 from spt_whisper.serving.loop import WaitingLoop
 from spt_whisper.serving.sources import ModelSource, Offered
@@ -75,7 +76,7 @@ class Worker(LitAPI):
         try:
             self._load(device)
         except InputError as error:
-            print(f"spt-whisper serve: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"spt-whisper serve: {printable(error)}", file=sys.stderr, flush=True)  # noqa: T201
             logging.getLogger("litserve").setLevel(logging.CRITICAL)  # it would show a traceback
             raise
 

@@ -6,8 +6,9 @@ utterances' counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
 
@@ -82,7 +83,8 @@ def word_error_rate(
 
 
 def _texts(name: str, given: str | Sequence[str]) -> list[str]:
-    texts = [given] if isinstance(given, str) else list(given)
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    texts: list[Any] = list(given) if several else [given]
     for text in texts:
         if not isinstance(text, str):
             raise InputError(

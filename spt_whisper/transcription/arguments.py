@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +80,21 @@ def _once(
     if name not in known:
         known[name] = read(source)
     return known[name]
+
+
+def listed(audio: Any) -> list[Any]:
+    """Returns the recordings, which may come from a generator, or the only one.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(audio, Audio):
+        return [audio]
+    if isinstance(audio, Iterable):
+        return list(audio)
+    raise InputError(
+        f"audio: found {type(audio).__name__}, wanted a path or a waveform, or several"
+    )
 
 
 def for_each(value: Any, count: int, name: str) -> list[Any]:

@@ -30,7 +30,8 @@ class Written:
 def segments_in(own: PromptedPiece, result: RowResult, tokens: Tokens) -> tuple[Segment, ...]:
     """Returns what was written in a window, with the recording's times.
 
-    Nothing begins before the window's speech or ends behind it: Whisper has a text that follows silence begin with the silence.
+    Nothing begins before the window's speech or ends behind it, but for a segment of silence alone: Whisper has a text that
+    follows silence begin with the silence.
     """
     window = own.piece.window
     segments = split_segments(result.hypothesis.tokens, tokens, window.seconds)

@@ -18,7 +18,7 @@ from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.transcription.arguments import Opened, for_each
+from spt_whisper.transcription.arguments import Opened, for_each, listed
 from spt_whisper.transcription.audio_count import AudioCount, OnAudio
 from spt_whisper.transcription.batching import decode_batches
 from spt_whisper.transcription.piece_router import PieceRouter, PromptedPiece
@@ -97,7 +97,7 @@ class Whisper:
     @overload
     def transcribe(
         self,
-        audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...],
+        audio: list[Audio] | list[str] | list[Path] | tuple[Audio, ...] | Iterator[Audio],
         **settings: Unpack[_Settings],
     ) -> list[Transcript]: ...
     def transcribe(
@@ -116,7 +116,7 @@ class Whisper:
         """Transcribes audio of any length.
 
         Args:
-            audio: a path or a 16 kHz mono waveform (samples,), or several.
+            audio: a path or a 16 kHz mono waveform (samples,), or several, as `Path("talks").glob("*.wav")` gives them.
             prompt: one for all, or for each its own (None: bare Whisper): a `Prompt`, or its folder or hub id.
             language: one for all or for each, as the prompt's corpus or the bank names it, or a Whisper code; several as
                 `zh+en`. By default the prompt's, else detected in each window.
@@ -135,8 +135,7 @@ class Whisper:
         Raises:
             InputError: audio that cannot be read, a prompt of another model, an unknown language, a bank that no audio is left for.
         """
-        several = not isinstance(audio, Audio)
-        names = audio if several else [audio]
+        names = listed(audio)
         prompts = for_each(prompt, len(names), "prompt")
         languages = for_each(language, len(names), "language")
         opened = Opened()
@@ -151,7 +150,7 @@ class Whisper:
             if isinstance(found, InputError):
                 raise found
             transcripts.append(found)
-        return transcripts if several else transcripts[0]
+        return transcripts[0] if isinstance(audio, Audio) else transcripts
 
     def transcribe_many(
         self,

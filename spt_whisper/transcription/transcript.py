@@ -22,14 +22,18 @@ class Segment:
     confidence: float | None = None  # of the choice of the prompt; None where nothing was chosen
 
     def within(self, begin: float, end: float) -> Segment:
-        """Returns the segment with its times and its words' times clipped to a span; what lies wholly outside it is kept as it is."""
-        words = tuple(
-            replace(word, start=start, end=stop)
-            for word in self.words
-            for start, stop in [_overlap(word.start, word.end, begin, end)]
-        )
-        start, stop = _overlap(self.start, self.end, begin, end)
-        return replace(self, start=start, end=stop, words=words)
+        """Returns the segment with its times and its words' times clipped to a span.
+
+        A segment wholly outside the span keeps its times; a word wholly outside has the nearest ones of its segment.
+        """
+        start, stop = _overlap(self.start, self.end, begin, end) or (self.start, self.end)
+        words = []
+        for word in self.words:
+            first, last = _overlap(word.start, word.end, begin, end) or (
+                min(max(time, start), stop) for time in (word.start, word.end)
+            )
+            words.append(replace(word, start=first, end=last))
+        return replace(self, start=start, end=stop, words=tuple(words))
 
     def later(self, seconds: float) -> Segment:
         """Returns the same segment later in time, its words too."""
@@ -57,9 +61,9 @@ class Transcript:
         return "".join(chain.from_iterable(zip(texts, [*blanks, ""], strict=True))) if texts else ""
 
 
-def _overlap(start: float, end: float, first: float, last: float) -> tuple[float, float]:
+def _overlap(start: float, end: float, first: float, last: float) -> tuple[float, float] | None:
     cut = max(start, first), min(end, last)
-    return cut if cut[0] < cut[1] else (start, end)
+    return cut if cut[0] < cut[1] else None
 
 
 def _unspaced(before: str, after: str) -> bool:

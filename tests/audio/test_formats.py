@@ -149,25 +149,40 @@ def test_sound_that_begins_behind_the_picture_has_silence_in_front(
     tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / name
+    _write_late_sound(path, 3)
+    waveform = load_audio(path)
+    assert waveform[:40_000].abs().max() < 1e-4
+    assert strongest_frequency(waveform[52_000:76_000]) == pytest.approx(FREQUENCY, abs=1.0)
+    assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=0.2)
+
+
+def test_a_cut_of_sound_that_begins_late_is_what_the_whole_has_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    _write_late_sound(path, 20)
+    whole = load_audio(path)
+    for first, last in ((12.0, 21.5), (12.0, 15.0), (16.3, 20.5), (20.5, 21.5)):
+        expected = whole[round(first * 16_000) : round(last * 16_000)]
+        assert torch.equal(load_audio(path, first, last), expected)
+    assert load_audio(path, 12.0, 15.0).abs().max() == 0
+
+
+def _write_late_sound(path: Path, late: int) -> None:
+    """A picture from 0 s on, and a sine from `late` s on, whose end is the picture's."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("mpeg4", rate=5)
         picture.width = picture.height = 64
         sound = container.add_stream("aac", rate=16_000, layout="mono")
         samples = sine(16_000).reshape(-1, 1_000)
-        for number in range(25):
+        for number in range(5 * (late + round(SECONDS))):
             image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
             image.pts, image.time_base = number, Fraction(1, 5)
             container.mux(picture.encode(image))
         for number, part in enumerate(samples):
             frame = av.AudioFrame.from_ndarray(part[None], format="fltp", layout="mono")
             frame.sample_rate, frame.time_base = 16_000, Fraction(1, 16_000)
-            frame.pts = 3 * 16_000 + 1_000 * number
+            frame.pts = late * 16_000 + 1_000 * number
             container.mux(sound.encode(frame))
         container.mux([*picture.encode(None), *sound.encode(None)])
-    waveform = load_audio(path)
-    assert waveform[:40_000].abs().max() < 1e-4
-    assert strongest_frequency(waveform[52_000:76_000]) == pytest.approx(FREQUENCY, abs=1.0)
-    assert audio_duration(path) == pytest.approx(len(waveform) / 16_000, abs=0.2)
 
 
 def test_a_clock_that_leaps_by_hours_is_broken(tmp_path: Path) -> None:
@@ -272,15 +287,19 @@ def test_a_flac_that_does_not_tell_its_length(tmp_path: Path) -> None:
     assert len(load_audio(path)) == 32_000
 
 
-@pytest.mark.parametrize("gaps", [(), ((15.0, 4.0),)], ids=["", "a pause of the clock"])
+@pytest.mark.parametrize(
+    "gaps",
+    [(), ((15.0, 4.0),), ((12.0, 16.0),), ((0.0, 14.0),)],
+    ids=["", "a pause of the clock", "a long one", "a late begin"],
+)
 def test_a_cut_far_into_an_m4a_is_what_the_whole_has_there(
     gaps: tuple[tuple[float, float], ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.m4a"
     write_with_av(path, "aac", 16_000, gaps=gaps, seconds=40.0)
     whole = load_audio(path)
-    for first, last in ((25.0, 26.0), (30.1, 31.0), (39.5, 60.0)):
+    for first, last in ((16.0, 18.0), (25.0, 26.0), (30.1, 31.0), (39.5, 60.0)):
         expected = whole[round(first * 16_000) : round(last * 16_000)]
         assert torch.equal(load_audio(path, first, last), expected)
     with decoding.open_av(path) as container:
-        assert 24 < decoding._av_frames_from(container, 30.0)[0] <= 25  # the rest is not decoded
+        assert 33 < decoding._av_frames_from(container, 39.0)[0] <= 34  # the rest is not decoded

@@ -59,11 +59,13 @@ def test_prepare_writes_a_manifest(home: Path, capsys: pytest.CaptureFixture[str
 def test_prepare_ends_with_1_where_some_failed(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    manifest = home / "corpus" / "train.jsonl"
+    manifest.write_text(manifest.read_text().replace('"train1"', r'"train1\u009b"'))
     (home / "corpus" / "audio" / "train1.wav").unlink()
     assert data.main(["prepare", str(home / "corpus"), "--output", str(home / "m.jsonl")]) == 1
     captured = capsys.readouterr()
     assert "1 failed and left out" in captured.out
-    assert "left out train1" in captured.err
+    assert r"left out train1\x9b" in captured.err  # which would steer the terminal
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from spt_whisper.cli import main
 from spt_whisper.cli.evaluate import _output, run
@@ -20,7 +23,7 @@ from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.evaluate import _spread, evaluate, scored_utterances
 from spt_whisper.evaluation.settings import EvaluateConfig
-from tests.tiny_corpus import fit_flags, write_corpus, write_model
+from tests.tiny_corpus import fit_flags, write_corpus, write_home, write_model
 
 
 def rewrite(manifest: Path, **columns: object) -> None:
@@ -69,6 +72,7 @@ def test_what_is_scored_has_a_report_of_its_own(
         ("runs/a/prompt", CorpusConfig("anywhere", test="../test[:9%]"), "test", "runs/a/test-9.report.json"),
         ("runs/a/prompt", CorpusConfig("anywhere", dev=None), "dev", "runs/a/dev.report.json"),
         ("nobody/on-the-hub", CorpusConfig("anywhere"), "dev", "dev.report.json"),
+        ("runs/a/prompt", CorpusConfig("anywhere", "kaldi", test="."), "test", "runs/a/report.json"),
     ],
 )  # fmt: skip
 def test_another_part_of_the_corpus_has_a_report_of_its_own(
@@ -106,6 +110,8 @@ def test_of_one_manifest_for_every_split_nothing_is_chosen_on_what_is_scored(
     with caplog.at_level(logging.INFO, "spt_whisper"):
         run(config)
     assert "zero-shot on dev" not in caplog.text
+    asked = "zero-shot with language es, window 30 s"
+    assert f"{config.corpus.root} has no dev part beside what is scored: {asked}" in caplog.messages
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["corpus"] == "test.jsonl"
     settings = report["settings"]
@@ -192,6 +198,29 @@ def test_a_bank_without_the_language_is_refused_before_anything_is_decoded(
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_corpus_whose_name_no_report_can_hold_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    model = str(write_model(tmp_path / "model"))
+    monkeypatch.setattr(
+        TorchEngine, "decode_batch", lambda *_: pytest.fail("something was decoded")
+    )
+    with pytest.raises(InputError, match=r"root: found 'caf\\udce9', wanted a name in UTF-8"):
+        run(EvaluateConfig(CorpusConfig(str(corpus)), model=model, output=str(tmp_path / "out")))
+
+
+def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EvaluateConfig(
+        CorpusConfig(str(write_corpus(tmp_path / "corpus", dev=0))),
+        model=str(write_model(tmp_path / "model")), output=str(tmp_path / "out"),
+    )  # fmt: skip
+    monkeypatch.setattr(TorchEngine, "decode_batch", lambda *_: torch.empty(2**60))
+    with pytest.raises(InputError, match="decoding: out of memory .*; lower batch_size or process"):
+        run(config)
+
+
 def test_where_no_report_can_be_written_nothing_is_scored(tmp_path: Path) -> None:
     config = EvaluateConfig(CorpusConfig(str(tmp_path / "nowhere")), output="/proc/out/report.json")
     with pytest.raises(OSError, match="/proc/out"):
@@ -252,6 +281,27 @@ def test_audio_longer_than_its_manifest_says_is_named_and_not_scored(
         (system,) = evaluate(config).systems
     assert [score.id for score in system.details] == ["test0", "test1"]
     assert "1 utterances over 30 s are not scored: late" in caplog.text
+
+
+def test_utterances_longer_than_the_windows_of_the_prompt_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = write_home(tmp_path, test=2)
+    assert main(["fit", *fit_flags(home, tmp_path / "run", "--trainer.max_steps", "1")]) == 0
+    soundfile.write(home / "corpus" / "audio" / "long.wav", np.zeros(32_001, np.float32), 16_000)
+    with (home / "corpus" / "test.jsonl").open("a", encoding="utf-8") as file:
+        row = {"id": "long", "audio": "audio/long.wav", "text": "ari", "language": "qug"}
+        file.write(json.dumps(row) + "\n")
+    config = EvaluateConfig(
+        CorpusConfig(str(home / "corpus"), dev=None), prompt=str(tmp_path / "run" / "prompt"),
+        zero_shot=False, resamples=20,
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING, "spt_whisper"):
+        evaluate(config)
+    assert (
+        "prompt: 1 of 3 utterances are longer than the windows it was trained with, and get one of 30 s, which it has not "
+        "seen; --corpus.max_seconds 2 leaves them out"
+    ) in caplog.text
 
 
 def test_durations_that_the_manifest_lacks_are_those_of_the_audio(tmp_path: Path) -> None:

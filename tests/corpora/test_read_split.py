@@ -200,6 +200,25 @@ def test_several_subsets_are_read_one_after_the_other_with_their_names(tmp_path:
             CorpusConfig(str(tmp_path), subset=wrong)
 
 
+def test_subsets_without_a_dev_part_do_not_drop_that_of_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, dev in (("kyrgyz", 0), ("sakha", 2), ("tatar", 0)):
+        tiny_corpus.write_corpus(tmp_path / name, dev=dev)
+        if not dev:
+            (tmp_path / name / "dev.jsonl").unlink()
+    config = CorpusConfig(str(tmp_path), subset=["kyrgyz", "sakha", "tatar"])
+    with caplog.at_level(logging.INFO, "spt_whisper"):
+        assert [utterance.id for utterance in read_dev(config)] == ["sakha-dev0", "sakha-dev1"]
+        assert read_dev(dataclasses.replace(config, subset=["kyrgyz", "tatar"])) == []
+    assert caplog.messages == [
+        f"{tmp_path} has no dev part of kyrgyz, tatar: that of the others is used"
+    ]
+    (tmp_path / "sakha" / "dev.jsonl").rename(tmp_path / "sakha" / "valid.jsonl")
+    with pytest.raises(MissingSplitError, match=r"no split 'valid'.*--corpus\.dev null"):
+        read_dev(dataclasses.replace(config, dev="valid"))
+
+
 def test_ids_of_subsets_stay_apart_and_name_files(tmp_path: Path) -> None:
     for name, identifier in (("a", "b-c"), ("a-b", "c"), ("real/x", "q")):
         tiny_corpus.write_corpus(tmp_path / name, train=1)

@@ -28,6 +28,15 @@ def test_case_and_punctuation_do_not_count() -> None:
     assert (one.units, one.different) == (3, 0)
 
 
+def test_punctuation_within_a_word_does_not_count() -> None:
+    one, other = differences(["A well-known man."], ["a well known man"])
+    assert (shown(one), shown(other)) == (["A well-known man."], ["a well known man"])
+    assert (one.units, one.different, other.units, other.different) == (4, 0, 4, 0)
+    one, other = differences(["A well-known man."], ["a well shown man"])
+    assert (shown(one), shown(other)) == (["A [well-known] man."], ["a well [shown] man"])
+    assert (one.units, one.different) == (4, 1)
+
+
 def test_segments_need_not_have_the_same_borders() -> None:
     one, other = differences(["wasi llakta", " ñuka", "mana"], ["wasi", "llakta ñuka "])
     assert shown(one) == ["wasi llakta", " ñuka", "[mana]"]

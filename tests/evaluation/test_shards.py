@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from spt_whisper.child_processes import spawned_pool
 from spt_whisper.corpora import CorpusConfig
 from spt_whisper.engines.engine import Row, RowResult
+from spt_whisper.errors import InputError
+from spt_whisper.evaluation import shards
 from spt_whisper.evaluation.evaluate import evaluate
 from spt_whisper.evaluation.settings import EvaluateConfig
 from spt_whisper.evaluation.shards import in_row_order
@@ -26,6 +31,14 @@ def test_two_processes_score_as_one_does(tmp_path: Path) -> None:
     one, two = (evaluate(EvaluateConfig(corpus, processes=count, **settings)) for count in (1, 2))  # type: ignore[arg-type]
     assert [score.id for score in two.systems[0].details] == [f"test{index}" for index in range(5)]
     assert two.systems == one.systems
+
+
+def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = partial(spawned_pool, prepare=partial(os._exit, 9))
+    monkeypatch.setattr(shards, "spawned_pool", killed)
+    rows = [Row(torch.zeros(8000), None, ("es",))]
+    with pytest.raises(InputError, match="one of 1 processes was killed.*; lower batch_size"):
+        shards.decode_in_processes("model", rows, single_pass(), 1.0, 8, 2)
 
 
 def test_a_row_that_comes_twice_or_not_at_all_is_an_error(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -38,10 +40,10 @@ REPORT = Report(
 )
 
 
-def lines_of(*tables: Table) -> list[str]:
+def lines_of(*tables: Table, width: int = 120) -> list[str]:
     screen = io.StringIO()
     for table in tables:
-        Console(file=screen, width=120).print(table)
+        Console(file=screen, width=width).print(table)
     return screen.getvalue().splitlines()
 
 
@@ -65,6 +67,28 @@ def test_table_has_a_row_a_system() -> None:
     row = next(line for line in lines if "kichwa" in line)
     assert "38.9 [33.9, 45.9]" in row
     assert "100" in row
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_loses_no_digit(width: int) -> None:
+    report = switching_report()
+    for table in (report_table(REPORT), report_table(report), *detail_tables(report)):
+        narrow, wide = lines_of(table, width=width), lines_of(table)
+        assert not any("…" in line for line in narrow)
+        assert sorted(re.findall(r"\d", "".join(narrow))) == sorted(
+            re.findall(r"\d", "".join(wide))
+        )
+        assert max(map(len, narrow)) <= width
+
+
+def test_what_a_corpus_or_a_prompt_is_called_does_not_steer_the_terminal() -> None:
+    evil = "x\x1b[2J\x9b"
+    report = switching_report()
+    systems = [replace(each, name=evil) for each in report.systems]
+    odd = replace(report, corpus=evil, systems=systems)
+    shown = "".join(lines_of(report_table(odd), *detail_tables(odd)))
+    assert shown.count(r"x\x1b[2J\x9b") > 3
+    assert not {"\x1b", "\x9b"} & set(shown)
 
 
 def test_table_of_code_switching_says_what_ran_and_what_is_better() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
@@ -14,9 +15,9 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from spt_whisper import Whisper
 from spt_whisper.engines.engine import Row
 from spt_whisper.errors import InputError
-from spt_whisper.export.formats import FORMATS, MARK, export
+from spt_whisper.export.formats import FORMATS, export
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import ExportSource
+from spt_whisper.export.source import MARK, ExportSource
 from spt_whisper.features import log_mel
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
@@ -35,6 +36,7 @@ from tests.export.exported import (
     random_prompt,
     tiny_on_disk,
 )
+from tests.small_disk import small_disk
 
 TEXT = [5, 60, 7, 100]
 
@@ -87,16 +89,18 @@ def test_signs_that_the_prompt_was_taught_may_be_written(tmp_path: Path) -> None
     assert {5, 9} <= set(plain.generation_config.suppress_tokens) - {7}
     assert 7 not in plain.generation_config.suppress_tokens
     assert whisper.vocabulary.suppressed == (5, 7, 9)
-    lines = FORMATS["ctranslate2"].usage(source, config)
-    assert "-1" not in lines  # faster-whisper's own list of signs
 
 
-def test_widths_are_n_larger(whisper: FrozenWhisper, tmp_path: Path) -> None:
-    prompt = random_prompt(whisper, tmp_path / "prompt", "encoder feed_forward", 5)
+@pytest.mark.parametrize(("length", "more"), [(5, 16), (16, 16), (17, 32)])
+def test_widths_are_n_larger_filled_up_to_a_multiple_of_16(
+    length: int, more: int, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    """By slots that add nothing (`test_plain_transformers_gives_the_same_logits`)."""
+    prompt = random_prompt(whisper, tmp_path / "prompt", "encoder feed_forward", length)
     config = FrozenWhisper.from_pretrained(
         exported(prompt, "transformers", tmp_path / "out")
     ).config
-    assert config.encoder_ffn_dim == whisper.config.encoder_ffn_dim + 5
+    assert config.encoder_ffn_dim == whisper.config.encoder_ffn_dim + more
     assert config.decoder_ffn_dim == whisper.config.decoder_ffn_dim
 
 
@@ -153,6 +157,24 @@ def test_an_adapted_model_exports_as_it_is(whisper: FrozenWhisper, tmp_path: Pat
     assert FrozenWhisper.from_pretrained(folder).fingerprint == whisper.fingerprint
 
 
+@pytest.mark.parametrize("form", ["transformers", "ctranslate2"])
+def test_an_export_is_no_source_of_another(
+    form: str, whisper: FrozenWhisper, tmp_path: Path
+) -> None:
+    """What it was made from is: an export's tokens do not tell where its prompt goes."""
+    if form == "ctranslate2":
+        pytest.importorskip("ctranslate2", reason="pip install '.[export]' in the clone")
+    prompt = random_prompt(whisper, tmp_path / "prompt", "decoder input")
+    folder = exported(prompt, form, tmp_path / "out")
+    again = ExportConfig(str(folder), "transformers", str(tmp_path / "again"))
+    with pytest.raises(InputError, match="is an export already, made from prompt; export that"):
+        export(again)
+    (folder / MARK).write_text("[]")
+    with pytest.raises(InputError, match="is damaged"):
+        export(again)
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_lora_adapter_exports_merged(whisper: FrozenWhisper, tmp_path: Path) -> None:
     base = FrozenWhisper.from_pretrained(whisper.source)
     config = LoraConfig(
@@ -200,7 +222,9 @@ def test_the_lines_ask_for_every_language_token(
 
     real = WhisperForConditionalGeneration.forward
     monkeypatch.setattr(WhisperForConditionalGeneration, "forward", forward)
-    exec(lines.replace("THIS FOLDER", str(folder)), {"waveform": noise(2.0).numpy()})  # noqa: S102
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("speech.wav", noise(2.0).numpy(), 16_000, "FLOAT")
+    exec(lines.replace("THIS FOLDER", str(folder)), {})  # noqa: S102
     start = whisper.tokens.start(["zh", "en"], placeholders=prompt.config.decoder_positions)
     inputs, theirs = next(call for call in calls if call[0].shape[1] == len(start))
     assert inputs[0, -len(whisper.tokens.start(["zh", "en"])) :].tolist() == whisper.tokens.start(["zh", "en"])  # fmt: skip
@@ -241,6 +265,15 @@ def test_half_precision_halves_the_weights(whisper: FrozenWhisper, tmp_path: Pat
     assert plain.dtype == torch.float16
     with pytest.raises(InputError, match="precision: found int8"):
         exported(prompt, "transformers", tmp_path / "no", precision="int8")
+
+
+@pytest.mark.parametrize("size", [1000, 50_000], ids=["settings", "weights"])
+def test_a_full_disk_is_named(size: int, whisper: FrozenWhisper, tmp_path: Path) -> None:
+    prompt = random_prompt(whisper, tmp_path / "prompt", FOLDING[0])
+    with small_disk(size), pytest.raises(OSError, match="too large") as full:
+        exported(prompt, "transformers", tmp_path / "out")
+    assert full.value.filename == str(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["prompt"]
 
 
 def test_only_an_earlier_export_is_replaced(whisper: FrozenWhisper, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from spt_whisper.prompts.config import PromptConfig
 from spt_whisper.prompts.files import Prompt, PromptCard
 from spt_whisper.prompts.initialization import start_vectors
 from spt_whisper.prompts.model_shape import ModelShape
+from tests.small_disk import small_disk
 
 SHAPE = ModelShape(8, 2, 2)
 
@@ -100,6 +101,16 @@ def test_a_bad_prompt_does_not_overwrite_a_good_one(tmp_path: Path) -> None:
         bad.save_pretrained(folder)
     assert (folder / "prompt.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["prompt"]
+
+
+def test_a_full_disk_leaves_the_older_prompt(tmp_path: Path) -> None:
+    folder = make_prompt().save_pretrained(tmp_path / "prompt")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with small_disk(1000), pytest.raises(OSError, match="too large") as full:
+        make_prompt(1).save_pretrained(folder)
+    assert full.value.filename == str(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:

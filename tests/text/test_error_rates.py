@@ -169,5 +169,7 @@ def test_the_rate_of_texts_is_that_of_all_their_words_normalized() -> None:
         word_error_rate(["a", "b"], ["a"])
     with pytest.raises(InputError, match="hypotheses: found NoneType, wanted texts"):
         word_error_rate(["a"], [None])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="references: found NoneType, wanted texts"):
+        word_error_rate(None, "a")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="normalizer 'nfkb' is unknown"):
         word_error_rate("a", "a", "nfkb")

@@ -135,7 +135,8 @@ def test_no_word_of_letters_vanishes(normalize: Normalizer, text: str) -> None:
     for word in text.split():
         if FILLERS_AND_TAGS.search(unicodedata.normalize("NFKC", word)):
             continue
-        if any(unicodedata.category(character)[0] == "L" for character in word):
+        spoken = [character for character in word if character not in "\u02bb\u02bc"]  # apostrophes
+        if any(unicodedata.category(character)[0] == "L" for character in spoken):
             assert normalize(word)
 
 

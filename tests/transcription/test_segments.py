@@ -69,6 +69,18 @@ def test_what_lies_outside_a_span_keeps_its_times() -> None:
         assert segment.within(2.0, 3.0) == segment
 
 
+def test_a_word_outside_a_span_stands_where_its_segment_begins_or_ends() -> None:
+    times = [(0.0, 1.5), (1.5, 2.4), (2.4, 3.2), (3.2, 4.0)]
+    words = tuple(AlignedWord(" a", *pair, 1.0) for pair in times)
+    found = Segment(0.0, 4.0, "a a a a", words).within(2.0, 3.0)
+    assert (found.start, found.end) == (2.0, 3.0)
+    assert [(word.start, word.end) for word in found.words] == [
+        (2.0, 2.0), (2.0, 2.4), (2.4, 3.0), (3.0, 3.0),
+    ]  # fmt: skip
+    outside = Segment(0.0, 1.0, "a", (AlignedWord(" a", 0.2, 0.9, 1.0),))
+    assert outside.within(2.0, 3.0) == outside
+
+
 def test_nothing_begins_before_the_windows_speech_or_ends_behind_it() -> None:
     """Two seconds of silence, two of speech, one of silence; Whisper counts all of it to the text."""
     frames = np.array([(0.0, 0.0)] * 62 + [(1.0, 1.0)] * 63 + [(0.0, 0.0)] * 31)

@@ -98,6 +98,15 @@ def test_what_cannot_be_read_leaves_the_other_recordings(whisper: Whisper, tmp_p
         whisper.transcribe(noise(1.0, 0), language="qug")
 
 
+def test_several_recordings_may_come_from_a_generator(whisper: Whisper) -> None:
+    audio = [noise(seconds, seed) for seed, seconds in enumerate((2.0, 0.7))]
+    expected = whisper.transcribe(audio, **SETTINGS)
+    assert whisper.transcribe((one for one in audio), **SETTINGS) == expected
+    for wrong in (None, 5):
+        with pytest.raises(InputError, match="audio: found .*, wanted a path or a waveform"):
+            whisper.transcribe(wrong, **SETTINGS)  # type: ignore[call-overload]
+
+
 def test_progress_is_told_within_a_recording_and_adds_up_to_all_audio(whisper: Whisper) -> None:
     told: list[float] = []
     requests = [Request(noise(seconds, 0)) for seconds in (19.0, 0.5, 6.5)]

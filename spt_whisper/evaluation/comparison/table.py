@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spt_whisper.atomic import write_text
 from spt_whisper.evaluation.comparison.summary import Change, RecipeSummary
 from spt_whisper.evaluation.rates import RATES
+from spt_whisper.printable import cell
 from spt_whisper.text.units import RateName
 
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
@@ -48,14 +49,12 @@ def columns(rows: Sequence[RecipeSummary]) -> dict[str, CellText]:
 def comparison_table(rows: Sequence[RecipeSummary]) -> Table:
     """One row a recipe, in the given order."""
     from rich.table import Table
-    from rich.text import Text
 
     table, shown = Table(), columns(rows)
     for heading in shown:
-        table.add_column(heading, justify="left" if heading == "recipe" else "right")
+        table.add_column(cell(heading), justify="left" if heading == "recipe" else "right")
     for row in rows:
-        # Text, not a string, in which rich would read [...] as a style
-        table.add_row(*(Text(cell(row)) for cell in shown.values()))
+        table.add_row(*(cell(text(row)) for text in shown.values()))
     return table
 
 
@@ -69,7 +68,7 @@ def write_markdown(rows: Sequence[RecipeSummary], failed: Sequence[str], path: P
     """
     shown = columns(rows)
     cells: list[list[str]] = [list(shown), ["---"] * len(shown)]
-    cells += [[cell(row).replace("|", r"\|") for cell in shown.values()] for row in rows]
+    cells += [[text(row).replace("|", r"\|") for text in shown.values()] for row in rows]
     table = "".join(f"| {' | '.join(line)} |\n" for line in cells)
     write_text(path, table + "\n" + "".join(f"- {note}\n" for note in _notes(rows, failed)))
 

@@ -95,6 +95,10 @@ def _facts(utterance: Utterance, file: Tensor) -> AudioFacts | UnreadableAudio:
     first = round((utterance.start or 0.0) * SAMPLE_RATE)
     last = None if utterance.end is None else round(utterance.end * SAMPLE_RATE)
     waveform = file[first:last]
+    if not len(waveform) and first < len(file):
+        return UnreadableAudio(
+            f"{utterance.audio}: no sample between {utterance.start or 0:g} and {utterance.end:g} s; fix the utterance's end"
+        )
     if not len(waveform):
         return UnreadableAudio(
             f"{utterance.audio}: no audio after {utterance.start:g} s, the file has "

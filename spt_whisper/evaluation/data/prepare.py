@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import logging
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from spt_whisper.atomic import replacing, write_text
 from spt_whisper.audio import SAMPLE_RATE, audio_duration, load_audio
 from spt_whisper.corpora import Utterance, read_split
+from spt_whisper.corpora.rows import is_writable
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.parallel import parallel_map
 from spt_whisper.evaluation.data.settings import PrepareConfig
@@ -65,9 +67,17 @@ def prepare_manifest(config: PrepareConfig) -> Prepared:
     """Writes the manifest, its audio first; utterances whose audio cannot be read are left out.
 
     Raises:
-        InputError: the corpus cannot be read, or none of its audio can.
+        InputError: the corpus cannot be read, none of its audio can, or a manifest cannot hold its path.
     """
     utterances = read_split(config.corpus, config.split)
+    folder = Path(config.output).parent
+    for audio in (
+        [config.audio_folder] if config.audio else dict.fromkeys(own.audio for own in utterances)
+    ):
+        if not is_writable(_named(audio, folder)):
+            raise InputError(
+                f"{audio}: the path is not UTF-8, as a manifest is; give the file or the folders above it other names"
+            )
     one = partial(_prepare, config, cache(audio_duration))  # many may be cut out of one file
     rows = list(parallel_map(one, utterances, config.workers, "preparing audio"))
     done = [row for row in rows if not row.problem]
@@ -76,7 +86,6 @@ def prepare_manifest(config: PrepareConfig) -> Prepared:
             logger.warning("left out %s: %s", row.utterance.id, row.problem)
     if not done:
         raise InputError(f"{config.corpus.root}: none of the audio can be read: {rows[0].problem}")
-    folder = Path(config.output).parent
     write_text(config.output, "".join(_line(row.utterance, folder) for row in done))
     converted = sum(row.converted for row in done)
     return Prepared(len(done), converted, len(done) - converted, len(rows) - len(done))
@@ -99,12 +108,13 @@ def _prepare(config: PrepareConfig, seconds: Callable[[Path], float], utterance:
 
 
 def _timed(utterance: Utterance, end: float) -> Utterance:
-    """The utterance with the duration that its audio of `end` seconds has, or the cut out of it."""
+    """The utterance with the duration that its audio of `end` seconds has, or the cut out of it, which ends there too."""
     start = utterance.start or 0.0
     end = end if utterance.end is None else min(end, utterance.end)
     if end <= start:
         raise InputError(f"{utterance.audio}: ends at {end:g} s, before the utterance starts")
-    return dataclasses.replace(utterance, duration=round(end - start, 4))
+    cut = None if utterance.end is None else end
+    return dataclasses.replace(utterance, end=cut, duration=round(end - start, 4))
 
 
 def _name(utterance: Utterance) -> str:
@@ -123,17 +133,22 @@ def _convert(utterance: Utterance, target: Path, chosen: AudioFormat) -> None:
     import soundfile
 
     samples = load_audio(utterance.audio, utterance.start, utterance.end).numpy()
+    encoded = io.BytesIO()  # of a disk that is full at the end libsndfile tells nothing
+    soundfile.write(encoded, samples, SAMPLE_RATE, format=chosen.container, subtype=chosen.encoding)
     with replacing(target) as temporary:
-        soundfile.write(
-            temporary, samples, SAMPLE_RATE, format=chosen.container, subtype=chosen.encoding
-        )
+        temporary.write_bytes(encoded.getvalue())
 
 
 def _line(utterance: Utterance, folder: Path) -> str:
     """One line of a manifest in `folder`, as `corpora.manifest` reads it; unknown columns are left out."""
-    audio = utterance.audio.resolve()
-    if audio.is_relative_to(folder.resolve()):
-        audio = audio.relative_to(folder.resolve())
-    fields = {**vars(utterance), "audio": audio.as_posix()}
+    fields = {**vars(utterance), "audio": _named(utterance.audio, folder)}
     known = {name: value for name, value in fields.items() if value is not None}
     return json.dumps(known, ensure_ascii=False) + "\n"
+
+
+def _named(audio: Path, folder: Path) -> str:
+    """How a manifest in `folder` names a file."""
+    audio = audio.resolve()
+    if audio.is_relative_to(folder.resolve()):
+        audio = audio.relative_to(folder.resolve())
+    return audio.as_posix()

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from spt_whisper.evaluation.data.check import LENGTH_BINS, CorpusCheck, PartSummary
 from spt_whisper.evaluation.data.findings import Finding, Level
+from spt_whisper.printable import cell
 
 _STYLES: dict[Level, str] = {"error": "bold red", "warning": "yellow"}
 _BAR = 24  # characters of the longest bar
@@ -29,20 +30,21 @@ def check_tables(check: CorpusCheck) -> Iterator[RenderableType]:
 
 
 def _sizes(check: CorpusCheck) -> Table:
-    table = Table(title=Text(f"{check.corpus} (tokens: {check.model})"), title_justify="left")
+    table = Table(title=cell(f"{check.corpus} (tokens: {check.model})"), title_justify="left")
     table.add_column("part")
     for heading in ("utterances", "hours", "speakers", "tokens / s"):
-        table.add_column(heading, justify="right")
+        table.add_column(cell(heading), justify="right")
     table.add_column("languages")
     for part in check.parts:
-        table.add_row(
+        row = (
             part.name,
             f"{part.utterances:,}",
             f"{part.seconds / 3600:,.3f}",
             "not known" if part.speakers is None else f"{part.speakers:,}",
             f"{part.tokens / part.seconds:.1f}" if part.seconds else "",
-            Text(_languages(part)),  # not a string, in which rich would read [...] as a style
+            _languages(part),
         )
+        table.add_row(*map(cell, row))
     return table
 
 
@@ -56,7 +58,7 @@ def _lengths(check: CorpusCheck) -> Table:
     table = Table(title="utterances by length", title_justify="left")
     table.add_column("seconds", justify="right")
     for part in check.parts:
-        table.add_column(part.name, justify="right")
+        table.add_column(cell(part.name), justify="right")
     table.add_column("all")
     totals = [sum(counts) for counts in zip(*(part.lengths for part in check.parts), strict=True)]
     used = [index for index, total in enumerate(totals) if total] or [0]
@@ -65,7 +67,7 @@ def _lengths(check: CorpusCheck) -> Table:
         upper = "and more" if last else f"- {LENGTH_BINS[index + 1]}"
         bar = "█" * round(_BAR * totals[index] / max(*totals, 1))
         counts = (f"{part.lengths[index]:,}" for part in check.parts)
-        table.add_row(f"{LENGTH_BINS[index]} {upper}", *counts, bar)
+        table.add_row(*map(cell, (f"{LENGTH_BINS[index]} {upper}", *counts, bar)))
     return table
 
 
@@ -78,8 +80,8 @@ def _characters(check: CorpusCheck) -> Table:
         name = unicodedata.name(cost.character, f"U+{ord(cost.character):04X}")
         # a mark alone would be drawn over its neighbor: a dotted circle carries it
         carried = "\u25cc" if unicodedata.combining(cost.character) else ""
-        label = Text(f"{carried}{cost.character}  {name.lower()}")
-        table.add_row(label, str(cost.tokens), f"{cost.count:,}")
+        label = f"{carried}{cost.character}  {name.lower()}"
+        table.add_row(*map(cell, (label, cost.tokens, f"{cost.count:,}")))
     return table
 
 
@@ -88,23 +90,23 @@ def _findings(check: CorpusCheck) -> Table:
     for heading in ("level", "part", "what"):
         table.add_column(heading)
     table.add_column("how many", justify="right")
-    table.add_column("which", overflow="fold")
+    table.add_column("which")
     for finding in check.findings:
-        level = Text(finding.level, style=_STYLES[finding.level])
+        level = cell(finding.level, _STYLES[finding.level])
         count = f"{finding.count:,}" if finding.count else ""
-        table.add_row(level, finding.part, finding.what, count, Text(_which(finding)))
+        table.add_row(level, *map(cell, (finding.part, finding.what, count)), _which(finding))
     return table
 
 
-def _which(finding: Finding) -> str:
+def _which(finding: Finding) -> Text:
     more = finding.count - len(finding.examples)
     names = " ".join(finding.examples) + (f" and {more:,} more" if more > 0 else "")
-    return "\n".join(line for line in (names, finding.reason) if line)
+    return Text("\n").join(cell(line) for line in (names, finding.reason) if line)
 
 
 def _verdict(check: CorpusCheck) -> Text:
     if check.fit_to_train:
-        return Text("fit to train on", style="bold green")
+        return cell("fit to train on", "bold green")
     errors = [finding for finding in check.findings if finding.level == "error"]
     reasons = "; ".join(f"{finding.part}: {finding.what}" for finding in errors)
-    return Text(f"unfit to train on: {reasons}", style=_STYLES["error"])
+    return cell(f"unfit to train on: {reasons}", _STYLES["error"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spt_whisper.evaluation.inspection.contents import BankRow, TensorSize
 from spt_whisper.evaluation.inspection.lens import NearToken, VectorReading
 from spt_whisper.evaluation.inspection.similarity import Similarity
+from spt_whisper.printable import cell
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import Provenance
 from spt_whisper.prompts.files import Prompt
@@ -15,7 +16,6 @@ from spt_whisper.prompts.files import Prompt
 if TYPE_CHECKING:  # the terminal's library, loaded only where a table is made
     from rich.console import JustifyMethod
     from rich.table import Table
-    from rich.text import Text
 
 _TENSOR_COLUMNS: dict[str, Callable[[TensorSize], str]] = {
     "tensor": lambda size: size.name,
@@ -70,9 +70,9 @@ def card_table(prompt: Prompt) -> Table:
         **{f"training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
         **_made_with(card.provenance),
     }
-    table = Table(title=_plain(prompt.name), show_header=False)
+    table = Table(title=cell(prompt.name), show_header=False)
     for name, value in rows.items():
-        table.add_row(_plain(name), _plain(value))
+        table.add_row(cell(name), cell(value))
     return table
 
 
@@ -117,11 +117,11 @@ def similarity_table(similarity: Similarity) -> Table:
     """Cosines between languages, one row and one column each."""
     from rich.table import Table
 
-    table = Table("", title=_plain(f"{similarity.what}: cosine"))
+    table = Table("", title=cell(f"{similarity.what}: cosine"))
     for language in similarity.languages:
-        table.add_column(_plain(language), justify="right")
+        table.add_column(cell(language), justify="right")
     for language, row in zip(similarity.languages, similarity.cosines, strict=True):
-        table.add_row(_plain(language), *(f"{cosine:z.2f}" for cosine in row))
+        table.add_row(cell(language), *(f"{cosine:z.2f}" for cosine in row))
     return table
 
 
@@ -132,18 +132,11 @@ def _token(token: NearToken) -> str:
 def _table(title: str, columns: dict[str, Callable[..., str]], rows: Sequence[object]) -> Table:
     from rich.table import Table
 
-    table = Table(title=_plain(title))
+    table = Table(title=cell(title))
     for heading in columns:
         justify: JustifyMethod = "left" if heading in _TEXT_COLUMNS else "right"
         name = heading == "tensor"  # one word, which a reader may want to copy
-        table.add_column(heading, justify=justify, overflow="fold", no_wrap=name)
+        table.add_column(cell(heading), justify=justify, no_wrap=name)
     for row in rows:
-        table.add_row(*(_plain(cell(row)) for cell in columns.values()))
+        table.add_row(*(cell(read(row)) for read in columns.values()))
     return table
-
-
-def _plain(value: object) -> Text:
-    """A text as it stands, in which nothing acts: neither [...] as a style nor, of a stranger's card, control characters."""
-    from rich.text import Text
-
-    return Text("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value)))

@@ -113,6 +113,24 @@ def test_a_fault_in_one_row_is_one_finding(fault: str, corpus: Path, model: str)
     assert found.fit_to_train == (level == "warning")
 
 
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"end": 0.000001}, "no sample between 0 and 1e-06 s; fix the utterance's end"),
+        ({"start": 0.2, "end": 0.20001}, "no sample between 0.2 and 0.20001 s; fix the utterance"),
+        (
+            {"start": 0.7, "end": 0.8},
+            "no audio after 0.7 s, the file has 0.60 s; fix the utterance",
+        ),
+    ],
+)
+def test_a_cut_without_a_sample_says_why(
+    columns: Row, reason: str, corpus: Path, model: str
+) -> None:
+    change(corpus, "train", 1, duration=None, **columns)
+    assert f"train1.wav: {reason}" in only(check(corpus, model)).reason
+
+
 def test_442_tokens_still_fit_the_decoder(corpus: Path, model: str) -> None:
     change(corpus, "train", 1, text="a" * 441)
     assert check(corpus, model).findings == ()
@@ -257,14 +275,16 @@ def test_the_json_says_all_that_was_found(corpus: Path, model: str, tmp_path: Pa
 
 
 def test_the_tables_name_everything_at_100_columns(corpus: Path, model: str) -> None:
-    change(corpus, "train", 1, text="", id="[bold]x")
+    change(corpus, "train", 1, text="", id="[bold]x\x9b", language="q\x1b[2J")
     console = Console(file=io.StringIO(), width=100)
     found = check(corpus, model)
     for table in check_tables(found):
         console.print(table)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    for expected in ("train", "qug 6", "latin small letter n with tilde", "[bold]x"):
+    for expected in ("train", "qug 5", "latin small letter n with tilde", r"[bold]x\x9b"):
         assert expected in printed
+    assert r"q\x1b[2J" in "".join(printed.split())
+    assert not {"\x1b", "\x9b"} & set(printed)
     assert "unfit to train on: train: empty text" in printed
     fine = replace(found, findings=())
     assert [str(table) for table in check_tables(fine)][-1] == "fit to train on"

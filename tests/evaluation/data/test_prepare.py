@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +19,7 @@ from spt_whisper.corpora import CorpusConfig, read_manifest, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.data.prepare import Prepared, prepare_manifest
 from spt_whisper.evaluation.data.settings import PrepareConfig
+from tests.small_disk import small_disk
 from tests.tiny_corpus import write_corpus
 
 Format = Literal["flac", "opus"]
@@ -50,6 +53,17 @@ def test_without_conversion_the_manifest_names_the_files_where_they_are(
     ]
     assert [row.duration for row in after] == pytest.approx([row.duration for row in before])
     assert [path.name for path in out.parent.iterdir()] == ["m.jsonl"]
+
+
+@pytest.mark.parametrize("audio", [None, "flac"])
+def test_a_row_that_says_more_than_its_audio_has_ends_with_it(
+    audio: Format | None, root: Path, tmp_path: Path
+) -> None:
+    soundfile.write(root / "audio" / "short.wav", np.full(16_000, 0.25), 16_000)
+    columns = {"text": "x", "language": "qug", "start": 0.5, "end": 3.0}
+    add_row(root, id="cut", audio="audio/short.wav", **columns)
+    prepare(root, tmp_path / "m.jsonl", audio)
+    assert read_manifest(tmp_path / "m.jsonl")[-1].duration == 0.5
 
 
 @pytest.mark.parametrize("audio", ["flac", "opus"])
@@ -119,12 +133,35 @@ def test_an_unreadable_file_is_named_and_left_out(
         assert f"left out {name}: {root}/audio/" in caplog.text
 
 
+@pytest.mark.parametrize("audio", ["flac", "opus"])
+def test_a_file_that_the_disk_does_not_take_whole_is_not_there(
+    audio: Format, root: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "m.jsonl"
+    with small_disk(1000), pytest.raises(OSError, match="too large") as failed:
+        prepare(root, out, audio)
+    assert Path(failed.value.filename).parent == out.parent / "audio" / "m"
+    assert not any(path.is_file() for path in out.parent.rglob("*"))
+
+
 def test_no_manifest_is_written_where_nothing_can_be_read(root: Path, tmp_path: Path) -> None:
     for path in (root / "audio").iterdir():
         path.unlink()
     with pytest.raises(InputError, match=r"none of the audio can be read: .*train0\.wav"):
         prepare(root, tmp_path / "m.jsonl", "flac")
     assert not (tmp_path / "m.jsonl").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_path_that_no_manifest_can_hold_is_refused_at_once(root: Path, tmp_path: Path) -> None:
+    corpus = root.rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    out = tmp_path / "new" / "m.jsonl"
+    with pytest.raises(InputError, match=r"train0\.wav: the path is not UTF-8"):
+        prepare(corpus, out)
+    assert prepare(corpus, out, "flac").converted == 6
+    with pytest.raises(InputError, match="the path is not UTF-8"):
+        prepare(corpus, out.with_name(os.fsdecode(b"\xe9.jsonl")), "flac")
+    assert sorted(path.name for path in out.parent.iterdir()) == ["audio", "m.jsonl"]
 
 
 @pytest.mark.parametrize(
