@@ -16,10 +16,15 @@ _RUST_FAULT = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     """Yields a temporary name beside `path`, and renames it to `path` at the end.
 
     Missing parent folders are made. Where the block fails, `path` stays as it was.
+
+    Args:
+        path: the file.
+        durable: whether it outlives a power failure: it is on the disk before it takes the place of the older one. Costs some
+            milliseconds.
 
     Raises:
         InputError: `path` is a folder or a device.
@@ -33,6 +38,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         with _naming(target):
             yield temporary
+            if durable:
+                _to_disk(temporary)
             os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
     finally:
         temporary.unlink(missing_ok=True)
@@ -43,7 +50,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yields a new folder beside `path`, which takes its place at the end.
 
     Missing parent folders are made. Where the block fails, `path` stays as it was; an older folder is gone only once the
-    new one stands.
+    new one stands, and is on the disk.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,14 +59,26 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         made.mkdir()
         with _naming(target):
             yield made
+            for written in (*made.rglob("*"), made):
+                _to_disk(written)
         try:
             if target.exists():
                 target.rename(older)
             made.rename(target)
+            _to_disk(target.parent)
         except BaseException:  # an interrupt between the two, too
             if older.exists() and not target.exists():
                 older.rename(target)
             raise
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file, or what a folder lists, is on the disk: a power failure loses what is only in memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -55,6 +55,40 @@ def test_a_full_disk_is_named_whoever_writes(tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
 
 
+def test_what_must_outlive_a_power_failure_is_on_the_disk_before_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that it is: no test can cut the power. That the system is asked in time."""
+    done: list[str] = []
+    fsync, rename, replace = os.fsync, Path.rename, os.replace
+
+    def to_disk(handle: int) -> None:
+        fsync(handle)
+        done.append(f"fsync {Path(f'/proc/self/fd/{handle}').readlink().name}")
+
+    def renamed(source: Path, target: Path) -> Path:
+        done.append(f"rename {source.name}")
+        return rename(source, target)
+
+    def replaced(source: Path, target: Path) -> None:
+        done.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", to_disk)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "replace", replaced)
+    with replacing_folder(tmp_path / "prompt") as made:
+        (made / "a").write_text("a")
+    assert done == ["fsync a", "fsync new", "rename new", f"fsync {tmp_path.name}"]
+    done.clear()
+    with replacing(tmp_path / "last.ckpt", durable=True) as temporary:
+        temporary.write_text("a")
+    assert done == [f"fsync {temporary.name}", "replace"]
+    done.clear()
+    write_text(tmp_path / "report.json", "{}")
+    assert done == ["replace"]
+
+
 def test_a_new_file_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.txt"
     write_text(path, "old")

@@ -24,7 +24,7 @@ class WholeFiles(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Writes a checkpoint."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
