@@ -235,6 +235,10 @@ class Recipe(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_windows(self.windows)
+        if self.longest_window < 1:
+            raise InputError(
+                f"window_seconds: found {self.longest_window:g}, wanted 1 or more: speech is not cut to less"
+            )
 
     @property
     def windows(self) -> tuple[float, ...]:

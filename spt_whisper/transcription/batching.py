@@ -25,14 +25,14 @@ def window_of(row: Row, preferred: Sequence[float] = ()) -> float:
 def batches(
     rows: Sequence[Row], windows: Sequence[float], size: int
 ) -> Iterator[tuple[float, list[int]]]:
-    """Yields (window in seconds, indices of rows), longest audio first.
+    """Yields (window in seconds, indices of rows), longest windows and audio first: what memory cannot hold fails at once.
 
     Rows of a batch have prompts that take the same number of decoder positions, since the longest first tokens of a batch
     leave the room for all its texts.
     """
     taken = [row.prompt.config.decoder_positions if row.prompt else 0 for row in rows]
     groups = list(zip(windows, taken, strict=True))
-    for group in sorted(set(groups)):
+    for group in sorted(set(groups), key=lambda group: (-group[0], group[1])):
         window, _ = group
         members = [index for index, own in enumerate(groups) if own == group]
         members.sort(key=lambda index: -rows[index].waveform.shape[0])

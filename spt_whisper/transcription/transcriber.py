@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack, overload
 
 import torch
 
-from spt_whisper.audio import WINDOW_SECONDS
+from spt_whisper.audio import SAMPLE_RATE, WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
 from spt_whisper.engines.engine import Engine, Row, RowResult
 from spt_whisper.engines.onnx import OnnxEngine
@@ -32,6 +32,7 @@ from spt_whisper.transcription.recordings import (
     written_in,
 )
 from spt_whisper.transcription.request import Audio, Request
+from spt_whisper.transcription.settings import check_window
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.loading import FrozenWhisper
@@ -241,17 +242,12 @@ class Whisper:
         Raises:
             InputError: the audio cannot be read, or holds no speech.
         """
-        request = Request(audio)
-        for piece in cut([request], None, voice_activity):
-            if isinstance(piece, End):
-                raise piece.error or InputError(f"{request.name}: holds no speech")
-            row = Row(piece.window.waveform)
-            (heard,) = self.engine.listen([row], float(WINDOW_SECONDS))
-            best = heard.log_posterior.exp().topk(min(top, heard.log_posterior.shape[0]))
-            codes = list(self.frozen.tokens.languages)
-            pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            return {codes[index]: probability for index, probability in pairs}
-        raise AssertionError("a recording has an end")
+        speech = _first_speech(Request(audio), voice_activity)
+        (heard,) = self.engine.listen([Row(speech)], float(WINDOW_SECONDS))
+        best = heard.log_posterior.exp().topk(min(top, heard.log_posterior.shape[0]))
+        codes = list(self.frozen.tokens.languages)
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return {codes[index]: probability for index, probability in pairs}
 
     def decode(
         self,
@@ -294,6 +290,7 @@ class Whisper:
     ) -> Iterator[list[Written | End]]:
         """After each batch what was written in it, and the ends of the recordings that are done with it."""
         _check_batch_size(batch_size)
+        check_window(window_seconds)
         options = options or DecodingOptions()
         longest = window_seconds
         if longest is None and self.frozen.card is not None:
@@ -320,6 +317,20 @@ class Whisper:
             for code in request.codes or ():
                 self.frozen.tokens.language(code)
             yield opened.request(request)
+
+
+def _first_speech(request: Request, activity: VoiceActivityOptions | None) -> torch.Tensor:
+    """The first 30 s of a recording's speech, without the pauses between its windows, (samples,)."""
+    longest, found = WINDOW_SECONDS * SAMPLE_RATE, torch.empty(0)
+    for piece in cut([request], None, activity):
+        if isinstance(piece, End):
+            if piece.error or not len(found):
+                raise piece.error or InputError(f"{request.name}: holds no speech")
+            break
+        found = torch.cat([found, piece.window.waveform])
+        if len(found) >= longest:
+            break
+    return found[:longest]
 
 
 def _tell_of_cut_texts(found: Mapping[int, RowResult], windows: Sequence[PromptedPiece]) -> None:

@@ -133,6 +133,7 @@ def test_windows_that_no_utterance_needs_are_not_kept(home: Path, tmp_path: Path
         ([6.0, 4.0], "window_seconds: found 6, 4, wanted the shortest first, each once"),
         ([4.0, 4.0], "each once"),
         ([4.01], "window_seconds: found 4.01, wanted a multiple of 0.02"),
+        ([0.5], "window_seconds: found 0.5, wanted 1 or more: speech is not cut to less"),
         ("10", r"window_seconds: found \['10'\], wanted numbers"),
         ([4.0, None], "wanted numbers"),
     ],

@@ -23,6 +23,11 @@ def test_rows_of_a_batch_take_the_same_positions(whisper: Whisper) -> None:
     assert list(batches(rows, [2.0] * 4, 8)) == [(2.0, [0, 2]), (2.0, [1, 3])]
 
 
+def test_the_largest_batch_is_the_first(whisper: Whisper) -> None:
+    rows = [Row(noise(seconds, 0)) for seconds in (0.5, 1.5, 1.8, 0.9)]
+    assert list(batches(rows, [1.0, 2.0, 2.0, 1.0], 2)) == [(2.0, [2, 1]), (1.0, [3, 0])]
+
+
 def test_rows_that_are_tried_again_keep_their_prompts_and_budgets(whisper: Whisper) -> None:
     """Where some rows of a batch are, and others are not."""
     audio = [noise(seconds, seed) for seconds, seed in ((1.9, 3), (2.0, 0), (0.7, 1), (1.3, 2))]

@@ -21,7 +21,7 @@ from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
-from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY
+from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY, _first_speech
 from spt_whisper.transcription.transcript import Segment, Transcript
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.tiny_model import tiny_whisper
@@ -443,6 +443,22 @@ def test_the_most_probable_languages_come_with_their_probabilities(whisper: Whis
     assert list(found) == [code for code, _ in expected[:2]]
     assert list(found.values()) == pytest.approx([share for _, share in expected[:2]])
     assert len(whisper.detect_language(noise(1.0, 0), top=99, voice_activity=None)) == 4
+
+
+def test_a_language_is_heard_in_30_s_of_speech_whatever_the_pauses() -> None:
+    """The first window may be much shorter: it ends at the first long pause, or where it is quiet."""
+    loud = noise(40.0, 0)
+    assert torch.equal(_first_speech(Request(loud), None), loud[:480_000])
+    short = noise(2.0, 1)
+    assert torch.equal(_first_speech(Request(short), None), short)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 31.0])
+def test_a_window_to_which_nothing_can_be_cut_is_called_by_its_name(
+    seconds: float, whisper: Whisper
+) -> None:
+    with pytest.raises(InputError, match=f"window_seconds: found {seconds:g}"):
+        whisper.transcribe(noise(1.0, 0), window_seconds=seconds)
 
 
 def test_a_prompt_and_a_bank_are_not_asked_for_together(whisper: Whisper, tmp_path: Path) -> None:
