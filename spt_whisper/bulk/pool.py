@@ -14,7 +14,7 @@ from spt_whisper.bulk.shards import shard_path
 from spt_whisper.bulk.worker import ShardReport, ShardWorker, ShardWorkerSettings
 from spt_whisper.errors import InputError
 
-_RESTARTS = 2  # of a worker that dies, for instance for want of memory
+_RETRIES = 2  # of a shard whose worker dies, for instance for want of memory
 
 
 def run_shards(
@@ -55,15 +55,15 @@ def run_shards(
             num_cpus=spread.cores,
             num_gpus=gpus or None,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(spread.cores)}},
-            max_restarts=_RESTARTS,
-            max_task_retries=_RESTARTS,
+            max_restarts=-1,  # Ray counts them over all shards of a worker
+            max_task_retries=_RETRIES,
         )
     try:
         for fields in reports.iter_rows():
             yield _checked(ShardReport(**fields), settings)
     except RayActorError as error:
         raise InputError(
-            f"bulk: a worker died {_RESTARTS + 1} times on one shard, perhaps for lack of memory; finished shards are "
+            f"bulk: a worker died {_RETRIES + 1} times on one shard, perhaps for lack of memory; finished shards are "
             "kept: lower bulk.workers or batch_size, and run it again"
         ) from error
 

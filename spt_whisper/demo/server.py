@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import gradio
@@ -19,7 +20,7 @@ from spt_whisper.demo.comparison import Comparer
 from spt_whisper.demo.page import build_page, page_style
 from spt_whisper.errors import InputError
 
-_LOOPBACK = ("127.0.0.1", "localhost")
+_LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -51,13 +52,14 @@ def page_app(
     Args:
         comparer: what transcribes.
         choices: what the page offers.
-        host: the address it will be served at; a loopback address answers to no other name.
+        host: the address it will be served at; a loopback address answers to its own names only.
         max_megabytes: largest upload.
     """
     app = FastAPI(openapi_url=None)
     app.add_middleware(_Shielded)
-    if host in _LOOPBACK:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK))
+    if _is_loopback(host):
+        own = f"[{host}]" if ":" in host else host
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOOPBACK, own])
     return gradio.mount_gradio_app(
         app,
         build_page(comparer, choices),
@@ -74,6 +76,11 @@ def page_app(
         ssr_mode=False,
         theme=_theme(),
     )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address, or that of a name, which may be the machine's own."""
+    return ip_address(host if ":" in host else socket.gethostbyname(host)).is_loopback
 
 
 def _theme() -> gradio.themes.Base:

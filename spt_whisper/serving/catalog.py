@@ -42,6 +42,7 @@ class Catalog:
         self._fixed, self._folder, self._look = tuple(fixed), folder, look
         self._versions: dict[ModelSource, str] = {}  # that were looked into
         self._found: dict[ModelSource, tuple[ServedModel, ...]] = {}
+        self._offered: Mapping[ModelSource, tuple[ServedModel, ...]] = {}  # as `models` has them
         self._twice: set[str] = set()  # names that were warned of
 
     async def watch(self, seconds: float) -> None:
@@ -68,6 +69,7 @@ class Catalog:
             logger.info("model %s is gone", gone.name)
             del self._versions[gone]
             self._found.pop(gone, None)
+        self._offered = dict(self._found)
         self.models = self._by_name(edition.source for edition in editions)
 
     def choose(self, name: str, language: str | None) -> Chosen:
@@ -89,7 +91,7 @@ class Catalog:
         if language in model.own_languages:
             return Chosen(model, model.own_languages[language])
         if language in model.members:
-            of_bank = self._found[model.edition.source]
+            of_bank = self._offered[model.edition.source]
             return Chosen(next(own for own in of_bank if own.key == language), None)
         if language in model.codes:
             return Chosen(model, language)

@@ -10,11 +10,16 @@ import logging
 import os
 import signal
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import active_children
 from pathlib import Path
 from types import FrameType
 
 import torch
 from litserve import LitServer
+from litserve.utils import WorkerSetupStatus
 
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.base import base_for
@@ -31,14 +36,24 @@ from spt_whisper.serving.workers import Workers
 from spt_whisper.whisper.loading import HUB_PREFIX, SHORT_NAMES, find_model
 
 logger = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.05  # between two looks at workers that load
+_WORKER = "inference-worker"  # LitServe's name for their processes
 
 
 def serve(config: ServeConfig) -> bool:
-    """Serves until SIGTERM or Ctrl-C, which finish what is in hand; returns whether it could begin.
+    """Serves until SIGTERM or Ctrl-C, which finish what is in hand; returns False where a worker could not begin.
 
     Raises:
-        InputError: what is to be offered, or the keys, cannot be read.
+        InputError: what is to be offered, or the keys, cannot be read, or a worker died while it loaded.
     """
+    with _signals_as_interrupt():
+        try:
+            return _serve(config)
+        except KeyboardInterrupt:  # before anything was in hand
+            return True
+
+
+def _serve(config: ServeConfig) -> bool:
     torch.set_num_threads(1)  # LitServe forks this process: threads would not come along
     _check_free(config.host, config.port)
     keys = read_keys(config.keys_file)
@@ -76,7 +91,7 @@ def _server(
             config.batch_wait_seconds,
         )
     )
-    server = LitServer(
+    server = _WatchedServer(
         worker,
         accelerator=config.device,
         workers_per_device=config.workers,
@@ -91,19 +106,29 @@ def _server(
     return server, worker
 
 
+class _WatchedServer(LitServer):
+    """LitServe, which by itself would wait for ever for a worker that was killed while it loaded."""
+
+    def verify_worker_status(self) -> None:
+        """Waits until a worker is ready.
+
+        Raises:
+            RuntimeError: one could not begin, and has said why.
+            InputError: one died.
+        """
+        told = {WorkerSetupStatus.READY, WorkerSetupStatus.ERROR}
+        while told.isdisjoint(self.workers_setup_status.values()):
+            for process in self.inference_workers:
+                if process.exitcode:
+                    raise InputError(
+                        f"workers: one died while it loaded Whisper (exit code {process.exitcode}), perhaps for lack of "
+                        "memory; use fewer workers or a smaller model"
+                    )
+            time.sleep(_LOOK_SECONDS)
+        super().verify_worker_status()
+
+
 def _run(server: LitServer, config: ServeConfig) -> bool:
-    own = os.getpid()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        """LitServe ends in order at Ctrl-C; the processes that it forks from here only end."""
-        if os.getpid() != own:
-            raise SystemExit
-        # its watch over workers may fail now
-        logging.getLogger("litserve").setLevel(logging.CRITICAL)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     try:
         server.run(
             host=config.host,
@@ -118,9 +143,30 @@ def _run(server: LitServer, config: ServeConfig) -> bool:
     except RuntimeError:  # a worker could not begin, and has said why
         return False
     finally:
-        for process in getattr(server, "inference_workers", ()):
-            process.kill()
+        for process in active_children():
+            if process.name == _WORKER:
+                process.kill()
     return True
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """SIGTERM is like Ctrl-C, at which LitServe ends in order; the processes that it forks in the block only end."""
+    own = os.getpid()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        if os.getpid() != own:
+            raise SystemExit
+        # its watch over workers may fail now
+        logging.getLogger("litserve").setLevel(logging.CRITICAL)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_free(host: str, port: int) -> None:
@@ -156,6 +202,6 @@ def _prompts(named: list[ModelSource], folder: str | None) -> list[Prompt]:
     for source in sources_in(folder):
         try:
             prompts += [own.prompt for own in source.read().values() if own.prompt]
-        except InputError:  # the catalog will say so
+        except (InputError, OSError):  # the catalog will say so
             continue
     return prompts

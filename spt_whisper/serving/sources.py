@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -75,17 +76,17 @@ class BareSource:
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder or hub id, which clients call by a name."""
+    """A folder, which clients call by a name."""
 
     name: str
     place: str
 
     def version(self) -> str:
-        """Of its folder; the hub is asked once."""
+        """Of its folder."""
         return files_version(Path(self.place))
 
     def is_there(self) -> bool:
-        """Whether its folder is; a hub id has none."""
+        """Whether its folder is."""
         return Path(self.place).is_dir()
 
 
@@ -95,10 +96,8 @@ class PromptSource(_Place):
     def read(self) -> Mapping[str, Offered]:
         """Reads the prompt."""
         from spt_whisper.prompts.files import Prompt
-        from spt_whisper.prompts.hub import find_folder
 
-        folder = find_folder(self.place, "prompt")
-        return {AUTO_KEY: Offered(Prompt.from_folder(folder, self.name))}
+        return {AUTO_KEY: Offered(Prompt.from_folder(Path(self.place), self.name))}
 
 
 class BankSource(_Place):
@@ -108,20 +107,20 @@ class BankSource(_Place):
         """Reads the bank."""
         from spt_whisper.prompts.bank import Bank
 
-        bank = Bank.from_pretrained(self.place)
+        bank = Bank.from_folder(Path(self.place))
         own = {language: Offered(bank.prompt(language)) for language in bank.languages}
         return {AUTO_KEY: Offered(bank=bank), **own}
 
 
 def fixed_sources(config: ServeConfig) -> list[ModelSource]:
-    """Returns the prompts and the bank that are named on the command line.
+    """Returns the prompts and the bank that are named on the command line; the hub is asked now, and never again.
 
     Raises:
-        InputError: two have one name.
+        InputError: two have one name, or one is neither a folder nor on the hub.
     """
     sources: list[ModelSource] = [_prompt_source(given) for given in config.prompt]
     if config.bank:
-        sources.append(BankSource(_name(config.bank), config.bank))
+        sources.append(BankSource(_name(config.bank), _folder(config.bank, "bank")))
     names = [BARE_NAME, *(source.name for source in sources)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -138,17 +137,24 @@ def sources_in(folder: str | None) -> Iterator[ModelSource]:
     if folder is None:
         return
     for member in sorted(Path(folder).iterdir()):
-        if (member / SETTINGS_FILE).is_file() and not member.name.startswith("."):
+        if member.name.startswith("."):  # of one that is being written
+            continue
+        try:
+            offered = (member / SETTINGS_FILE).is_file()
+        except OSError:  # whoever reads it says why it cannot be read
+            offered = True
+        if offered:
             yield PromptSource(member.name, str(member))
 
 
 def files_version(folder: Path) -> str:
     """Returns a digest of names, sizes and times of a folder's files; of no folder, that of none."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        found = path.lstat()
-        name = os.fsencode(path.relative_to(folder))
-        digest.update(b"%s\n%d %d\n" % (name, found.st_size, found.st_mtime_ns))
+    with suppress(OSError):  # what goes meanwhile is another version's at the next look
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            found = path.lstat()
+            name = os.fsencode(path.relative_to(folder))
+            digest.update(b"%s\n%d %d\n" % (name, found.st_size, found.st_mtime_ns))
     return digest.hexdigest()
 
 
@@ -156,9 +162,16 @@ def _prompt_source(given: str) -> PromptSource:
     """A prompt given as NAME=DIR, or by its folder or hub id alone; folders may have an equals sign in their own names."""
     name, separator, place = given.partition("=")
     if separator and not Path(given).is_dir():
-        return PromptSource(name, place)
-    return PromptSource(_name(given), given)
+        return PromptSource(name, _folder(place, "prompt"))
+    return PromptSource(_name(given), _folder(given, "prompt"))
 
 
 def _name(place: str) -> str:
     return Path(place).resolve().name if Path(place).is_dir() else place
+
+
+def _folder(place: str, what: str) -> str:
+    """The folder; of a hub id, that of what the hub has now, so that all workers read the same."""
+    from spt_whisper.prompts.hub import find_folder
+
+    return str(find_folder(place, what))

@@ -10,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
+from spt_whisper.errors import InputError
 from spt_whisper.serving.catalog import Chosen
 from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.tasks import Answer, Decoded, Failed, Refused, Spoken, Window
@@ -75,11 +76,12 @@ class Transcription:
         """
         under_way: list[asyncio.Task[Decoded]] = []
         room = asyncio.Semaphore(self._windows)
-        longest = asked.chosen.model.window_seconds
-        pieces = cut([asked.audio], longest, self._activity, asked.audio.abandoned)
+        steps = self._steps(asked)
         spoken: list[Spoken] = []
         try:
-            while isinstance(piece := await self._next(pieces, is_gone), Piece):
+            while not isinstance(piece := await self._next(steps, is_gone), End):
+                if piece is None:
+                    continue
                 await _while_there(room.acquire(), is_gone)
                 _check_sound(under_way)
                 decoding = asyncio.create_task(self._decode(asked, piece))
@@ -97,11 +99,22 @@ class Transcription:
             transcript_of(piece, [one.segment for one in spoken]), tuple(spoken)
         )
 
+    def _steps(self, asked: Asked) -> Iterator[Piece | End | None]:
+        """Pieces, once all of the audio is counted: block by block, between which other requests have their turn."""
+        audio, longest = asked.audio, asked.chosen.model.window_seconds
+        try:
+            for _ in audio.counted():
+                yield None
+        except (InputError, OSError) as error:
+            yield End(0, audio, 0.0, InputError(error))
+        else:
+            yield from cut([audio], longest, self._activity, audio.abandoned)
+
     async def _next(
-        self, pieces: Iterator[Piece | End], is_gone: Callable[[], Awaitable[bool]]
-    ) -> Piece | End:
-        """The next piece; there may be none for long, as in a silent hour."""
-        reading = asyncio.get_running_loop().run_in_executor(self._readers, next, pieces)
+        self, steps: Iterator[Piece | End | None], is_gone: Callable[[], Awaitable[bool]]
+    ) -> Piece | End | None:
+        """The next step; a silent hour is one."""
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, next, steps)
         return await _while_there(reading, is_gone)
 
     async def _decode(self, asked: Asked, piece: Piece) -> Decoded:

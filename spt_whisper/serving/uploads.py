@@ -15,7 +15,6 @@ from torch import Tensor
 
 from spt_whisper.audio import SAMPLE_RATE, stream_audio
 from spt_whisper.errors import InputError
-from spt_whisper.transcription.pieces import AbandonedError
 from spt_whisper.transcription.request import Request
 
 _LONGEST_NAME = 100  # characters of a file's name in a message
@@ -34,25 +33,36 @@ class UploadedAudio(Request):
         """As the client called it."""
         return " ".join(self.client_name.split())[:_LONGEST_NAME] or "file"
 
-    def blocks(self) -> Iterator[Tensor]:
-        """Yields the audio in blocks (samples,).
-
-        Its length is counted in blocks first, since a small file may hold days of silence, and headers lie.
+    def counted(self) -> Iterator[None]:
+        """Counts its length, and yields after each block: a small file may hold days of silence, and headers lie.
 
         Raises:
             InputError: it cannot be read, or is too long.
         """
-        try:
-            samples = 0
+        samples = 0
+        with self._client_named():
             for block in stream_audio(str(self.audio)):
-                if self.abandoned.is_set():
-                    raise AbandonedError
                 samples += block.shape[0]
                 if samples > self.longest_seconds * SAMPLE_RATE:
                     raise InputError(
                         f"{self.audio}: longer than {self.longest_seconds:g} s; cut it into parts"
                     )
+                yield
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Yields the audio in blocks (samples,); count it first.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        with self._client_named():
             yield from stream_audio(str(self.audio))
+
+    @contextmanager
+    def _client_named(self) -> Iterator[None]:
+        """Errors of the block call it as the client did."""
+        try:
+            yield
         except InputError as error:
             message = str(error).replace(str(self.audio), self.name)
             raise InputError(message) from error

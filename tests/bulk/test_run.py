@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from spt_whisper.bulk import pool
 from spt_whisper.bulk.cluster import cluster
+from spt_whisper.bulk.rows import BulkRow
 from spt_whisper.bulk.run import transcribe_manifest
 from spt_whisper.bulk.settings import BulkConfig
+from spt_whisper.bulk.shards import shard_path
+from spt_whisper.bulk.worker import ShardReport
 from spt_whisper.cli.bulk import run
 from spt_whisper.errors import InputError
 from spt_whisper.transcription.transcriber import Whisper
@@ -93,6 +100,43 @@ def test_workers_without_room_and_faults_of_all_are_one_line(
         transcribe_manifest(job)
     with pytest.raises(InputError, match="language 'qug': Whisper has no token for it"):
         transcribe_manifest(replace(job, output=str(tmp_path / "other")))
+
+
+def dying(deaths: int) -> type:
+    """A worker that dies so many times on each shard, and then writes it."""
+
+    class Dying:
+        def __init__(self, settings: Any) -> None:
+            self.folder = settings.folder
+
+        def __call__(self, shard: Mapping[str, Any]) -> dict[str, Any]:
+            number = int(shard["number"])
+            died = Path(self.folder, f"died-{number}")
+            before = died.stat().st_size if died.exists() else 0
+            if before < deaths:
+                died.write_bytes(bytes(before + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
+            shard_path(self.folder, number).touch()
+            return asdict(ShardReport(number, len(shard["rows"])))
+
+    return Dying
+
+
+@needs_ray
+@pytest.mark.slow
+def test_deaths_of_a_worker_are_counted_for_each_shard(
+    one_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [BulkRow(f"u{index}", "a.wav", "a.wav", None, None, None, None) for index in range(3)]
+    settings: Any = SimpleNamespace(folder=str(tmp_path))
+    spread = BulkConfig(workers=1, shard_rows=1)
+    monkeypatch.setattr(pool, "ShardWorker", dying(1))
+    assert {report.number for report in pool.run_shards(rows, 1, settings, spread)} == {1, 2, 3}
+    assert [(tmp_path / f"died-{number}").stat().st_size for number in (1, 2, 3)] == [1, 1, 1]
+    monkeypatch.setattr(pool, "ShardWorker", dying(3))
+    with pytest.raises(InputError, match="a worker died 3 times on one shard"):
+        list(pool.run_shards(rows[:1], 4, settings, spread))
+    assert (tmp_path / "died-4").stat().st_size == 3
 
 
 def test_missing_ray_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -79,6 +80,37 @@ def test_another_sites_name_for_this_machine_gets_nothing(served: Served) -> Non
     assert status(served.address, Origin="https://evil.example") == 403
     assert status(served.address, Origin="null") == 403
     assert status(served.address, Origin=served.address.rstrip("/")) == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "expected"),
+    [
+        ("::1", "[::1]:7860", 200),
+        ("::1", "localhost:7860", 200),
+        ("::1", "evil.example:7860", 400),
+        ("127.0.0.2", "127.0.0.2", 200),
+        ("127.0.0.2", "evil.example", 400),
+        ("0.0.0.0", "any.example", 200),
+    ],
+)
+def test_every_loopback_address_answers_to_its_own_names_only(
+    host: str, name: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gradio", reason="the demo needs pip install '.[demo]' in the clone")
+    from starlette.responses import PlainTextResponse
+    from starlette.testclient import TestClient
+
+    from spt_whisper.demo import server
+
+    def mounted(app: Any, *_: object, **settings: object) -> Any:
+        app.mount("/", PlainTextResponse("the page"))
+        return app
+
+    monkeypatch.setattr(server, "build_page", lambda *_: None)
+    monkeypatch.setattr(server.gradio, "mount_gradio_app", mounted)
+    comparer: Any = None
+    client = TestClient(server.page_app(comparer, [], host, 1))
+    assert client.get("/", headers={"Host": name}).status_code == expected
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ START_SECONDS = 300.0  # on a machine that is busy with other things
 
 @dataclass(frozen=True)
 class Running:
-    """A service that answers."""
+    """A service."""
 
     process: subprocess.Popen[str]
     port: int
@@ -122,6 +122,16 @@ def prompt_of(whisper: Whisper, language: str, seed: int) -> Prompt:
 @contextmanager
 def running(folder: Path, *flags: str) -> Iterator[Running]:
     """Starts a service, waits until it answers, and ends it."""
+    with starting(folder, *flags) as service:
+        ended = service.process.poll
+        wait_for(lambda: ended() is not None or answers(service.port), START_SECONDS)
+        assert ended() is None, service.log.read_text()
+        yield service
+
+
+@contextmanager
+def starting(folder: Path, *flags: str) -> Iterator[Running]:
+    """Starts a service, which does not answer yet, and ends it."""
     port = free_port()
     log = folder / f"log-{port}.txt"
     environment = {**os.environ, "SPT_WHISPER_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
@@ -132,8 +142,6 @@ def running(folder: Path, *flags: str) -> Iterator[Running]:
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, text=True)  # fmt: skip
     try:
-        wait_for(lambda: process.poll() is not None or answers(port), START_SECONDS)
-        assert process.poll() is None, log.read_text()
         yield Running(process, port, folder, log)
     finally:
         if process.poll() is None:

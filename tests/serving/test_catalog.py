@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import count
 
 import pytest
 
 from spt_whisper.serving.catalog import Catalog
+from spt_whisper.serving.faults import Fault
 from spt_whisper.serving.sources import BareSource
 from spt_whisper.serving.tasks import FoundModels, Look, ServedModel
+
+VERSIONS = count()
+
+
+class Changing(BareSource):
+    """A source whose files are others at each look."""
+
+    def version(self) -> str:
+        return str(next(VERSIONS))
 
 
 def test_a_worker_that_fails_is_asked_again() -> None:
@@ -69,3 +80,22 @@ def test_a_banks_language_is_its_own_whatever_else_has_its_name() -> None:
     chosen = catalog.choose("andes", "quz").model
     assert (chosen.edition.source.name, chosen.key) == ("andes", "quz")
     assert catalog.choose("quz", None).model.edition.source.name == "quz"
+
+
+def test_a_bank_that_has_lost_a_language_has_it_until_all_is_looked_into() -> None:
+    chosen: list[str] = []
+
+    async def look(task: Look) -> FoundModels:
+        if task.edition.source.name == "other" and catalog.models:
+            chosen.append(catalog.choose("andes", "quz").model.key)
+        members = frozenset[str]() if catalog.models else frozenset({"quz"})
+        whole = ServedModel(task.edition.source.name, task.edition, "", 30.0, members=members)
+        return FoundModels((whole, *(ServedModel(own, task.edition, own, 30.0) for own in members)))
+
+    sources = [Changing("tiny", "andes"), Changing("tiny", "other")]
+    catalog = Catalog(sources, None, look)
+    asyncio.run(catalog.refresh())
+    asyncio.run(catalog.refresh())
+    assert chosen == ["quz"]
+    with pytest.raises(Fault, match="language: found 'quz'"):
+        catalog.choose("andes", "quz")

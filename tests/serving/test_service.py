@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spt_whisper.serving import server
 from spt_whisper.serving.keys import read_keys
 from spt_whisper.serving.settings import ServeConfig
 from spt_whisper.serving.sources import BARE_NAME, BankSource, PromptSource, fixed_sources
@@ -25,6 +27,7 @@ from tests.serving.running import (
     prompt_of,
     replace_folder,
     running,
+    starting,
     wait_for,
 )
 from tests.tiny_corpus import write_model
@@ -97,6 +100,36 @@ def test_sigterm_finishes_what_is_in_hand(home: Path) -> None:
         assert service.process.wait(timeout=300) == 0
         assert [own.result().status_code for own in asked] == [200] * 6
         assert "Traceback" not in service.log.read_text()
+
+
+def test_sigterm_ends_a_service_that_loads(home: Path) -> None:
+    with starting(home) as service:
+        wait_for(service.workers, START_SECONDS)
+        service.terminate()
+        assert service.process.wait(START_SECONDS) == 0
+        assert service.log.read_text() == ""
+
+
+def test_sigterm_counts_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*_: object) -> None:
+        raise AssertionError("the service does not listen yet")
+
+    monkeypatch.setattr(server, "_check_free", lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, unexpected)
+    try:
+        assert server.serve(ServeConfig())
+        assert signal.getsignal(signal.SIGTERM) is unexpected
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_worker_that_is_killed_while_it_loads_is_one_line(home: Path) -> None:
+    with starting(home) as service:
+        wait_for(service.workers, START_SECONDS)
+        for worker in service.workers():
+            worker.kill()
+        assert service.process.wait(START_SECONDS) == 2
+        assert "workers: one died while it loaded" in one_line(service.log.read_text())
 
 
 @pytest.mark.slow
