@@ -14,6 +14,7 @@ in the same engine: the median over the rounds.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -102,13 +103,13 @@ def faster_whisper(folder: Path, precision: str, threads: int, prompt: Prompt) -
     model = WhisperModel(str(folder), compute_type="default", cpu_threads=threads)
     code = prompt.card.language_tokens[0]
     names = [f"<|prompt{n}|>" for n in range(prompt.config.decoder_positions)]
-    never = [model.hf_tokenizer.token_to_id(name) for name in names]
+    never = json.loads((folder / "config.json").read_text())["suppress_ids"]
 
     def decode(waveform: np.ndarray, timed: bool) -> list[int]:
         silence = WINDOW_SECONDS * SAMPLE_RATE - len(waveform)
         segments, _ = model.transcribe(
             np.pad(waveform, (0, silence)), language=code, hotwords="".join(names) or None,
-            suppress_tokens=[-1, *never], beam_size=1, temperature=0.0, without_timestamps=not timed,
+            suppress_tokens=never, condition_on_previous_text=False, beam_size=1, temperature=0.0, without_timestamps=not timed,
             no_speech_threshold=None, log_prob_threshold=None, compression_ratio_threshold=None,
         )  # fmt: skip
         first = takewhile(lambda segment: segment.seek == 0, segments)

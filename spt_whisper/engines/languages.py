@@ -70,12 +70,14 @@ def signs_of(row: Row, card: PromptCard | None) -> tuple[int, ...]:
 
 def first_tokens(rows: Sequence[Row], tokens: Tokens, options: DecodingOptions) -> list[list[int]]:
     """Returns what the decoder of each row begins with; the rows have their languages."""
-    previous = tokens.encode(options.previous_text) if options.previous_text else ()
+    hotwords = tokens.encode(options.hotwords) if options.hotwords else []
+    previous = tokens.encode(options.previous_text) if options.previous_text else []
     return [
         tokens.start(
             row.languages or (),
             placeholders=row.prompt.config.decoder_positions if row.prompt else 0,
-            text_prompt=previous,
+            hotwords=hotwords,
+            text_prompt=previous[len(hotwords) :],  # hotwords are its first tokens
             timestamps=options.timestamps,
         )
         for row in rows

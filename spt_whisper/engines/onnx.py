@@ -79,7 +79,8 @@ class OnnxEngine:
         starts = first_tokens(named, whisper.tokens, options)
 
         def decoder_of(wanted: Sequence[int]) -> CachedDecoder:
-            own = [tensor[list(wanted)] for tensor in cache]
+            every = list(wanted) == list(range(len(rows)))  # then nothing is copied
+            own = cache if every else [tensor[list(wanted)] for tensor in cache]
             return OnnxDecoder(whisper, own, [starts[row] for row in wanted])
 
         seconds, signs = [row.seconds for row in named], [signs_of(row, card) for row in named]

@@ -40,9 +40,6 @@ def usage(source: ExportSource, config: ExportConfig) -> str:
     """Returns Python that runs the exported model."""
     codes = asked_codes(source, config)
     count = source.decoder_positions
-    soft = source.vectors.decoder.language is not None
-    unwritten = [*([f'*(f"<|prompt{{n}}|>" for n in range({count}))'] if count else [])]
-    unwritten += [f'"<|{code}|>"' for code in codes if soft]
     how = ["audio", *([f'language="{codes[0]}"'] if codes else [])]
     lines = ""
     if len(codes) > 1:
@@ -53,18 +50,12 @@ def usage(source: ExportSource, config: ExportConfig) -> str:
     if count:  # as hotwords, which stand in front of every window
         lines += f'prompt = "".join(f"<|prompt{{n}}|>" for n in range({count}))\n'
         how += ["hotwords=prompt"]
-    taught = bool(source.card and source.card.signs)
-    if unwritten:
-        lines += (
-            f"never = [model.hf_tokenizer.token_to_id(name) for name in [{', '.join(unwritten)}]]\n"
-        )
-    # faster-whisper has a list of its own (-1) in place of the model's
-    never = [*([] if taught else ["-1"]), *(["*never"] if unwritten else [])]
-    if never != ["-1"]:
-        how += [f"suppress_tokens=[{', '.join(never)}]"]
+    # the model's list in place of faster-whisper's own; no text before a window, as in training
+    how += ["suppress_tokens=never", "condition_on_previous_text=False"]
     return (
-        "import numpy as np\nfrom faster_whisper import WhisperModel, decode_audio\n\n"
+        "import json\n\nimport numpy as np\nfrom faster_whisper import WhisperModel, decode_audio\n\n"
         'model = WhisperModel("THIS FOLDER", compute_type="default")  # the export\'s own, where the device has it\n'
+        'never = json.load(open("THIS FOLDER/config.json"))["suppress_ids"] or []\n'
         f"{lines}"
         'audio = decode_audio("speech.wav")\n'
         "audio = np.pad(audio, (0, max(0, 480_000 - len(audio))))  # to 30 s of silence, as Whisper was trained\n"

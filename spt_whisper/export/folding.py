@@ -1,7 +1,7 @@
 """Prompts in a Whisper's own weights: wider feed-forward layers, and rows of the vocabulary.
 
     feed_forward   fc1 = [W1; K] with the bias [b1; b], fc2 = [W2, V^T]: the activation works on each slot by itself, so that
-                   this is FFN(x) + gelu(x K^T + b) V to the last digits
+                   this is FFN(x) + gelu(x K^T + b) V to the last digits; slots of zeros fill up the width
     decoder input  row V + n of the embedding is vector n; it is read as the token <|promptn|>
     language       the rows of language tokens, which no transcript has, are the soft tokens
 
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from tokenizers import AddedToken
 from torch import Tensor
+from torch.nn import functional
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from spt_whisper.prompts.places import SIDES, Slots
@@ -24,6 +25,7 @@ from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.fingerprint import TIED
 from spt_whisper.whisper.tokens import PROMPT_TOKEN, TIMESTAMP_SECONDS, TIMESTAMPS
 
+_WIDTH_MULTIPLE = 16  # int8 on CUDA takes no feed-forward layer whose width is no multiple of 4
 _EMBEDDING = "model.decoder.embed_tokens.weight"
 
 
@@ -35,9 +37,10 @@ def fold_slots(
     for side in SIDES:
         slots = getattr(vectors, side).feed_forward
         if slots is not None:
+            width = getattr(config, f"{side}_ffn_dim")
+            slots = _filled_up(slots, width)
             _widen(state, side, slots)
-            width = getattr(config, f"{side}_ffn_dim") + slots.key.shape[2]
-            setattr(config, f"{side}_ffn_dim", width)
+            setattr(config, f"{side}_ffn_dim", width + slots.key.shape[2])
     return _build(model, config, state)
 
 
@@ -89,6 +92,13 @@ def with_prompt_tokens(tokenizer: Any, vocabulary: int, count: int) -> Any:
 
 def _state(model: WhisperForConditionalGeneration) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in model.state_dict().items() if name != TIED}
+
+
+def _filled_up(slots: Slots, width: int) -> Slots:
+    """Slots with as many of zeros behind them as make a layer's width a multiple of 16."""
+    more = -(width + slots.key.shape[2]) % _WIDTH_MULTIPLE
+    key, value = (functional.pad(part, (0, 0, 0, more)) for part in (slots.key, slots.value))
+    return Slots(key, functional.pad(slots.bias, (0, more)), value)
 
 
 def _widen(state: dict[str, Tensor], side: str, slots: Slots) -> None:

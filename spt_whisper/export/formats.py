@@ -12,10 +12,9 @@ from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.export import ctranslate2, onnx, transformers
 from spt_whisper.export.settings import ExportConfig
-from spt_whisper.export.source import ExportSource, read_source
+from spt_whisper.export.source import MARK, ExportSource, read_mark, read_source
 from spt_whisper.prompts.places import SIDES
 
-MARK = "export.json"  # by it an export knows an earlier one, which it may replace
 _FOLDED = frozenset(
     {"encoder.feed_forward", "decoder.feed_forward", "decoder.input", "decoder.language"}
 )
@@ -88,16 +87,8 @@ def _check_output(output: Path) -> None:
     if output.exists() and any(output.iterdir()) and not (output / MARK).is_file():
         raise InputError(f"output: {output} holds files that are no export; name another folder")
     if (output / MARK).is_file():
-        own = _written(output / MARK)
+        _, own = read_mark(output / MARK)
         check_nothing_lost(output, "export", (p for p in output.iterdir() if p.name not in own))
-
-
-def _written(mark: Path) -> list[str]:
-    """The names of the files that an export consists of."""
-    try:
-        return list(json.loads(mark.read_text(encoding="utf-8"))["files"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{mark}: is damaged; name another folder") from error
 
 
 def _check_places(source: ExportSource, name: str) -> None:

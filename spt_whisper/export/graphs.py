@@ -30,10 +30,10 @@ class PromptedAttention(nn.Module):
     beside_key: Tensor | None  # (1, H, N, d): in a softmax of their own
     beside_value: Tensor | None
 
-    def __init__(self, attention: Any, prefix: LayerPrefix) -> None:
-        """Takes the layer, and what its prompt gives it."""
+    def __init__(self, prefix: LayerPrefix) -> None:
+        """Takes the layer's prefix, which knows the layer."""
         super().__init__()
-        self.attention = attention
+        self.attention = prefix.attention
         in_front, beside = prefix.made()
         self._keep("front", in_front)
         self._keep("beside", beside)
@@ -101,21 +101,12 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = Non
 
 def self_attention(layer: Any, index: int, given: SideVectors) -> PromptedAttention:
     """Returns the self-attention of a layer with its prompt."""
-    norm = layer.self_attn_layer_norm
-    prefix = LayerPrefix(
-        index, layer.self_attn, norm, norm.weight.dtype,
-        given.attention, given.attention_pairs, given.attention_gated,
-    )  # fmt: skip
-    return PromptedAttention(layer.self_attn, prefix)
+    return PromptedAttention(LayerPrefix.of_self(layer, index, given))
 
 
 def cross_attention(layer: Any, index: int, given: SideVectors) -> PromptedAttention:
     """Returns the cross-attention of a decoder layer with its prompt."""
-    attention, dtype = layer.encoder_attn, layer.encoder_attn_layer_norm.weight.dtype
-    prefix = LayerPrefix(
-        index, attention, nn.Identity(), dtype, given.cross, given.cross_pairs, given.cross_gated
-    )
-    return PromptedAttention(layer.encoder_attn, prefix)
+    return PromptedAttention(LayerPrefix.of_cross(layer, index, given))
 
 
 def feed_forward(layer: Any, hidden: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from spt_whisper.prompts.vectors import PromptVectors
 from spt_whisper.whisper.adapted import ADAPTER_CONFIG
 from spt_whisper.whisper.loading import SHORT_NAMES, FrozenWhisper
 
+MARK = "export.json"  # by it an export is known: it may be replaced, and is no source of another
 _MODEL_FILES = ("config.json", "model.bin", ADAPTER_CONFIG)
 
 
@@ -57,14 +59,33 @@ def read_source(config: ExportConfig) -> ExportSource:
     """Reads a prompt and its Whisper, or an adapted model.
 
     Raises:
-        InputError: there is none, it is damaged, or the prompt is of another Whisper.
+        InputError: there is none, it is damaged or an export, or the prompt is of another Whisper.
     """
+    mark = Path(config.source) / MARK
+    if config.source not in SHORT_NAMES and mark.is_file():
+        made_from, _ = read_mark(mark)
+        raise InputError(
+            f"export {config.source}: is an export already, made from {made_from}; export that"
+        )
     if _is_model(config.source):
         return ExportSource(FrozenWhisper.from_pretrained(config.source))
     prompt = _read_prompt(config.source, config.language)
     whisper = FrozenWhisper.from_pretrained(base_for(config.model, [prompt]))
     prompt.check_base(whisper)
     return ExportSource(whisper, prompt)
+
+
+def read_mark(mark: Path) -> tuple[str, list[str]]:
+    """Returns what an export was made from, and the names of the files that it consists of.
+
+    Raises:
+        InputError: the mark is damaged.
+    """
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8"))
+        return found["source"], list(found["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{mark}: is damaged; name another folder") from error
 
 
 def _is_model(source: str) -> bool:

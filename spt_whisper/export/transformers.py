@@ -72,11 +72,12 @@ def usage(source: ExportSource, config: ExportConfig) -> str:
     codes = asked_codes(source, config)
     lines, how = _asked(source.decoder_positions, codes)
     return (
-        "import torch\n"
+        "import soundfile\nimport torch\n"
         "from transformers import WhisperForConditionalGeneration, WhisperProcessor\n\n"
         'processor = WhisperProcessor.from_pretrained("THIS FOLDER")\n'
         'model = WhisperForConditionalGeneration.from_pretrained("THIS FOLDER", dtype=torch.float32)\n'
-        'audio = processor(waveform, sampling_rate=16_000, return_tensors="pt")\n'
+        'waveform, rate = soundfile.read("speech.wav", dtype="float32")  # 16 kHz, mono, at most 30 s: the rest is cut off\n'
+        'audio = processor(waveform, sampling_rate=rate, return_tensors="pt")\n'
         f"{lines}"
         f"tokens = model.generate(audio.input_features, {how})\n"
         "print(processor.batch_decode(tokens, skip_special_tokens=True)[0])\n"

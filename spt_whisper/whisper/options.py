@@ -39,9 +39,9 @@ class DecodingOptions:
     max_initial_timestamp: float = 1.0
     """Latest time, in seconds, at which the first segment of a window may start."""
     text_prompt: str | None = None
-    """Text given to Whisper as preceding context."""
+    """Text given to Whisper as preceding context; its beginning is cut where it is too long."""
     hotwords: str | None = None
-    """Names and terms that are likely; given to Whisper in front of the text prompt."""
+    """Names and terms that are likely; given to Whisper in front of the text prompt, which is cut first."""
     suppress_tokens: list[int] = field(default_factory=lambda: [OWN_SUPPRESSED])
     """Tokens that are never written; -1 stands for the model's own list of symbols."""
     suppress_blank: bool = True

@@ -1,10 +1,10 @@
 """Whisper's tokens: the first tokens of the decoder, text to tokens and back, and the budget of positions.
 
-    <|startofprev|> P ... P (text prompt) <|startoftranscript|> <|lang|> <|transcribe|> <|notimestamps|> text <|endoftext|>
+    <|startofprev|> P ... P (hotwords, text prompt) <|startoftranscript|> <|lang|> <|transcribe|> <|notimestamps|> text <|endoftext|>
 
 P stands for the N placeholders that a decoder input prompt overwrites, or for the tokens <|prompt0|>, <|prompt1|>, ...
 of an exported model, whose vocabulary has the prompt's vectors. They stand in the slot in which Whisper saw the previous
-text in its own training. N + text prompt <= 223, and everything together <= 448 positions.
+text in its own training. N + hotwords + text prompt <= 223, and everything together <= 448 positions.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Tokens:
         languages: Sequence[str],
         *,
         placeholders: int = 0,
+        hotwords: Sequence[int] = (),
         text_prompt: Sequence[int] = (),
         timestamps: bool = False,
     ) -> list[int]:
@@ -119,6 +120,7 @@ class Tokens:
         Args:
             languages: one language code, or several for mixed speech (`<|zh|><|en|>`).
             placeholders: N of a decoder input prompt.
+            hotwords: tokens in front of the previous text; their end is cut where they leave no room for it.
             text_prompt: tokens of the previous text; its beginning is cut where it is too long.
             timestamps: whether timestamps are to follow.
         """
@@ -128,7 +130,9 @@ class Tokens:
             raise InputError(
                 f"prompt.length: a decoder input prompt of {len(vectors)} leaves no room; wanted at most {MAX_PREVIOUS}"
             )
-        text = list(text_prompt)[-room:] if room else []
+        text = list(hotwords)[:room]
+        room -= len(text)
+        text += list(text_prompt)[-room:] if room else []
         previous = [self.start_of_previous, *vectors, *text] if vectors or text else []
         codes = [self.language(code) for code in languages]
         rest = [] if timestamps else [self.no_timestamps]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -11,6 +15,9 @@ import torch
 from spt_whisper import FrozenWhisper, Whisper
 from spt_whisper.engines.engine import Row
 from spt_whisper.export.folding import with_prompt_tokens
+from spt_whisper.export.formats import FORMATS
+from spt_whisper.export.settings import ExportConfig
+from spt_whisper.export.source import ExportSource
 from spt_whisper.features import log_mel
 from spt_whisper.whisper.options import single_pass
 from tests.export.exported import FOLDING, exported, noise, random_prompt, tiny_on_disk
@@ -64,6 +71,33 @@ def test_rows_of_the_prompt_have_names_of_their_own(whisper: FrozenWhisper, tmp_
     names = json.loads((folder / "vocabulary.json").read_text())
     assert names[-4:] == ["<|30.00|>", "<|prompt0|>", "<|prompt1|>", "<|prompt2|>"]
     assert json.loads((folder / "config.json").read_text())["lang_ids"]
+
+
+@pytest.mark.parametrize("kind", FOLDING)
+@pytest.mark.parametrize("signs", [(), (7,)])
+def test_the_lines_suppress_what_the_model_does(
+    kind: str, signs: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not faster-whisper's own list, nor is a window shown the text before it."""
+    whisper = tiny_on_disk(tmp_path / "random")
+    generation: Any = whisper.model.generation_config
+    generation.suppress_tokens = [5, 7, 9]
+    prompt = random_prompt(whisper, tmp_path / "prompt", kind)
+    source = ExportSource(whisper, replace(prompt, card=replace(prompt.card, signs=signs)))
+    config, folder = ExportConfig(prompt.name, "ctranslate2", "out"), tmp_path / "out"
+    FORMATS["ctranslate2"].write(source, config, folder)
+    faster = MagicMock()
+    faster.decode_audio.return_value = noise(1.0).numpy()
+    transcribe = faster.WhisperModel.return_value.transcribe
+    transcribe.return_value = ([], None)
+    monkeypatch.setitem(sys.modules, "faster_whisper", faster)
+    lines = FORMATS["ctranslate2"].usage(source, config)
+    exec(lines.replace("THIS FOLDER", str(folder)), {})  # noqa: S102
+    asked, size = transcribe.call_args.kwargs, whisper.config.vocab_size
+    soft = [whisper.tokens.language("es")] if "language" in prompt.config.sites else []
+    rows = range(size, size + prompt.config.decoder_positions)
+    assert set(asked["suppress_tokens"]) == {5, 7, 9, *soft, *rows} - set(signs)
+    assert asked["condition_on_previous_text"] is False
 
 
 def test_a_tokenizer_without_timestamps_gets_them_in_front_of_the_prompt() -> None:

@@ -9,12 +9,13 @@ import torch
 
 from spt_whisper import FrozenWhisper, Whisper
 from spt_whisper.engines.engine import Row
+from spt_whisper.engines.onnx_decoder import OnnxDecoder
 from spt_whisper.errors import InputError
 from spt_whisper.evaluation.learned import card_of_model, read_learned
 from spt_whisper.export.formats import export
 from spt_whisper.export.settings import ExportConfig
 from spt_whisper.prompts.files import Prompt
-from spt_whisper.whisper.onnx import ENCODER
+from spt_whisper.whisper.onnx import ENCODER, OnnxWhisper
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 from tests.export.exported import exported, noise, random_prompt, tiny_on_disk
 
@@ -66,6 +67,27 @@ def test_onnxruntime_writes_what_pytorch_writes(
         assert other.languages == own.languages == ("es",)
     bare = Whisper(whisper).decode([Row(audio, None, ("es",)) for audio in AUDIO], options, 5.0)
     assert [own.hypothesis for own in bare] != [own.hypothesis for own in ours]
+
+
+def test_a_cache_of_every_row_is_not_copied(
+    both: tuple[Prompt, Whisper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it written into: the second try begins with it, too."""
+    _, graphs = both
+    given: list[list[torch.Tensor]] = []
+    before: list[list[torch.Tensor]] = []
+
+    def decoder(whisper: OnnxWhisper, cache: list[torch.Tensor], starts: list) -> OnnxDecoder:
+        given.append(cache)
+        before.append([tensor.clone() for tensor in cache])
+        return OnnxDecoder(whisper, cache, starts)
+
+    monkeypatch.setattr("spt_whisper.engines.onnx.OnnxDecoder", decoder)
+    graphs.decode([Row(audio) for audio in AUDIO], OPTIONS["second try"], 5.0)
+    assert len(given) == 2
+    for first, second, own in zip(*given, before[0], strict=True):
+        assert first.data_ptr() == second.data_ptr()
+        assert torch.equal(first, own)
 
 
 def test_any_window_in_one_export(both: tuple[Prompt, Whisper], whisper: FrozenWhisper) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,14 @@ def test_plain_faster_whisper(
     faster = pytest.importorskip("faster_whisper")
     folder = exported(prompt, "ctranslate2", tmp_path / "out")
     model = faster.WhisperModel(str(folder), device="cpu", compute_type="float32")
-    names = [f"<|prompt{n}|>" for n in range(COUNT)]
-    rows = [model.hf_tokenizer.token_to_id(name) for name in names]
+    never = json.loads((folder / "config.json").read_text())["suppress_ids"]
+    words = "".join(f"<|prompt{n}|>" for n in range(COUNT))
     for clip in clips:
         for timed in (False, True):
             waveform = np.pad(clip.numpy(), (0, 480_000 - len(clip)))
             segments, _ = model.transcribe(
-                waveform, language="en", hotwords="".join(names), suppress_tokens=[-1, *rows], beam_size=1,
-                temperature=0.0, without_timestamps=not timed,
+                waveform, language="en", hotwords=words, suppress_tokens=never, condition_on_previous_text=False,
+                beam_size=1, temperature=0.0, without_timestamps=not timed,
             )  # fmt: skip
             text = "".join(segment.text for segment in segments if segment.seek == 0)
             assert text.split() == ours(base, prompt, clip, timed).split()

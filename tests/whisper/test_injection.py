@@ -12,7 +12,7 @@ from spt_whisper.prompts.vectors import PromptVectors, stack
 from spt_whisper.whisper.capture import capture_start
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.fingerprint import fingerprint_weights
-from spt_whisper.whisper.injection import _HOOKS, prompted
+from spt_whisper.whisper.injection import _HOOKS, attachment_of, prompted
 from spt_whisper.whisper.injection.attention import ATTENTION_NAME
 from spt_whisper.whisper.loading import FrozenWhisper
 from spt_whisper.whisper.options import DecodingOptions, single_pass
@@ -428,3 +428,27 @@ def test_hooks_of_a_prompt_that_fails_half_way_are_taken_off(
         pass
     assert not hooked(whisper)
     assert whisper.model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("fails", ["select_rows", "_HOOKS"])
+def test_rows_that_cannot_be_kept_do_not_leave_the_prompt_out(
+    fails: str, features: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[object]:
+        raise MemoryError
+
+    whisper = tiny_whisper()
+    rows = [random_prompt(whisper, "feed_forward", length)[1] for length in (2, 3, 4)]
+    with torch.no_grad(), prompted(whisper.model, stack(rows)):
+        before, attachment = whisper.encode(features), attachment_of(whisper.model)
+        assert attachment is not None
+        with monkeypatch.context() as broken:
+            if fails == "_HOOKS":
+                broken.setitem(_HOOKS, "decoder", (fail,))
+            else:
+                broken.setattr(PromptVectors, "select_rows", fail)
+            with pytest.raises(MemoryError):
+                attachment.keep_rows([0])
+        attachment.keep_rows(None)
+        assert torch.equal(whisper.encode(features), before)
+    assert not hooked(whisper)

@@ -8,8 +8,12 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import WhisperTokenizer
 
+from spt_whisper.engines.engine import Row
+from spt_whisper.engines.languages import first_tokens
 from spt_whisper.errors import InputError
+from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.tokens import Tokens
+from tests.export.exported import noise
 from tests.tiny_model import LANGUAGES, tiny_tokenizer
 
 
@@ -50,6 +54,46 @@ def test_the_text_prompt_is_cut_first_and_from_its_beginning(tokens: Tokens) -> 
         tokens.start(["es"], placeholders=223, text_prompt=[1])[1 + 223]
         == tokens.start_of_transcript
     )
+
+
+@pytest.mark.parametrize(
+    ("hotwords", "text", "kept"),
+    [
+        ([1, 2], [3], [1, 2, 3]),
+        ([1, 2], [3, 4, 5], [1, 2, 5]),
+        ([1, 2, 3], [4], [1, 2, 3]),
+        ([1, 2, 3, 4], [5], [1, 2, 3]),
+        ([], [3, 4, 5, 6], [4, 5, 6]),
+    ],
+)
+def test_hotwords_stay_where_the_text_prompt_is_cut(
+    tokens: Tokens, hotwords: list[int], text: list[int], kept: list[int]
+) -> None:
+    start = tokens.start(["es"], placeholders=220, hotwords=hotwords, text_prompt=text)
+    assert start[1 + 220 : start.index(tokens.start_of_transcript)] == kept
+
+
+@pytest.mark.parametrize("hotwords", ["Inti", " Inti, Killa ", "你好", "  ", None])
+@pytest.mark.parametrize("said", ["ñuka wasi", "你好 w", "'s  it", None])
+def test_hotwords_and_a_long_text_prompt(
+    tokens: Tokens, hotwords: str | None, said: str | None
+) -> None:
+    """Tokens are those of one text; of too many, hotwords and the end of the text stay."""
+    row = Row(noise(1.0), None, ("es",))
+
+    def previous(text_prompt: str | None) -> list[int]:
+        options = DecodingOptions(hotwords=hotwords, text_prompt=text_prompt)
+        (start,) = first_tokens([row], tokens, options)
+        return start[1 : start.index(tokens.start_of_transcript)]
+
+    together = " ".join(text for text in (hotwords, said) if text)
+    assert previous(said) == (tokens.encode(together) if together else [])
+    if said is not None:
+        long = previous(300 * "wasi " + said)
+        first, last = tokens.encode(hotwords or " "), tokens.encode(f"wasi {said}")
+        assert len(long) == 223
+        assert long[: len(first)] == first
+        assert long[-len(last) :] == last
 
 
 def test_a_prompt_that_leaves_no_room_is_refused(tokens: Tokens) -> None:

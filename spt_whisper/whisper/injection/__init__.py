@@ -60,8 +60,10 @@ class Attachment:
         wanted = list(range(self._vectors.rows)) if rows is None else list(rows)
         if self._vectors.rows < 2 or wanted == self._rows:
             return
+        vectors = self._vectors.select_rows(wanted)
         self.remove()
-        self._attach(self._vectors.select_rows(wanted))
+        self._rows = []  # until they are on: where that fails, the next call tries again
+        self._attach(vectors)
         self._rows = wanted
 
     def remove(self) -> None:

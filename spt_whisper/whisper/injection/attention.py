@@ -47,35 +47,18 @@ def self_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandl
     if not (given.attention or given.attention_pairs or given.attention_gated):
         return handles
     for index, layer in enumerate(getattr(model.model, side).layers):
-        norm = layer.self_attn_layer_norm
-        own = LayerPrefix(
-            index, layer.self_attn, norm, norm.weight.dtype,
-            given.attention, given.attention_pairs, given.attention_gated,
-        )  # fmt: skip
-        hook = own.hand_over_all
+        hook = LayerPrefix.of_self(layer, index, given).hand_over_all
         handles.append(layer.self_attn.register_forward_pre_hook(hook, with_kwargs=True))
     return handles
 
 
 def cross_hooks(model: Any, side: str, given: SideVectors) -> list[RemovableHandle]:
-    """Puts each cross-attention's prefix in front of the keys and values made from the encoder's states.
-
-    P stands where encoder states stand, behind the encoder's own final norm, so no norm is put on it.
-    """
+    """Puts each cross-attention's prefix in front of the keys and values made from the encoder's states."""
     handles: list[RemovableHandle] = []
     if not (given.cross or given.cross_pairs or given.cross_gated):
         return handles
     for index, layer in enumerate(model.model.decoder.layers):
-        attention, dtype = layer.encoder_attn, layer.encoder_attn_layer_norm.weight.dtype
-        own = LayerPrefix(
-            index,
-            attention,
-            nn.Identity(),
-            dtype,
-            given.cross,
-            given.cross_pairs,
-            given.cross_gated,
-        )
+        attention, own = layer.encoder_attn, LayerPrefix.of_cross(layer, index, given)
         handles += [
             attention.register_forward_pre_hook(own.hand_over_gated, with_kwargs=True),
             attention.k_proj.register_forward_hook(own.put_keys_in_front),
@@ -111,6 +94,23 @@ class LayerPrefix:
         self.index, self.attention, self.norm, self.dtype = index, attention, norm, dtype
         self.prefix, self.pairs, self.gated = prefix, pairs, gated
         self.kept: tuple[KeyValues | None, KeyValues | None] | None = None
+
+    @classmethod
+    def of_self(cls, layer: Any, index: int, given: SideVectors) -> LayerPrefix:
+        """Returns what the self-attention of layer `index` has of a side's vectors."""
+        attention, norm = layer.self_attn, layer.self_attn_layer_norm
+        parts = (given.attention, given.attention_pairs, given.attention_gated)
+        return cls(index, attention, norm, norm.weight.dtype, *parts)
+
+    @classmethod
+    def of_cross(cls, layer: Any, index: int, given: SideVectors) -> LayerPrefix:
+        """Returns what the cross-attention of layer `index` has of the decoder's vectors.
+
+        P stands where encoder states stand, behind the encoder's own final norm, so no norm is put on it.
+        """
+        attention, dtype = layer.encoder_attn, layer.encoder_attn_layer_norm.weight.dtype
+        parts = (given.cross, given.cross_pairs, given.cross_gated)
+        return cls(index, attention, nn.Identity(), dtype, *parts)
 
     def hand_over_all(
         self, attention: Any, args: Any, kwargs: dict[str, Any]
@@ -221,12 +221,12 @@ def prefix_attention(
         query: (B, heads, T, head width).
         key: (B, heads, S, head width), or (B / k, heads, S, head width) where k texts share a row's encoder states.
         value: as key.
-        attention_mask: None, or (B, 1, T or 1, S), True where attention is allowed.
+        attention_mask: None, or (B, 1, T or 1, S), with B / k rows as the keys have, True where attention is allowed.
         dropout: probability.
         scaling: factor of the scores; None is the usual one.
-        prompt_prefix: keys and values in the same softmax, or None: transformers' own function runs.
+        prompt_prefix: keys and values in the same softmax, or None.
         gated_prefix: keys and (gated) values in a softmax of their own, or None.
-        kwargs: passed on where there is no prefix.
+        kwargs: passed on to transformers' own function, which runs but for few queries on a processor (`few_queries.py`).
 
     Returns:
         (B, T, heads, head width), and None in place of the weights.
