@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import get_args
 
 from spt_whisper.audio.window import check_windows
-from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora import CorpusConfig, Split
 from spt_whisper.errors import InputError
 from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.whisper.options import DecodingOptions, single_pass
@@ -25,7 +25,7 @@ class EvaluateConfig:
     """Folder or hub id of a bank; each utterance gets the prompt of its language."""
     model: str | None = None
     """Whisper to use, by default the prompt's base; or the model that method lora or full made, which is then scored."""
-    split: Literal["train", "dev", "test"] = "test"
+    split: Split = "test"
     """Part of the corpus that is scored."""
     zero_shot: bool = True
     """Whether bare Whisper is scored, too."""
@@ -58,6 +58,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         paths_as_text(self)
+        self._check_kinds()
         for name in ("batch_size", "dev_limit", "processes", "resamples"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted 1 or more")
@@ -67,3 +68,19 @@ class EvaluateConfig:
             check_windows([window], "windows")
         if self.prompt and self.bank:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")
+
+    def _check_kinds(self) -> None:
+        if not isinstance(self.corpus, CorpusConfig):
+            raise InputError(
+                f"corpus: found {type(self.corpus).__name__}, wanted a CorpusConfig, such as CorpusConfig('data/kichwa')"
+            )
+        if self.split not in get_args(Split):
+            raise InputError(
+                f"split: found {self.split}, wanted one of {', '.join(get_args(Split))}"
+            )
+        for name in ("prompt", "bank", "model"):
+            given = getattr(self, name)
+            if not isinstance(given, str | None):
+                raise InputError(
+                    f"{name}: found {type(given).__name__}, wanted its folder or hub id"
+                )

@@ -6,7 +6,7 @@ utterances' counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,10 @@ def word_error_rate(
 
 
 def _texts(name: str, given: str | Sequence[str]) -> list[str]:
+    if isinstance(given, Mapping | Set) or hasattr(given, "columns"):  # they iterate over keys
+        raise InputError(
+            f"{name}: found {type(given).__name__}, wanted its texts in order, such as list(it.values()) or a column"
+        )
     several = isinstance(given, Iterable) and not isinstance(given, str)
     texts: list[Any] = list(given) if several else [given]
     for text in texts:

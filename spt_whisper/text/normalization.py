@@ -42,6 +42,7 @@ STEPS: dict[str, Step] = {
 }
 
 
+_BYTE_ORDER_MARK = "\ufeff"  # Notepad and Excel put one in front of a file; it is never text
 _MOST_ROUNDS = 10  # two are enough for the normalizers here; steps in an order of the user's own may never agree
 
 
@@ -130,7 +131,7 @@ def get_normalizer(name: str) -> Normalizer:
 class TextProcessing:
     """What is done to the text that a prompt is trained to write.
 
-    Composed letters (NFC) and single blanks always; the rest as set.
+    Composed letters (NFC), single blanks and no byte order mark always; the rest as set.
     """
 
     lowercase: bool = False
@@ -155,7 +156,7 @@ class TextProcessing:
 
     def apply(self, text: str) -> str:
         """The training target for `text`."""
-        text = nfc(text)
+        text = nfc(text.replace(_BYTE_ORDER_MARK, ""))
         if self.lowercase:
             text = lowercase(text)
         if self.remove_punctuation:

@@ -234,6 +234,10 @@ class Recipe(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.corpus, CorpusConfig):
+            raise InputError(
+                f"corpus: found {type(self.corpus).__name__}, wanted a CorpusConfig, such as CorpusConfig('data/kichwa')"
+            )
         check_windows(self.windows)
         if self.longest_window < 1:
             raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from spt_whisper.prompts.files import Prompt
 from spt_whisper.transcription.request import Audio, Request
 
 _Read = TypeVar("_Read", Prompt, Bank)
+_WANTED = "wanted a path or a waveform (an array or tensor at 16 kHz)"
 
 
 class Opened:
@@ -86,15 +87,21 @@ def listed(audio: Any) -> list[Any]:
     """Returns the recordings, which may come from a generator, or the only one.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or one of them is no recording.
     """
     if isinstance(audio, Audio):
         return [audio]
-    if isinstance(audio, Iterable):
-        return list(audio)
-    raise InputError(
-        f"audio: found {type(audio).__name__}, wanted a path or a waveform, or several"
-    )
+    taken_apart = isinstance(audio, Mapping | bytes) or hasattr(audio, "columns")
+    if taken_apart or not isinstance(audio, Iterable):
+        raise InputError(f"audio: found {type(audio).__name__}, {_WANTED}, or several")
+    recordings = list(audio)
+    for number, recording in enumerate(recordings, 1):
+        if not isinstance(recording, Audio):
+            raise InputError(
+                f"audio: item {number} is {type(recording).__name__}, {_WANTED}; "
+                "a sample rate is not taken: resample to 16 kHz"
+            )
+    return recordings
 
 
 def for_each(value: Any, count: int, name: str) -> list[Any]:

@@ -18,6 +18,8 @@ from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
 
 Audio = str | Path | Tensor | np.ndarray
+_LOUDEST = 100.0  # far above what clips, far below speech whose full scale is 32768
+_WANTED = "wanted floats with full scale at -1 and 1; divide 16-bit samples by 32768"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Request:
         """Yields the audio in blocks (samples,).
 
         Raises:
-            InputError: it cannot be read, or a waveform has the wrong shape or holds no finite floats.
+            InputError: it cannot be read, or a waveform has the wrong shape or scale or holds no finite floats.
         """
         if isinstance(self.audio, str | Path):
             yield from stream_audio(self.audio)
@@ -83,6 +85,9 @@ class Request:
             )
         if not bool(waveform.isfinite().all()):
             raise InputError("waveform: holds NaN or infinite samples; record it again")
+        loud = waveform[waveform.abs() > _LOUDEST]
+        if len(loud):
+            raise InputError(f"waveform: found a sample of {float(loud[0]):.0f}, {_WANTED}")
         yield waveform
 
 
@@ -96,6 +101,6 @@ def _floats(audio: Tensor | np.ndarray) -> Tensor:
         return torch.from_numpy(samples.reshape(audio.shape))
     if not isinstance(audio, Tensor) or not audio.is_floating_point():
         raise InputError(
-            f"waveform: found {getattr(audio, 'dtype', type(audio).__name__)}, wanted floats with full scale at -1 and 1; divide 16-bit samples by 32768"
+            f"waveform: found {getattr(audio, 'dtype', type(audio).__name__)}, {_WANTED}"
         )
     return audio.cpu().float()

@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -238,6 +238,20 @@ def test_a_window_that_the_encoder_lacks_is_refused_at_once(
 ) -> None:
     with pytest.raises(InputError, match=message):
         EvaluateConfig(CorpusConfig("anywhere"), windows=windows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"corpus": "data/x"}, "corpus: found str, wanted a CorpusConfig"),
+     ({"split": "validation"}, "split: found validation, wanted one of train, dev, test"),
+     ({"prompt": CorpusConfig("x")}, "prompt: found CorpusConfig, wanted its folder or hub id"),
+     ({"model": 3}, "model: found int, wanted its folder or hub id")],
+)  # fmt: skip
+def test_a_setting_of_another_kind_is_refused_at_once(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        EvaluateConfig(**{"corpus": CorpusConfig("anywhere"), **settings})
 
 
 def test_windows_may_come_in_any_order() -> None:

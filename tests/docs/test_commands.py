@@ -66,6 +66,21 @@ def test_a_page_runs(page: str, home: Path) -> None:
         assert (home / check).exists(), check
 
 
+def test_the_tutorials_manifests_hold_only_recordings_and_their_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recordings = Path("my-language/recordings")
+    recordings.mkdir(parents=True)
+    for name in ("ana-1.wav", "ana-1.TextGrid", "ana-2.wav", ".DS_Store", "._ana-1.wav", "._ana-1.txt"):  # fmt: skip
+        (recordings / name).touch()
+    (recordings / "ana-1.txt").write_text("Imanalla.\n", encoding="utf-8-sig")
+    (script,) = (each for each in blocks("tutorial.md") if each.title == "make_manifests.py")
+    run_python({}, script)
+    (row,) = map(json.loads, Path("my-language/train.jsonl").read_text("utf-8").splitlines())
+    assert (row["audio"], row["text"]) == ("recordings/ana-1.wav", "Imanalla.")
+
+
 def run_shell(block: Block) -> None:
     for command in block.commands:
         words = shlex.split(command, comments=True)

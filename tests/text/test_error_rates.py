@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import pytest
@@ -173,3 +174,19 @@ def test_the_rate_of_texts_is_that_of_all_their_words_normalized() -> None:
         word_error_rate(None, "a")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="normalizer 'nfkb' is unknown"):
         word_error_rate("a", "a", "nfkb")
+
+
+class Table(list[str]):
+    """Iterates over its columns' names, as a DataFrame does."""
+
+    columns = ("text",)
+
+
+@pytest.mark.parametrize("keyed", [{"u1": "a b c"}, {"a b c"}, Table(["text"])])
+def test_keys_are_not_scored(keyed: Any) -> None:
+    found = f"found {type(keyed).__name__}, wanted its texts in order"
+    with pytest.raises(InputError, match=f"references: {found}"):
+        word_error_rate(keyed, keyed)
+    with pytest.raises(InputError, match=f"hypotheses: {found}"):
+        word_error_rate(["a"], keyed)
+    assert word_error_rate({"u1": "a"}.values(), ["a"]).errors == 0  # type: ignore[arg-type]

@@ -209,3 +209,7 @@ def test_a_joiner_that_makes_another_word_is_not_dropped() -> None:
     he, to_him = "\u0d05\u0d35\u0d28\u0d4d\u200d", "\u0d05\u0d35\u0d28\u0d4d"
     for processed in (get_normalizer("basic"), TextProcessing(remove_punctuation=True).apply):
         assert processed(he) != processed(to_him)
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert TextProcessing().apply("\ufeffImanalla \ufeff kanki") == "Imanalla kanki"

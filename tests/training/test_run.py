@@ -319,6 +319,8 @@ def test_window_and_optimizer_are_checked() -> None:
 
     with pytest.raises(InputError, match="window_seconds: found 31"):
         Recipe(CorpusConfig("x"), window_seconds=31)
+    with pytest.raises(InputError, match="corpus: found str, wanted a CorpusConfig"):
+        Recipe(corpus="data/x")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="optimizer: wanted learning rates above 0"):
         OptimizerConfig(learning_rate=0)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from spt_whisper.engines import torch as torch_engine
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.transcription.arguments import listed
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
 from spt_whisper.transcription.transcriber import DEFAULT_ACTIVITY, _first_speech
@@ -105,6 +107,28 @@ def test_several_recordings_may_come_from_a_generator(whisper: Whisper) -> None:
     for wrong in (None, 5):
         with pytest.raises(InputError, match="audio: found .*, wanted a path or a waveform"):
             whisper.transcribe(wrong, **SETTINGS)  # type: ignore[call-overload]
+
+
+class Table(list[str]):
+    """Iterates over its columns' names, as a DataFrame does."""
+
+    columns = ("audio",)
+
+
+@pytest.mark.parametrize(
+    ("audio", "found"),
+    [
+        ({"array": np.zeros(9), "sampling_rate": 16_000}, "found dict"),
+        (b"RIFF", "found bytes"),
+        (Table(["audio"]), "found Table"),
+        ((np.zeros(9), 44_100), "item 2 is int"),
+        ([0.1, 0.2], "item 1 is float"),
+        ([{"array": np.zeros(9)}], "item 1 is dict"),
+    ],
+)
+def test_what_is_no_recording_is_not_taken_apart(audio: Any, found: str) -> None:
+    with pytest.raises(InputError, match=rf"audio: {found}, wanted a path or a waveform"):
+        listed(audio)
 
 
 def test_progress_is_told_within_a_recording_and_adds_up_to_all_audio(whisper: Whisper) -> None:
@@ -397,6 +421,7 @@ def test_an_array_is_taken_in_any_layout(whisper: Whisper) -> None:
         (np.asarray(0.5), r"shape \(\), wanted \(samples,\)"),
         (np.full(9, 1e300), "holds NaN or infinite samples"),
         ((samples * 32_768).astype(">i2"), "found >i2, wanted floats"),
+        (-samples.clip(0) * 32_768, r"found a sample of \d+, wanted floats .*; divide"),
     ):
         with pytest.raises(InputError, match=f"waveform: {message}"):
             whisper.transcribe(wrong, **SETTINGS)
