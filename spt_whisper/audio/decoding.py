@@ -14,6 +14,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spt_whisper.audio.riff import is_cut_short
 from spt_whisper.errors import InputError
 
 if TYPE_CHECKING:  # both take time to import, and many want the constants only
@@ -193,6 +194,8 @@ def _soundfile_blocks(path: Path, begin: float, end: float | None) -> Iterator[D
         raise UndecodableError(
             f"its header says {last / rate:.1f} s, it has {position / rate:.1f} s"
         )
+    if (end is None or end * rate > last) and is_cut_short(path):
+        raise UndecodableError("its header says more than it has")
 
 
 def _av_blocks(path: Path, begin: float, end: float | None) -> Iterator[DecodedBlock]:

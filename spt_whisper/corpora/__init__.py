@@ -7,8 +7,9 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from spt_whisper.audio import audio_duration
 from spt_whisper.corpora.common_voice import read_common_voice
@@ -75,7 +76,7 @@ class CorpusConfig:
     train: str = "train"
     """Name of the split to train on."""
     dev: str | None = _DEV
-    """Name of the split to choose and stop by; null for none. A corpus without a split `dev` goes without one, too."""
+    """Name of the split to choose and stop by; null for none. A corpus without a split `dev`, or with an empty one, goes without one, too."""
     test: str = "test"
     """Name of the split to score."""
     max_seconds: float | None = None
@@ -99,10 +100,7 @@ class CorpusConfig:
             raise InputError(
                 f"reader {self.reader!r} is unknown; give one of: {', '.join(READERS)}"
             )
-        if self.subset == [] or (
-            isinstance(self.subset, list) and len(set(self.subset)) < len(self.subset)
-        ):
-            raise InputError(f"subset is {self.subset}; give each one once, and at least one")
+        self._check_subset()
         for name in ("subset", "text_column"):
             if getattr(self, name) is not None and name not in READERS[self.reader].settings:
                 raise InputError(f"{name}: reader {self.reader!r} does not take it; leave it out")
@@ -110,10 +108,24 @@ class CorpusConfig:
             raise InputError(
                 f"language: found {self.language!r}, wanted a code, or several joined by +"
             )
-        for name in ("max_seconds", "limit", "test_limit"):
+        for name, kind in (("max_seconds", Real), ("limit", Integral), ("test_limit", Integral)):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"{name} is {value}; give a number above 0, or none to keep all")
+            counts = isinstance(value, kind)
+            if value is not None and not (counts and value > 0):
+                number = "number" if kind is Real else "whole number"
+                raise InputError(
+                    f"{name} is {value!r}; give a {number} above 0, or none to keep all"
+                )
+
+    def _check_subset(self) -> None:
+        subset: object = self.subset
+        if subset is None or isinstance(subset, str):
+            return
+        if not isinstance(subset, list | tuple) or not all(isinstance(n, str) for n in subset):
+            raise InputError(f"subset is {subset!r}; give a name, or a list of names")
+        if not subset or len(set(subset)) < len(subset):
+            raise InputError(f"subset is {subset}; give each one once, and at least one")
+        object.__setattr__(self, "subset", list(subset))
 
 
 def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
@@ -123,6 +135,8 @@ def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
         InputError: the corpus or the split is missing or broken, an utterance has no language,
             or nothing is left.
     """
+    if split not in get_args(Split):
+        raise InputError(f"split {split!r} is unknown; give one of: {', '.join(get_args(Split))}")
     if isinstance(config.subset, list):
         return _joined({subset: _read_subset(config, subset, split) for subset in config.subset})
     return _read_subset(config, config.subset, split)

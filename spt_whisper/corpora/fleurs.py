@@ -106,7 +106,7 @@ def _parquet_clips(shards: list[Path], text_column: str) -> Iterator[Clip]:
                 raise row_error(shard, number, "no audio bytes; fetch the file again")
             yield Clip(utterance, audio["bytes"])
     if not seen:
-        raise InputError(f"{shards[0]}: has no utterances; fetch the file again")
+        raise MissingSplitError(f"{shards[0]}: has no utterances; fetch the file again")
 
 
 def _parquet_rows(shard: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spt_whisper.cache import files_key
-from spt_whisper.corpora.rows import check_id, row_error
+from spt_whisper.corpora.rows import check_id, path_below, row_error
 from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.unpacking import Clip, unpack_clips
 from spt_whisper.corpora.utterance import Utterance
@@ -38,7 +38,8 @@ logger = logging.getLogger(__name__)
 def read_huggingface(source: CorpusSource) -> list[Utterance]:
     """Utterances of one split, without languages: the corpus's setting says them.
 
-    An utterance's id is the name of its audio, with the row where that is missing or there twice.
+    An utterance's id is the name of its audio, with the row where that is missing or there twice. Rows without a text
+    are left out, and a warning says how many.
 
     Raises:
         InputError: the data set cannot be read, or has no audio or no text column.
@@ -73,14 +74,14 @@ def _clips(source: CorpusSource) -> Iterator[Clip]:
     speaker = next((name for name in SPEAKER_COLUMNS if name in dataset.features), None)
     columns = [name for name in (audio, text, speaker) if name]
     seen: set[str] = set()
+    textless = 0
     for number, row in enumerate(_rows(source, dataset.select_columns(columns)), start=1):
-        value = row[audio] or {}
-        path = value.get("path") or ""
-        if not (path or value.get("bytes")):
-            raise row_error(place, number, f"column {audio!r} is empty; drop the row")
+        if row[text] is None:
+            textless += 1
+            continue
         if not isinstance(row[text], str):
             raise row_error(place, number, f"column {text!r} is {row[text]!r}; give a string")
-        content = value.get("bytes") or _fetched(place, number, path)
+        path, content = _audio(place, number, audio, row[audio])
         utterance = Utterance(
             id=_identifier(path, number, seen),
             audio=Path(path).absolute() if content is None else Path(path),
@@ -91,8 +92,30 @@ def _clips(source: CorpusSource) -> Iterator[Clip]:
         )
         check_id(place, number, utterance.id, seen)
         yield Clip(utterance, content)
+    if textless:
+        logger.warning("%s: %d rows without a text (%s) are left out", source.root, textless, text)
     if not seen:
-        raise InputError(f"{source.root}: split {source.split!r} has no rows; name another split")
+        raise _without_rows(source)
+
+
+def _without_rows(source: CorpusSource) -> MissingSplitError:
+    return MissingSplitError(
+        f"{source.root}: split {source.split!r} has no rows; name another split"
+    )
+
+
+def _audio(place: Path, number: int, column: str, value: Any) -> tuple[str, bytes | None]:
+    """Name of a row's audio, and its bytes; None for a file on this disk."""
+    if isinstance(value, str):
+        value = {"path": value}
+    path, content = (value and value.get(part) for part in ("path", "bytes"))
+    if content:
+        return path or "", content
+    if not path:
+        raise row_error(place, number, f"column {column!r} is empty; drop the row")
+    if place.is_dir() and "://" not in path:
+        path = str(path_below(place, path, place, number))
+    return path, _fetched(place, number, path)
 
 
 def _open(source: CorpusSource) -> tuple[Any, str]:
@@ -105,6 +128,9 @@ def _open(source: CorpusSource) -> tuple[Any, str]:
         dataset = load_dataset(
             name, source.subset, split=source.split, revision=revision or None, streaming=True
         )
+        dataset = dataset._resolve_features()  # a CSV's and JSON's are told by the first rows
+    except StopIteration as error:  # there is no first row
+        raise _without_rows(source) from error
     except Exception as error:  # of files, formats, names and the hub: they share no base class
         splits = _splits(source, name, revision)
         synonym = _SYNONYMS.get(source.split)
@@ -128,8 +154,9 @@ def _open(source: CorpusSource) -> tuple[Any, str]:
             f"{source.root}: wanted one audio column, found {len(columns)} in: {found}; "
             "give a data set with one, or with a column named 'audio'"
         )
-    undecoded = dataset.cast_column(columns[0], Audio(decode=False))
-    return undecoded.with_format("arrow"), columns[0]
+    if getattr(features[columns[0]], "dtype", "") not in ("string", "large_string"):  # a path
+        dataset = dataset.cast_column(columns[0], Audio(decode=False))
+    return dataset.with_format("arrow"), columns[0]
 
 
 def _splits(source: CorpusSource, name: str, revision: str) -> list[str]:

@@ -4,10 +4,11 @@
     language             one code, or several joined by `+` or `,`; `languages`: the same or a list
     duration             seconds; where `start` and `end` are given, these count
     start, end           seconds into the audio, for utterances cut out of a long file
-    speaker              any name
+    speaker              any name; blanks around it do not count
     word_languages       a list (CSV: joined by blanks), one code a word; also as `word_langs`
 
-Other columns are ignored. Files are UTF-8, with or without a byte order mark, any line ends.
+Other columns are ignored, and so are rows of a CSV without a value. Files are UTF-8, with or without
+a byte order mark, any line ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import logging
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,18 +128,35 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[int, ManifestRow]]:
     number, rows = 1, csv.reader(file, strict=True)
     try:
         columns = next(rows, [])
-        twice = [column for column, count in Counter(columns).items() if count > 1]
-        if twice:
-            raise row_error(path, 1, f"column {twice[0]!r} appears twice; give each one name")
+        _check_header(path, columns)
         for number, values in enumerate(rows, start=2):
             if len(values) > len(columns):
                 raise row_error(path, number, "more values than columns; quote values with commas")
-            if values:
-                yield number, dict(zip(columns, values, strict=False))  # a short row lacks its last
+            named = zip(columns, values, strict=False)  # a short row lacks its last
+            if any(value.strip() for value in values):
+                yield number, {column: value for column, value in named if column}
     except csv.Error as error:
         raise row_error(
             path, number + 1, f"broken CSV ({error}); quote values with commas"
         ) from error
+
+
+def _check_header(path: Path, columns: list[str]) -> None:
+    """Columns without a name, as a spreadsheet leaves them at the end, are let through.
+
+    Raises:
+        InputError: the columns are not separated by commas, or one appears twice.
+    """
+    first = columns[0] if columns else ""
+    if first.startswith("sep="):
+        raise row_error(path, 1, f"found {first!r}, for Excel alone; take the line out")
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and sign in first:
+            problem = f"columns are separated by {name}; save it as CSV with commas"
+            raise row_error(path, 1, problem)
+    twice = [name for name, count in Counter(columns).items() if name and count > 1]
+    if twice:
+        raise row_error(path, 1, f"column {twice[0]!r} appears twice; give each one name")
 
 
 PARSERS = {".jsonl": _jsonl_rows, ".csv": _csv_rows}
@@ -159,7 +178,7 @@ def _utterance(fields: Fields, text_column: str) -> Utterance:
         duration=duration,
         start=start,
         end=end,
-        speaker=fields.optional("speaker"),
+        speaker=fields.speaker(),
         word_languages=words or None,
     )
 
@@ -197,6 +216,11 @@ class Fields:
             raise self._wrong(column, value, "Unicode text")
         return str(value)
 
+    def speaker(self) -> str | None:
+        """Value of the column `speaker`, so that the same name is the same: composed (NFC), without blanks around it."""
+        name = unicodedata.normalize("NFC", self.optional("speaker") or "")
+        return name.strip() or None
+
     def part(self) -> tuple[float | None, float | None]:
         """Columns `start` and `end`, in seconds into the audio; the end may be told as start and duration."""
         start, end = self.seconds("start"), self.seconds("end")
@@ -214,7 +238,8 @@ class Fields:
         if value is None or value == "":
             return None
         try:
-            seconds = math.nan if isinstance(value, bool) else float(value)
+            refused = isinstance(value, bool) or "_" in str(value)  # float() reads 1_7 as 17
+            seconds = math.nan if refused else float(value)
         except (TypeError, ValueError, OverflowError):
             seconds = math.nan
         least = 0.0 if column == "start" else math.ulp(0.0)
@@ -236,7 +261,7 @@ class Fields:
 
     def audio(self) -> Path:
         """Path of the column `audio`, from the manifest's folder."""
-        return path_below(self.path.parent, self.text("audio"), self.path, self.number)
+        return path_below(self.path.parent, self.text("audio").strip(), self.path, self.number)
 
     def _wrong(self, column: str, value: object, wanted: str) -> InputError:
         return row_error(self.path, self.number, f"column {column!r} is {value!r}; give {wanted}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from spt_whisper.corpora.source import MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError
 
@@ -82,7 +84,8 @@ def unique(path: Path, numbered: Iterable[tuple[int, Utterance]]) -> list[Uttera
     """The utterances of one file, each with the number of its row.
 
     Raises:
-        InputError: there is none, or an id appears twice or cannot name a file.
+        MissingSplitError: there is none.
+        InputError: an id appears twice or cannot name a file.
     """
     seen: set[str] = set()
     utterances = []
@@ -90,7 +93,7 @@ def unique(path: Path, numbered: Iterable[tuple[int, Utterance]]) -> list[Uttera
         check_id(path, number, utterance.id, seen)
         utterances.append(utterance)
     if not utterances:
-        raise InputError(f"{path}: has no utterances; give a file with one a line")
+        raise MissingSplitError(f"{path}: has no utterances; give a file with one a line")
     return utterances
 
 
@@ -104,7 +107,7 @@ def path_below(folder: Path, name: str, path: Path, number: int) -> Path:
     if not os.path.isabs(name) and Path(os.path.normpath(name)).parts[:1] == ("..",):  # noqa: PTH117
         problem = f"audio {name!r} leads out of {folder}; give a path below it or an absolute one"
         raise row_error(path, number, problem)
-    return folder / name
+    return _as_spelled(folder, name)
 
 
 def clip_in(folder: Path, name: str, path: Path, number: int) -> Path:
@@ -115,7 +118,16 @@ def clip_in(folder: Path, name: str, path: Path, number: int) -> Path:
     """
     if not name or _NO_FILE_NAME.search(name):
         raise row_error(path, number, f"audio {name!r} is no file name; give one without folders")
-    return existing_audio(folder / name, path, number)
+    return existing_audio(_as_spelled(folder, name), path, number)
+
+
+def _as_spelled(folder: Path, name: str) -> Path:
+    """`folder / name`; where it is missing, with its accents composed or decomposed (macOS), if that is there."""
+    path = folder / name
+    if name.isascii() or os.path.exists(path):  # noqa: PTH110  # of any name: too long is missing
+        return path
+    others = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    return next((other for other in others if os.path.exists(other)), path)  # noqa: PTH110
 
 
 def existing_audio(audio: Path, path: Path, number: int) -> Path:

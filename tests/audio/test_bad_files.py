@@ -128,13 +128,43 @@ def test_bad_parts_are_refused(
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
-def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str) -> None:
+def test_a_file_cut_short_is_read_as_far_as_it_goes(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / f"a.{suffix}"
     soundfile.write(path, sine(16_000, seconds=20.0), 16_000)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     waveform = load_audio(path)
     assert 4 < len(waveform) / 16_000 < 16  # an ogg page is long
     assert strongest_frequency(waveform) == pytest.approx(FREQUENCY, abs=1.0)
+    if suffix in ("wav", "flac"):  # an MP3 or Ogg file has no length to compare
+        assert f"{path}: damaged or cut short" in caplog.text
+
+
+@pytest.mark.parametrize("told", [0x7FFF_F000, 0xFFFF_FFFF])
+def test_a_wav_whose_header_was_written_before_its_length_was_known_is_whole(
+    tmp_path: Path, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.wav"
+    write_sine(path, 16_000)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = told.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert len(load_audio(path)) == 32_000
+    assert not caplog.messages
+
+
+def test_a_part_before_the_cut_is_read_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.wav"
+    write_sine(path, 16_000)
+    path.write_bytes(path.read_bytes()[:40_000])
+    assert len(load_audio(path, 0.25, 0.75)) == 8_000
+    assert not caplog.messages
+    assert len(load_audio(path, 1.0, 1.5)) == (40_000 - 44) // 2 - 16_000
+    assert "damaged or cut short" in caplog.text
 
 
 @pytest.mark.parametrize("left", [4, 10, 20, 26])

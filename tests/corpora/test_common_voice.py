@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,12 @@ def test_empty_and_foreign_tables_are_named(
     write_corpus(tmp_path, *lines)
     with pytest.raises(InputError, match=message):
         read_common_voice(CorpusSource(str(tmp_path), "train"))
+
+
+def test_a_clip_is_found_whether_accents_are_composed_or_not(tmp_path: Path) -> None:
+    clip = write_tone(tmp_path / "clips" / unicodedata.normalize("NFD", "niño.mp3"))
+    write_lines(tmp_path / "train.tsv", "path\tsentence", "niño.mp3\tx")
+    assert read_common_voice(CorpusSource(str(tmp_path), "train"))[0].audio == clip
 
 
 def test_a_missing_split_is_said(tmp_path: Path) -> None:

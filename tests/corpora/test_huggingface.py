@@ -93,6 +93,31 @@ def test_paths_in_a_column_of_strings(tmp_path: Path) -> None:
     assert read(tmp_path / "x") == [Utterance("a", audio, "x", (), None)]
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_paths_are_from_the_data_sets_folder(
+    tmp_path: Path, kind: str, relative: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = write_tone(tmp_path / "x/clips/a.wav")
+    lines = {
+        "csv": ("audio,text", "clips/a.wav,бир"),
+        "jsonl": (json.dumps({"audio": "clips/a.wav", "text": "бир"}),),
+    }
+    write_lines(tmp_path / f"x/train.{kind}", *lines[kind])
+    monkeypatch.chdir(tmp_path)
+    root = Path("x") if relative else tmp_path / "x"
+    assert read(root) == [Utterance("a", audio, "бир", (), None)]
+
+
+def test_rows_without_a_text_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = (row("a.wav", sentence=None), row("b.wav"), row("c.wav", sentence=None))
+    root = write_parquet(tmp_path / "x", *rows)
+    assert [utterance.id for utterance in read(root)] == ["b"]
+    assert caplog.messages == [f"{root}: 2 rows without a text (sentence) are left out"]
+
+
 def test_rows_are_read_once_and_again_after_a_change(tmp_path: Path) -> None:
     root = write_parquet(tmp_path / "x", row("a.wav"))
     first = read(root)[0].audio
@@ -125,7 +150,6 @@ def test_the_text_column(tmp_path: Path) -> None:
         (row("b.wav", audio={"bytes": None, "path": None}), r"row 2: column 'audio' is empty"),
         (row("b.wav", audio={"bytes": None, "path": "/no/b.wav"}), r"row 2: audio /no/b\.wav is mis"),
         (row("b.wav", audio={"bytes": None, "path": "zip://b.wav::/no.zip"}), r"row 2: audio zip"),
-        (row("b.wav", sentence=None), r"row 2: column 'sentence' is None; give a string"),
         (row("b\\...wav"), r"row 2: id '\.\.' cannot name a file"),
     ],
 )  # fmt: skip
@@ -152,6 +176,12 @@ def test_data_sets_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: cannot be read .*any data files"):
         read(tmp_path / "empty")
+
+
+def test_a_split_without_rows_is_missing(tmp_path: Path) -> None:
+    write_lines(tmp_path / "x/dev.csv", "audio,text")
+    with pytest.raises(MissingSplitError, match=r"x: split 'validation' has no rows"):
+        read(tmp_path / "x", "dev")
 
 
 def test_dev_is_what_the_data_set_calls_validation(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -92,6 +94,35 @@ def test_csv_with_everything(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_a_spreadsheet_leaves_empty_is_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,audio,text,,\n1,a.wav,b,,\n,,,,\n2,b.wav,c,,note\n , ,,,\n")
+    assert read_manifest(path) == [
+        Utterance("1", tmp_path / "a.wav", "b", ()),
+        Utterance("2", tmp_path / "b.wav", "c", ()),
+    ]
+
+
+@pytest.mark.parametrize("name", ["niña", "niña ", unicodedata.normalize("NFD", "niña")])
+def test_a_speaker_is_the_same_however_the_name_is_written(tmp_path: Path, name: str) -> None:
+    row = GOOD | {"speaker": name, "audio": "a.wav "}
+    (utterance,) = read_manifest(write_jsonl(tmp_path / "x.jsonl", row))
+    assert (utterance.speaker, utterance.audio) == ("niña", tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_audio_is_found_whether_accents_are_composed_or_not(
+    tmp_path: Path, forms: tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]
+) -> None:
+    told, there = (unicodedata.normalize(form, "ñ/niño.wav") for form in forms)
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).touch()
+    path = write_jsonl(tmp_path / "x.jsonl", GOOD | {"audio": told})
+    assert read_manifest(path)[0].audio == tmp_path / there
+    path = write_jsonl(tmp_path / "x.jsonl", GOOD | {"audio": told + "x"})
+    assert read_manifest(path)[0].audio == tmp_path / (told + "x")
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_byte_order_mark_and_line_ends_of_windows(tmp_path: Path, suffix: str) -> None:
     lines = {
@@ -159,6 +190,7 @@ def without(column: str) -> dict[str, object]:
         ({**GOOD, "duration": "long"}, r"column 'duration' is 'long'; give seconds"),
         ({**GOOD, "duration": -1}, r"column 'duration' is -1; give seconds"),
         ({**GOOD, "duration": 0}, r"column 'duration' is 0; give seconds"),
+        ({**GOOD, "duration": "1_7"}, r"column 'duration' is '1_7'; give seconds"),
         ({**GOOD, "duration": True}, r"column 'duration' is True; give seconds"),
         ({**GOOD, "duration": [1]}, r"column 'duration' is \[1\]; give seconds"),
         ({**GOOD, "duration": float("nan")}, r"column 'duration' is nan; give seconds"),
@@ -190,6 +222,17 @@ def test_bad_rows_are_named(tmp_path: Path, row: object, message: str) -> None:
         ("x.csv", "", r"x\.csv: has no utterances"),
         ("x.csv", "id,audio,text\n", r"x\.csv: has no utterances"),
         ("x.csv", "id,audio\n1,a.wav\n", r"x\.csv row 2: no column 'text'; found: id, audio"),
+        (
+            "x.csv",
+            "id;audio;text\n1;a.wav;b, c\n",
+            r"row 1: columns are separated by semicolons; save",
+        ),
+        (
+            "x.csv",
+            "id\taudio\ttext\n",
+            r"row 1: columns are separated by tabs; save it as CSV with",
+        ),
+        ("x.csv", "sep=,\nid,audio,text\n", r"row 1: found 'sep=', for Excel alone; take the line"),
         ("x.csv", "id,audio,text\n1,a.wav\n", r"x\.csv row 2: no column 'text'"),
         ("x.csv", "id,audio,text\n1,a.wav,b,c\n", r"x\.csv row 2: more values than columns"),
         ("x.csv", "id,audio,text\n1,a.wav,b\n\n\n2,a,b,c\n", r"x\.csv row 5: more values than"),

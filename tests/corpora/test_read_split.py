@@ -55,6 +55,20 @@ def test_a_dev_part_is_missed_only_where_somebody_named_one(tmp_path: Path) -> N
         read_dev(CorpusConfig(root))
 
 
+def test_an_empty_dev_part_that_nobody_named_is_none(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path)
+    for name in ("dev", "test"):
+        (tmp_path / f"{name}.jsonl").touch()
+    (tmp_path / "valid.csv").write_text("id,audio,text\n")
+    assert read_dev(CorpusConfig(root)) == []
+    with pytest.raises(
+        MissingSplitError, match=r"valid\.csv: has no utterances.*--corpus\.dev null"
+    ):
+        read_dev(CorpusConfig(root, dev="valid"))
+    with pytest.raises(InputError, match=r"test\.jsonl: has no utterances"):
+        read_split(CorpusConfig(root), "test")
+
+
 def test_one_file_can_be_the_corpus(tmp_path: Path) -> None:
     write_corpus(tmp_path, "clips", 2)
     corpus = str(tmp_path / "clips.jsonl")
@@ -147,11 +161,28 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         ({"max_seconds": 0}, "max_seconds is 0; give a number above 0"),
         ({"limit": 0}, "limit is 0"),
         ({"test_limit": -1}, "test_limit is -1"),
+        ({"limit": "10"}, "limit is '10'; give a whole number above 0"),
+        ({"limit": 0.5}, "limit is 0.5; give a whole number above 0"),
+        ({"max_seconds": "5"}, "max_seconds is '5'; give a number above 0"),
+        ({"subset": 7}, "subset is 7; give a name, or a list of names"),
+        ({"subset": ["ky", 7]}, "give a name, or a list of names"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         CorpusConfig("x", **settings)
+
+
+def test_a_tuple_of_subsets_is_a_list() -> None:
+    assert CorpusConfig("x", subset=("ky", "sah")).subset == ["ky", "sah"]  # type: ignore[arg-type]
+
+
+def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
+    config = CorpusConfig(write_corpus(tmp_path))
+    with pytest.raises(
+        InputError, match="split 'validation' is unknown; give one of: train, dev, test"
+    ):
+        read_split(config, "validation")  # type: ignore[arg-type]
 
 
 def test_a_reader_is_a_row_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

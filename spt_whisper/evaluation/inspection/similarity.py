@@ -77,5 +77,6 @@ def _change(whole: Tensor, shared: Tensor) -> Tensor:
 
 def _similarity(what: str, vectors: dict[str, Tensor]) -> Similarity:
     stacked = torch.stack(list(vectors.values()))
-    cosines = functional.cosine_similarity(stacked[:, None], stacked[None], dim=2)
+    directions = functional.normalize(stacked, dim=1)
+    cosines = directions @ directions.T  # (languages, languages)
     return Similarity(what, tuple(vectors), tuple(tuple(row) for row in cosines.tolist()))

@@ -259,6 +259,13 @@ def test_splits_are_checked_as_far_as_they_are_there(corpus: Path, model: str) -
         check_corpus(config)
 
 
+def test_an_empty_dev_part_leaves_the_corpus_fit(corpus: Path, model: str) -> None:
+    (corpus / "dev.jsonl").write_text("")
+    found = check(corpus, model)
+    assert found.fit_to_train
+    assert "dev.jsonl: has no utterances" in only(found).reason
+
+
 def test_the_json_says_all_that_was_found(corpus: Path, model: str, tmp_path: Path) -> None:
     change(corpus, "train", 1, text="")
     found = check(corpus, model)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from spt_whisper.cli import main
 from spt_whisper.errors import InputError
@@ -22,6 +23,7 @@ from spt_whisper.evaluation.inspection.lens import can_be_read, read_embeddings,
 from spt_whisper.evaluation.inspection.picture import draw_similarities
 from spt_whisper.evaluation.inspection.similarity import (
     Similarity,
+    _similarity,
     effect_similarity,
     key_similarity,
     similarities,
@@ -193,6 +195,18 @@ def test_keys_are_centered_over_the_bank(whisper: FrozenWhisper, tmp_path: Path)
     assert sound.cosines[2][2] == pytest.approx(1.0)
     assert sound.cosines[0][2] < 0
     assert sound.nearest("cv") is None
+
+
+def test_cosines_take_no_more_memory_than_the_vectors() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shape, names = (30, 20_000), [f"language{number}" for number in range(30)]
+    vectors = torch.randn(shape, generator=generator, dtype=torch.float64)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+        cosines = _similarity("", dict(zip(names, vectors, strict=True))).cosines
+    allocated = sum(max(0, event.self_cpu_memory_usage) for event in seen.events())
+    assert allocated < 10 * vectors.nbytes
+    wanted = torch.nn.functional.cosine_similarity(vectors[:, None], vectors[None], dim=2)
+    assert torch.tensor(cosines, dtype=torch.float64) == pytest.approx(wanted, abs=1e-9)
 
 
 @pytest.mark.parametrize("combine", ["add", "hadamard", "concat"])
