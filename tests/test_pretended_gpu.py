@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,10 +34,8 @@ from tests.transcription.noise_and_prompts import noise, wild_prompt
 pytestmark = pytest.mark.skipif(not torch.backends.cuda.is_built(), reason="PyTorch without CUDA")
 GPU, ATEN = "cuda:0", torch.ops.aten
 TO_PYTHON = {ATEN._local_scalar_dense.default, ATEN.item.default}
-TOGETHER = {
-    ATEN.cat.default,
-    ATEN.stack.default,
-}  # FakeTensorMode lets single numbers of the CPU pass here
+# where FakeTensorMode lets single numbers of the CPU pass
+TOGETHER = {ATEN.cat.default, ATEN.stack.default}
 
 
 class PretendedGpu(FakeTensorMode):
@@ -59,26 +57,22 @@ class PretendedGpu(FakeTensorMode):
                 return func.decompose(*args, **kwargs)
         if func in TOGETHER and len({tensor.device for tensor in args[0]}) > 1:
             raise RuntimeError(f"{func}: found different devices")
+        return self._run(func, types, args, kwargs)
+
+    def _run(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         own_args, own_kwargs = tree_map(numbers, (args, kwargs))
-        found = self._watched(func, types, args, kwargs)
+        self.within, found = True, None
+        with suppress(DynamicOutputShapeException):  # its shape depends on the numbers
+            found = super().dispatch(func, types, args, kwargs)
+        self.within = False
         with _disable_current_modes():
             real = func(*own_args, **own_kwargs)
-            if found is None:  # its shape depends on the numbers
+            if found is None:
                 found = tree_map(lambda own: FakeTensor(self, own.to("meta"), args[0].device), real)
         for fake, own in zip(tree_leaves(found), tree_leaves(real), strict=True):
             if isinstance(fake, FakeTensor):
                 fake.numbers, fake.constant = own, None
         return found
-
-    def _watched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """What the mode makes of it; None where the shape depends on the numbers."""
-        self.within = True
-        try:
-            return super().dispatch(func, types, args, kwargs)
-        except DynamicOutputShapeException:
-            return None
-        finally:
-            self.within = False
 
 
 def numbers(given: Any) -> Any:
@@ -101,9 +95,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> PretendedGpu:
     plain = torch.Tensor.numpy
     monkeypatch.setattr(torch.Tensor, "numpy", to_numpy)
     monkeypatch.setattr(search, "_generator", generator)
-    monkeypatch.setattr(
-        masking_utils, "is_tracing", lambda *_: False
-    )  # by which masks are left out
+    # transformers makes masks for such tensors that a real GPU would not get
+    monkeypatch.setattr(masking_utils, "is_tracing", lambda *_: False)
     monkeypatch.setattr(FakeTensor, "tolist", lambda tensor: numbers(tensor).tolist())
     return PretendedGpu()
 
@@ -161,9 +154,8 @@ def test_a_step_has_the_loss_on_a_gpu_that_it_has_on_the_processor(
 ) -> None:
     corpus = CorpusConfig(str(write_corpus(tmp_path, train=3)))
     recipe = Recipe(corpus, window_seconds=2.0, **RUNS[run])
-    found = loss(
-        recipe, gpu, hearing=run == "prompt"
-    )  # whose start is captured, whose language is heard
+    heard = run == "prompt"  # whose start is captured, and whose language token is chosen
+    found = loss(recipe, gpu, hearing=heard)
     assert found == pytest.approx(loss(recipe, None, hearing=False), abs=1e-4)
 
 
