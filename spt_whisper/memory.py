@@ -9,7 +9,8 @@ import torch
 
 from spt_whisper.errors import InputError
 
-_CPU_ALLOCATOR = "DefaultCPUAllocator"  # torch names no exception of its own for the CPU's memory
+# what torch says of the CPU's memory, and of a GPU's where one of its libraries asked; it has no exception of its own for these
+_SHORT = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED")
 
 
 @contextmanager
@@ -28,6 +29,6 @@ def naming_shortage(work: str, advice: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         told = str(error).partition("\n")[0]
         named = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not named and _CPU_ALLOCATOR not in told:
+        if not named and not any(sign in told for sign in _SHORT):
             raise
         raise InputError(f"{work}: out of memory ({told}); {advice}") from error

@@ -22,3 +22,11 @@ def test_memory_that_does_not_suffice_is_one_line() -> None:
     assert not isinstance(other.value, InputError)
     with pytest.raises(NotImplementedError), shortage():
         raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "told", ["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory"]
+)  # fmt: skip
+def test_a_gpu_that_is_full_is_named_whichever_library_asked(told: str) -> None:
+    with pytest.raises(InputError, match="out of memory .*; lower"), naming_shortage("x", "lower"):
+        raise RuntimeError(told)
