@@ -21,7 +21,8 @@ default at the time (now it is the one that suits the texts; LAPT learns its own
 Scored greedily on all test utterances, normalizer basic.
 
 What is finished is not done again: it is one JSON in RESULTS/SITE/. The table is made of these: of the rows in --only and `decoder`
-(all rows where --only names none), on those of --languages that all of them have. WER is that of all clips together; the interval draws speakers; the change is relative to `decoder`, and its interval draws each speaker from both.
+(all rows where --only names none), on those of --languages that all of them have. WER is that of all clips together; the interval
+draws speakers; the change is relative to `decoder`, and its interval draws each speaker from both.
 """
 
 from __future__ import annotations

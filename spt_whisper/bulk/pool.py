@@ -55,7 +55,7 @@ def run_shards(
             num_cpus=spread.cores,
             num_gpus=gpus or None,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(spread.cores)}},
-            max_restarts=-1,  # Ray counts them over all shards of a worker
+            max_restarts=_RETRIES * len(shards),  # Ray counts them over all shards of a worker
             max_task_retries=_RETRIES,
         )
     try:

@@ -21,7 +21,7 @@ from spt_whisper.corpora.rows import split_languages
 from spt_whisper.corpora.seame import read_seame
 from spt_whisper.corpora.source import CorpusSource, MissingSplitError
 from spt_whisper.corpora.utterance import Utterance
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, first_of
 from spt_whisper.plain_paths import paths_as_text
 
 __all__ = [
@@ -52,7 +52,6 @@ READERS: dict[str, Reader] = {
 
 logger = logging.getLogger(__name__)
 _DEV = "dev"  # what the dev part is called where nobody says otherwise
-_NAMED_AT_MOST = 10  # ids in one log line
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,18 @@ class CorpusConfig:
         if not subset or len(set(subset)) < len(subset):
             raise InputError(f"subset is {subset}; give each one once, and at least one")
         object.__setattr__(self, "subset", list(subset))
+
+
+def check_corpus(corpus: object) -> None:
+    """Refuses what is no corpus, such as its folder alone.
+
+    Raises:
+        InputError: names its type.
+    """
+    if not isinstance(corpus, CorpusConfig):
+        raise InputError(
+            f"corpus: found {type(corpus).__name__}, wanted a CorpusConfig, such as CorpusConfig('data/kichwa')"
+        )
 
 
 def read_split(config: CorpusConfig, split: Split) -> list[Utterance]:
@@ -227,11 +238,9 @@ def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utt
     kept = [utterance for utterance in timed if (utterance.duration or 0.0) <= max_seconds]
     dropped = [utterance.id for utterance in timed if (utterance.duration or 0.0) > max_seconds]
     if dropped:
-        names = ", ".join(dropped[:_NAMED_AT_MOST])
-        more = len(dropped) - _NAMED_AT_MOST
         logger.warning(
-            "dropped %d of %d utterances longer than %g s: %s%s",
-            len(dropped), len(timed), max_seconds, names, f" and {more} more" if more > 0 else "",
+            "dropped %d of %d utterances longer than %g s: %s",
+            len(dropped), len(timed), max_seconds, first_of(dropped),
         )  # fmt: skip
     return kept
 

@@ -14,7 +14,7 @@ from spt_whisper.corpora import read_dev, read_split, with_duration
 from spt_whisper.corpora.rows import is_writable
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.engines.engine import Row, RowResult
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, first_of
 from spt_whisper.evaluation.learned import Learned, bare_name, read_learned
 from spt_whisper.evaluation.paired import compare_with_first
 from spt_whisper.evaluation.report import Report
@@ -247,7 +247,7 @@ def _kept(utterances: Sequence[Utterance], fits: Sequence[bool], split: str) -> 
             "corpus, %s: %d utterances over 30 s are not scored: %s",
             split,
             len(dropped),
-            " ".join(dropped),
+            first_of(dropped),
         )
     if not any(fits):
         raise InputError(f"corpus, {split}: no utterance of at most {WINDOW_SECONDS} s")

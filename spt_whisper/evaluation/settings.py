@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from spt_whisper.audio.window import check_windows
-from spt_whisper.corpora import CorpusConfig, Split
+from spt_whisper.corpora import CorpusConfig, Split, check_corpus
 from spt_whisper.errors import InputError
 from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.whisper.options import DecodingOptions, single_pass
@@ -70,10 +70,7 @@ class EvaluateConfig:
             raise InputError("evaluate: a prompt and a bank given; wanted one of them")
 
     def _check_kinds(self) -> None:
-        if not isinstance(self.corpus, CorpusConfig):
-            raise InputError(
-                f"corpus: found {type(self.corpus).__name__}, wanted a CorpusConfig, such as CorpusConfig('data/kichwa')"
-            )
+        check_corpus(self.corpus)
         if self.split not in get_args(Split):
             raise InputError(
                 f"split: found {self.split}, wanted one of {', '.join(get_args(Split))}"

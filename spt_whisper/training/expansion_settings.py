@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora import CorpusConfig, check_corpus
 from spt_whisper.errors import InputError
 from spt_whisper.training.recipe import LoopConfig
 
@@ -40,5 +40,6 @@ class ExpansionConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_corpus(self.corpus)
         if self.rank is not None and self.rank < 1:
             raise InputError(f"rank: found {self.rank}, wanted 1 or more")

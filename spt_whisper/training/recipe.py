@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
-from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora import CorpusConfig, check_corpus
 from spt_whisper.errors import InputError
 from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.prompts.config import LanguageAwareConfig, PromptConfig
@@ -234,10 +234,7 @@ class Recipe(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.corpus, CorpusConfig):
-            raise InputError(
-                f"corpus: found {type(self.corpus).__name__}, wanted a CorpusConfig, such as CorpusConfig('data/kichwa')"
-            )
+        check_corpus(self.corpus)
         check_windows(self.windows)
         if self.longest_window < 1:
             raise InputError(

@@ -370,6 +370,11 @@ def test_mixed_speech_is_learned_by_its_main_language_alone(home: Path) -> None:
     assert {example.utterance.languages for example in prepared.train} == {("cv",), ("cv", "ky")}
 
 
+def test_a_folder_is_no_corpus() -> None:
+    with pytest.raises(InputError, match="corpus: found str, wanted a CorpusConfig"):
+        ExpansionConfig("cv", "bank", "data/cv")  # type: ignore[arg-type]
+
+
 def test_mixed_speech_can_get_a_whole_prompt(home: Path) -> None:
     root = write_corpus(home / "mixed", languages=("cv", "cv+ky"))
     own = config(

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from spt_whisper.errors import first_of
 from spt_whisper.evaluation.data.check import LENGTH_BINS, CorpusCheck, PartSummary
 from spt_whisper.evaluation.data.findings import Finding, Level
 from spt_whisper.printable import cell
@@ -49,9 +50,7 @@ def _sizes(check: CorpusCheck) -> Table:
 
 
 def _languages(part: PartSummary) -> str:
-    named = [f"{code} {count:,}" for code, count in list(part.languages.items())[:_LANGUAGES]]
-    more = len(part.languages) - _LANGUAGES
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return first_of([f"{code} {count:,}" for code, count in part.languages.items()], _LANGUAGES)
 
 
 def _lengths(check: CorpusCheck) -> Table:
