@@ -6,7 +6,7 @@ import random
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,10 +18,13 @@ from transformers import masking_utils
 
 from spt_whisper import CorpusConfig, PromptConfig, Recipe, Whisper
 from spt_whisper.engines.engine import Row
+from spt_whisper.training.additions import _loss as loss_of_start
 from spt_whisper.training.batch import collate
 from spt_whisper.training.data_module import ExampleSet
 from spt_whisper.training.epoch_batches import Draw
+from spt_whisper.training.methods.lapt import LanguageAwareLearner
 from spt_whisper.training.preparation import prepare
+from spt_whisper.training.preparing_device import placed
 from spt_whisper.training.prompt_tuner import PromptTuner
 from spt_whisper.training.recipe import AugmentConfig, DataConfig, OptimizerConfig
 from spt_whisper.training.run import build_learner
@@ -92,37 +95,43 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> PretendedGpu:
     def generator(decoder: object, seed: str) -> torch.Generator:
         return torch.Generator().manual_seed(random.Random(seed).getrandbits(63))
 
-    plain = torch.Tensor.numpy
+    def moved(module: nn.Module, *to: Any, **dtype: Any) -> nn.Module:
+        if not isinstance(to[0], torch.device):
+            return plain_to(module, *to, **dtype)
+        put(module, mode, str(to[0]))
+        return module
+
+    mode, plain, plain_to = PretendedGpu(), torch.Tensor.numpy, nn.Module.to
+    monkeypatch.setattr(nn.Module, "to", moved)
     monkeypatch.setattr(torch.Tensor, "numpy", to_numpy)
     monkeypatch.setattr(search, "_generator", generator)
     # transformers makes masks for such tensors that a real GPU would not get
     monkeypatch.setattr(masking_utils, "is_tracing", lambda *_: False)
     monkeypatch.setattr(FakeTensor, "tolist", lambda tensor: numbers(tensor).tolist())
-    return PretendedGpu()
+    return mode
 
 
-def put(module: nn.Module, gpu: PretendedGpu) -> None:
+def put(module: nn.Module, gpu: PretendedGpu, device: str = GPU) -> None:
     """Moves a module; what two of its parts share stays one."""
     moved: dict[Tensor, nn.Parameter] = {}
     for part in module.modules():
         for name, own in part.named_parameters(recurse=False):
             if own not in moved:
-                with gpu:
-                    moved[own] = nn.Parameter(own.detach().to(GPU), own.requires_grad)
+                with gpu if device == GPU else nullcontext():
+                    there = own.detach().to(GPU) if device == GPU else numbers(own)
+                    moved[own] = nn.Parameter(there, own.requires_grad)
             part._parameters[name] = moved[own]
 
 
-def loss(recipe: Recipe, gpu: PretendedGpu | None, hearing: bool) -> float:
+def loss(recipe: Recipe, gpu: PretendedGpu | None) -> float:
     whisper = tiny_whisper()
-    if gpu and hearing:
-        put(whisper.model, gpu)
-    with gpu if gpu and hearing else nullcontext():
+    with placed(whisper.model, torch.device(GPU if gpu else "cpu")), gpu or nullcontext():
         prepared = prepare(recipe, whisper)
         learner = build_learner(recipe, prepared)
     tuner = PromptTuner(whisper, learner, recipe.optimizer, recipe.data.augment, recipe.recompute)
     tuner._trainer = SimpleNamespace(global_step=3)  # type: ignore[assignment]
     if gpu:
-        put(tuner.learner if hearing else tuner, gpu)
+        put(tuner, gpu)
         tuner._device = torch.device(GPU)
     kept = {} if learner.on_encoder else {prepared.train[0].states_key: torch.ones(100, 32).half()}
     data = ExampleSet(prepared.train, prepared.builder, kept, recipe.data.augment)
@@ -154,9 +163,23 @@ def test_a_step_has_the_loss_on_a_gpu_that_it_has_on_the_processor(
 ) -> None:
     corpus = CorpusConfig(str(write_corpus(tmp_path, train=3)))
     recipe = Recipe(corpus, window_seconds=2.0, **RUNS[run])
-    heard = run == "prompt"  # whose start is captured, and whose language token is chosen
-    found = loss(recipe, gpu, hearing=heard)
-    assert found == pytest.approx(loss(recipe, None, hearing=False), abs=1e-4)
+    assert loss(recipe, gpu) == pytest.approx(loss(recipe, None), abs=1e-4)
+
+
+def test_the_start_of_a_part_is_chosen_on_a_gpu_as_on_the_processor(
+    gpu: PretendedGpu, tmp_path: Path
+) -> None:
+    corpus = CorpusConfig(str(write_corpus(tmp_path, train=3)))
+    recipe = Recipe(corpus, window_seconds=2.0, method="lapt", prompt=PromptConfig(length=4))
+    losses = []
+    for mode in (None, gpu):
+        whisper = tiny_whisper()
+        with placed(whisper.model, torch.device(GPU if mode else "cpu")), mode or nullcontext():
+            prepared = prepare(recipe, whisper)
+            learner = cast(LanguageAwareLearner, build_learner(recipe, prepared))
+            losses.append(loss_of_start(learner, recipe, prepared))
+        assert {parameter.device.type for parameter in learner.parameters()} == {"cpu"}
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
 
 
 OPTIONS = {

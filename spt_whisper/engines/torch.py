@@ -21,6 +21,7 @@ from spt_whisper.features import log_mel
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.vectors import PromptVectors, stack
 from spt_whisper.whisper.alignment import align_words
+from spt_whisper.whisper.attention_kernels import without_cudnn_attention
 from spt_whisper.whisper.decoding import decode
 from spt_whisper.whisper.injection import attachment_of, prompted
 from spt_whisper.whisper.language import language_posterior
@@ -42,12 +43,14 @@ class TorchEngine:
         self._ready: dict[int, PromptVectors] = {}  # by identity of prompts that are in use
 
     @torch.inference_mode()
+    @without_cudnn_attention()
     def listen(self, rows: Sequence[Row], window_seconds: float) -> list[Heard]:
         """Hears how rows sound to bare Whisper: its language posterior and its encoder's states."""
         with self._alone:
             return self._heard(rows, self._features(rows, window_seconds))
 
     @torch.inference_mode()
+    @without_cudnn_attention()
     def decode_batch(
         self, rows: Sequence[Row], window_seconds: float, options: DecodingOptions
     ) -> list[RowResult]:

@@ -170,10 +170,13 @@ def _loss(learner: LanguageAwareLearner, recipe: Recipe, prepared: PreparedData)
     examples: list[Example] = (prepared.dev or prepared.train)[:_TRIED]
     data = ExampleSet(examples, prepared.builder, {})
     tuner = PromptTuner(prepared.whisper, learner, recipe.optimizer).eval()
-    losses = []
+    losses, device = [], prepared.whisper.device
+    tuner.to(device)
     for indices in by_window(range(len(examples)), lambda index: examples[index].window, _BATCH):
         items = [data[Draw(0, index)] for index in indices]
-        losses.append(tuner.loss_on(collate(items, prepared.builder.tokens.end)) * len(items))
+        batch = collate(items, prepared.builder.tokens.end).to(device)
+        losses.append(tuner.loss_on(batch) * len(items))
+    learner.cpu()
     return sum(losses) / len(examples)
 
 

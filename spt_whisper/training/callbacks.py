@@ -46,7 +46,10 @@ class RunWatch(Callback):
         self._losses, self._utterances = state_dict["losses"], state_dict["utterances"]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the clock, and on a GPU the peak of memory, which may be an earlier run's."""
+        device = trainer.strategy.root_device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
         self._started = time.perf_counter()
 
     def on_train_batch_end(
@@ -81,8 +84,9 @@ class RunWatch(Callback):
     def numbers(self, trainer: lightning.Trainer, learner: Learner, utterances: int) -> RunNumbers:
         """Returns the run's numbers after it ended, for a learner trained on so many utterances."""
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
-        if trainer.strategy.root_device.type == "cuda":
-            memory = torch.cuda.max_memory_allocated() / 2**30
+        device = trainer.strategy.root_device
+        if device.type == "cuda":
+            memory = torch.cuda.max_memory_allocated(device) / 2**30
         return RunNumbers(
             round(self.seconds, 1), self._epochs, self._last_loss, round(memory, 2),
             utterances, learner.trained_parameters, learner.stored_parameters,

@@ -24,6 +24,7 @@ from spt_whisper.training.callbacks import CHECKPOINTS
 from spt_whisper.training.encoder_states import load_example
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
+from spt_whisper.training.preparing_device import placed, preparing_device
 from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import first_checkpoint
@@ -72,16 +73,18 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     bank.folder_for(config.language)  # refused before anything trains
     form = form_of(config, bank)
     recipe, like = recipe_of(config, bank, form), form.like(bank)
-    check_start(recipe, Path(recipe.output), bank.folder)
+    trained_on = check_start(recipe, Path(recipe.output), bank.folder)
     checkpoint = _first_checkpoint(config, recipe, like, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     like.check_base(whisper)
-    prepared = prepare(recipe, whisper, config.language)
-    probes = [load_example(e) for e in prepared.train[: config.probes]]
+    device = preparing_device(whisper.model, trained_on)
     older = sorted(path for path in bank.folder.rglob("*") if path.is_file())
-    before = _evidence(bank, older, whisper, probes, recipe.longest_window)
-    addition = start_of(config, recipe, prepared, bank, form)
+    with placed(whisper.model, device):
+        prepared = prepare(recipe, whisper, config.language)
+        probes = [load_example(e) for e in prepared.train[: config.probes]]
+        before = _evidence(bank, older, whisper, probes, recipe.longest_window)
+        addition = start_of(config, recipe, prepared, bank, form)
     learner = addition.learner
     start = start_of_prompt(recipe, learner)
     if checkpoint is None:
@@ -89,10 +92,11 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     numbers = train(recipe, prepared, learner, checkpoint)
     card = make_card(recipe, prepared, numbers, whisper.fingerprint, start)
     folder = bank.add(addition.member(card))
-    after = _evidence(
-        Bank.from_folder(bank.folder), older, whisper, probes, recipe.longest_window,
-        list(bank.languages),
-    )  # fmt: skip
+    with placed(whisper.model, device):  # the same one: another device rounds otherwise
+        after = _evidence(
+            Bank.from_folder(bank.folder), older, whisper, probes, recipe.longest_window,
+            list(bank.languages),
+        )  # fmt: skip
     if before != after:
         shutil.rmtree(folder)
         raise RuntimeError(f"bank {bank.folder}: {before} became {after}; {folder} is taken out")

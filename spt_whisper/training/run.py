@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from spt_whisper.atomic import check_writable
 from spt_whisper.errors import InputError
@@ -23,11 +21,13 @@ from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.training.batch import StatesKey, windows_of
 from spt_whisper.training.callbacks import BEST, CHECKPOINTS, LAST
-from spt_whisper.training.data_module import AudioError, SpeechDataModule
+from spt_whisper.training.data_module import SpeechDataModule
 from spt_whisper.training.encoder_states import encode_once
+from spt_whisper.training.faults import naming_faults
 from spt_whisper.training.frozen_precision import narrowed
 from spt_whisper.training.methods import METHODS, Artifact, Learner, Setup
 from spt_whisper.training.preparation import PreparedData, languages_of, prepare
+from spt_whisper.training.preparing_device import placed, preparing_device
 from spt_whisper.training.processes import (
     check_alone,
     leave_to_first,
@@ -48,6 +48,7 @@ from spt_whisper.training.run_numbers import RunNumbers
 from spt_whisper.training.states_store import StatesStore
 from spt_whisper.training.trainer import build_trainer, keep_losses
 from spt_whisper.whisper.adapted import read_model_card
+from spt_whisper.whisper.attention_kernels import without_cudnn_attention
 from spt_whisper.whisper.loading import FrozenWhisper
 
 logger = logging.getLogger(__name__)
@@ -55,13 +56,7 @@ _LESS_MEMORY = (
     "set recompute to true or lower data.encoder_cache_gigabytes, and go on with --resume true; or start over with a lower "
     "data.batch_size (and a higher trainer.accumulate_grad_batches) or window_seconds"
 )
-_NEVER_WATCHED = (
-    "Early stopping conditioned on metric"  # Lightning's words where dev gave no figure
-)
-_INTERVAL = "val_check_interval"  # in Lightning's words where an epoch has fewer batches
-_OF_A_WORKER = "Caught "  # the opening of errors in a loader's process
 _SEEN = 0.01  # share of the texts from which on a sign is more than a slip
-_LIGHTNINGS_INTERRUPT = 1  # its exit status after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -90,13 +85,14 @@ def fit(recipe: Recipe, resume: bool = False) -> FitResult:
             f"method {recipe.method}: trains nothing; `spt-whisper evaluate --corpus.root ...` scores bare Whisper"
         )
     output = Path(recipe.output)
-    check_start(recipe, output)
+    device = check_start(recipe, output)
     checkpoint = first_checkpoint(recipe, resume)
     lightning.seed_everything(recipe.seed, verbose=False)
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     fingerprint = whisper.fingerprint
-    prepared = prepare(recipe, whisper)
-    learner = build_learner(recipe, prepared)
+    with placed(whisper.model, preparing_device(whisper.model, device)):
+        prepared = prepare(recipe, whisper)
+        learner = build_learner(recipe, prepared)
     learner.check_output(output)
     start = start_of_prompt(recipe, learner)
     numbers = train(recipe, prepared, learner, checkpoint)
@@ -123,12 +119,15 @@ _READ_CARD: dict[Artifact, Callable[[Path], PromptCard | None]] = {
 }
 
 
-def check_start(recipe: Recipe, *written: Path) -> None:
+def check_start(recipe: Recipe, *written: Path) -> torch.device:
     """Refuses what a run could not go through with, before anything takes time, and leaves the log lines to one process.
 
     Args:
         recipe: the run.
         written: folders to which it will write.
+
+    Returns:
+        On what it will train.
 
     Raises:
         InputError: wrong settings of the trainer, or a second run after one on several processes.
@@ -140,6 +139,7 @@ def check_start(recipe: Recipe, *written: Path) -> None:
     quiet_others(trainer)
     for folder in written:
         check_writable(folder)
+    return trainer.strategy.root_device
 
 
 def start_of_prompt(recipe: Recipe, learner: Learner) -> str | None:
@@ -188,10 +188,11 @@ def train(
     trainer, watch = build_trainer(recipe, output, len(prepared.train))
     _ = whisper.fingerprint  # taken before the weights lose digits
     with (
-        _naming_faults(output / CHECKPOINTS / f"{LAST}.ckpt"),
+        naming_faults(output / CHECKPOINTS / f"{LAST}.ckpt"),
         naming_lost_process(trainer),
         naming_shortage("training", _LESS_MEMORY),
         narrowed(whisper.model, str(trainer.precision)),
+        without_cudnn_attention(),
     ):
         whisper.model.to(trainer.strategy.root_device)
         with trainer.precision_plugin.forward_context():
@@ -211,54 +212,6 @@ def train(
         )
         tuner.load_state_dict(best["state_dict"])
     return watch.numbers(trainer, learner, len(prepared.train))
-
-
-@contextmanager
-def _naming_faults(checkpoint: Path) -> Iterator[None]:
-    """Lightning's own words for what a user got wrong, as ours; its exit at Ctrl-C as a KeyboardInterrupt."""
-    try:
-        yield
-    except (InputError, OSError) as error:
-        told = _told_by(error, checkpoint)
-        if told == str(error):
-            raise
-        raise InputError(told) from error
-    except MisconfigurationException as error:
-        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    except (RuntimeError, ValueError) as error:
-        line = _line_for(" ".join(str(error).split()))
-        if line is None:
-            raise
-        raise InputError(line) from error
-    except SystemExit as end:
-        if end.code == _LIGHTNINGS_INTERRUPT:
-            raise KeyboardInterrupt from end
-        raise
-
-
-def _told_by(error: InputError | OSError, checkpoint: Path) -> str:
-    """What a fault says, and where audio ended the run, what remains of it."""
-    told = str(error)
-    if told.startswith(_OF_A_WORKER):  # torch puts the worker's traceback in front
-        told = told.rpartition(f"{type(error).__name__}: ")[2]
-    return f"{told}; {_rest_of(checkpoint)}" if isinstance(error, AudioError) else told
-
-
-def _rest_of(checkpoint: Path) -> str:
-    """What remains of a run that ends at a file that it cannot read."""
-    if not checkpoint.is_file():
-        return "no checkpoint was made yet: fix the file, or take its row out, and start over"
-    return (
-        f"what was learned so far is kept in {checkpoint}: fix the file, and go on with --resume true (without its row, "
-        "another run begins: name another output)"
-    )
-
-
-def _line_for(said: str) -> str | None:
-    """What Lightning means; None where it is no fault of the user's."""
-    if _NEVER_WATCHED in said:
-        return "early_stopping: the run ended before its first pass over dev; raise trainer.max_steps, or leave early_stopping out"
-    return f"trainer: {said}" if _INTERVAL in said else None
 
 
 def make_card(
