@@ -49,10 +49,11 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yields a new folder beside `path`, which takes its place at the end.
 
-    Missing parent folders are made. Where the block fails, `path` stays as it was; an older folder is gone only once the
-    new one stands, and is on the disk.
+    Missing parent folders are made, and links followed. Where the block fails, `path` stays as it was; an older folder is gone only
+    once the new one stands, and is on the disk. Killed in the moment between the two renames, both lie in the hidden folder
+    `.NAME.*` beside `path`.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         made, older = Path(temporary) / "new", Path(temporary) / "older"

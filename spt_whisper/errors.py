@@ -19,5 +19,21 @@ def first_of(names: Sequence[object], most: int = 10) -> str:
     return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
+def check_named(**names: str | None) -> None:
+    """Refuses an empty name, as of a shell's variable that is not set: it would count as none given.
+
+    Args:
+        names: of folders or models, each under the name of its setting.
+
+    Raises:
+        InputError: says which is empty.
+    """
+    for setting, name in names.items():
+        if name == "":
+            raise InputError(
+                f"{setting}: found an empty name; wanted a folder or a hub id, or no {setting} at all"
+            )
+
+
 class TerminatedError(Exception):
     """The system asked the program to end (SIGTERM), and what was done is kept; says how to go on."""

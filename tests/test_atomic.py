@@ -126,6 +126,21 @@ def test_a_new_folder_takes_the_place_of_an_older_one_whole_or_not_at_all(tmp_pa
     assert [path.name for path in target.parent.iterdir()] == ["bank"]
 
 
+def test_a_folder_is_written_where_a_link_leads_and_into_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, link = tmp_path / "large disk", tmp_path / "runs"
+    real.mkdir()
+    link.symlink_to(real)
+    with replacing_folder(link) as made:
+        (made / "a").touch()
+    assert (link.is_symlink(), [path.name for path in real.iterdir()]) == (True, ["a"])
+    monkeypatch.chdir(real)
+    with replacing_folder(".") as made:
+        (made / "b").touch()
+    assert [path.name for path in real.iterdir()] == ["b"]
+
+
 @pytest.mark.parametrize("renamed", [1, 2])
 def test_an_interrupt_between_two_renames_loses_nothing(
     renamed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -131,7 +131,7 @@ def main() -> int:
     known, fit = parser.parse_known_args()
     try:
         kills = kill_and_resume(fit, known.output, known.kills)
-    except InputError as error:
+    except (InputError, subprocess.SubprocessError) as error:  # what fit found wrong it has said
         print(f"kill_and_resume: {error}", file=sys.stderr)
         return 2
     for kill in kills:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.transcription.settings import check_window
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
@@ -63,6 +63,7 @@ class BulkJob:
     bulk: BulkConfig = field(default_factory=BulkConfig)
 
     def __post_init__(self) -> None:
+        check_named(prompt=self.prompt, bank=self.bank)
         check_window(self.window_seconds)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.prompts.card import AUTO
 
 if TYPE_CHECKING:  # torch takes seconds to import, and help needs none
@@ -50,6 +50,7 @@ def read_attached(prompt: str | None, bank: str | None, language: str | None) ->
     from spt_whisper.prompts.files import Prompt
     from spt_whisper.prompts.routing import Router
 
+    check_named(prompt=prompt, bank=bank)
     if prompt:
         own = Prompt.from_pretrained(prompt)
         return Attached((own,), own)

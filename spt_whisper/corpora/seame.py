@@ -29,6 +29,9 @@ TEST_SETS = ("dev_man", "dev_sge")
 LANGUAGES = {"EN": ("en",), "ZH": ("zh",), "CS": ("zh", "en")}  # of the transcripts' fourth column
 
 _MARKS = re.compile(r"\(pp\w+\)|<[^<>]*>|\bpp[lcbo]\b", re.IGNORECASE)
+_SIGNS = str.maketrans(
+    "[]()#", "     "
+)  # around particles, [lah], filled pauses, (er), and foreign words, #nasi-lemak#
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _SHORTEST_SECONDS = 0.01  # utterances up to this length are slips of the transcribers
@@ -128,10 +131,17 @@ def _by_script(utterance: Utterance) -> Utterance:
     return dataclasses.replace(utterance, languages=languages or LANGUAGES["CS"])
 
 
+def _words(text: str) -> list[str]:
+    return _MARKS.sub(" ", text).translate(_SIGNS).split()
+
+
 def _spoken(place: Path, utterances: list[Utterance]) -> list[Utterance]:
-    """Utterances with the marks taken out of their text, without those that are then empty."""
+    """Utterances with the marks taken out of their text, without those that are then empty.
+
+    Particles, filled pauses and foreign words stay, as words without signs, which is how the test sets have them.
+    """
     clean = [
-        dataclasses.replace(utterance, text=" ".join(_MARKS.sub(" ", utterance.text).split()))
+        dataclasses.replace(utterance, text=" ".join(_words(utterance.text)))
         for utterance in utterances
     ]
     spoken = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.options import DecodingOptions
 from spt_whisper.whisper.precision import Precision
@@ -38,6 +38,7 @@ class DemoConfig:
     """Largest file that is accepted, in MB of 1,000,000 bytes."""
 
     def __post_init__(self) -> None:
+        check_named(bank=self.bank)
         if not 0 <= self.port <= 65535:
             raise InputError(f"port: found {self.port}, wanted 0 to 65535")
         for name in ("max_minutes", "max_megabytes"):

@@ -7,7 +7,7 @@ from typing import get_args
 
 from spt_whisper.audio.window import check_windows
 from spt_whisper.corpora import CorpusConfig, Split, check_corpus
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.plain_paths import paths_as_text
 from spt_whisper.whisper.options import DecodingOptions, single_pass
 
@@ -58,6 +58,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         paths_as_text(self)
+        check_named(prompt=self.prompt, bank=self.bank)
         self._check_kinds()
         for name in ("batch_size", "dev_limit", "processes", "resamples"):
             if getattr(self, name) < 1:

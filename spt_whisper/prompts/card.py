@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +18,10 @@ _READ_AGAIN: dict[str, tuple[tuple[type, ...], str]] = {
     "hours": ((int, float), "a number"),
     "utterances": ((int,), "a whole number"),
     "start": ((str,), "a digest"),
+    "sources": ((list, tuple), "a list of names"),
 }
 _MOST = 1e15  # hours or utterances
+_LARGEST = 1e6  # in a key; what Whisper hears stays far below
 KEY_DIGITS = 5  # decimals of a key's numbers in prompt.json
 
 
@@ -115,8 +116,12 @@ def _check_key(key: LanguageKey, width: int) -> None:
         raise InputError(
             f"key: a state of {len(key.state)} and a spread of {len(key.spread)} numbers, wanted {width}"
         )
-    if not all(map(math.isfinite, (*key.log_posterior, *key.state, *key.spread))):
-        raise InputError("key: holds NaN or infinity, wanted finite numbers")
+    if not key.log_posterior:
+        raise InputError(
+            "key: has no log_posterior, wanted one number for each of Whisper's languages"
+        )
+    if not all(abs(number) <= _LARGEST for number in (*key.log_posterior, *key.state, *key.spread)):
+        raise InputError(f"key: holds NaN or infinity, or a number beyond {_LARGEST:g}")
 
 
 def _check_training(training: Mapping[str, Any]) -> None:
@@ -124,5 +129,5 @@ def _check_training(training: Mapping[str, Any]) -> None:
         value = training.get(name, kinds[0]())
         fits = isinstance(value, kinds) and not isinstance(value, bool)
         if not fits or (isinstance(value, int | float) and not 0 <= value <= _MOST):
-            limits = "" if kinds == (str,) else f" from 0 to {_MOST:g}"
+            limits = "" if int not in kinds else f" from 0 to {_MOST:g}"
             raise InputError(f"training.{name}: found {value!r:.80}, wanted {wanted}{limits}")

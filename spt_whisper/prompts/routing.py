@@ -78,7 +78,15 @@ class Router:
         Args:
             log_posterior: log-probability of each of Whisper's languages, (B, languages).
             state: pooled state of the bare encoder, (B, D).
+
+        Raises:
+            InputError: the keys are of a Whisper with other languages.
         """
+        heard, known = log_posterior.shape[1], self.log_posteriors.shape[1]
+        if heard != known:
+            raise InputError(
+                f"bank: its keys are of a Whisper with {known} languages, this one has {heard}; train it again, or name the language"
+            )
         scores = self.scores(log_posterior, state)
         bare = torch.full_like(scores[:, :1], self.bare_score)
         shares = torch.cat([bare, scores], dim=1).softmax(dim=1)

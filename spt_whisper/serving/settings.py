@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.whisper.precision import Precision
 
@@ -74,6 +74,7 @@ class ServeConfig:
     """What a client may ask for."""
 
     def __post_init__(self) -> None:
+        check_named(prompts_folder=self.prompts_folder, bank=self.bank)
         for name in ("batch_size", "workers", "reload_seconds"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted more than 0")

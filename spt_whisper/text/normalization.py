@@ -137,7 +137,7 @@ class TextProcessing:
     lowercase: bool = False
     """Write everything in lower case."""
     remove_punctuation: bool = False
-    """Write no punctuation and no symbols; an apostrophe inside a word stays."""
+    """Write no punctuation and no symbols; an apostrophe inside a word stays, one at its edge (ʼ too) goes."""
 
     @classmethod
     def of_card(cls, settings: Mapping[str, bool]) -> TextProcessing:

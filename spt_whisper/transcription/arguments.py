@@ -61,7 +61,7 @@ class Opened:
         """Returns the request of a caller who names a language as its corpus or bank does."""
         prompt, bank = self.prompt(prompt), self.bank(bank)
         if bank is not None and prompt is None and language is not None:
-            prompt, bank = bank.prompt(language), None
+            return Request(audio, bank.prompt(language))  # with the tokens that it was trained with
         if prompt is not None and language is not None:
             language = prompt.card.code_of(language)
         return Request(audio, prompt, language, bank)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spt_whisper.audio import WINDOW_SECONDS
 from spt_whisper.audio.window import check_windows
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, check_named
 from spt_whisper.transcription.voice_activity import VoiceActivityOptions
 from spt_whisper.transcription.writers import WRITERS
 from spt_whisper.whisper.options import DecodingOptions
@@ -73,6 +73,7 @@ class TranscribeConfig:
     """cpu, cuda or cuda:1; by default a GPU if there is one."""
 
     def __post_init__(self) -> None:
+        check_named(prompt=self.prompt, bank=self.bank)
         if self.batch_size < 1:
             raise InputError(f"batch_size: found {self.batch_size}, wanted 1 or more")
         check_window(self.window_seconds)

@@ -138,3 +138,11 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_speakers_as_the_test_sets_write_them(recording: str, speaker: str) -> None:
     assert speaker_of(recording) == speaker
+
+
+def test_particles_pauses_and_foreign_words_are_words_as_the_test_sets_have_them(
+    tmp_path: Path,
+) -> None:
+    line = "01NC01FBX_0101\t0\t900\tCS\t好吃 [啦] (er) (ppb) like #nasi-lemak# [lah] <v-noise> okay"
+    first, *_ = read_seame(CorpusSource(str(write_corpus(tmp_path, line)), "train"))
+    assert first.text == "好吃 啦 er like nasi-lemak lah okay"

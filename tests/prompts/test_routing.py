@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from spt_whisper.errors import InputError
+from spt_whisper.evaluation.inspection.similarity import key_similarity
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.card import LanguageKey, PromptCard
 from spt_whisper.prompts.config import PromptConfig
@@ -150,3 +151,31 @@ def test_keys_of_different_whispers_are_refused(tmp_path: Path) -> None:
     bank = write_bank(tmp_path, {"ky": KEYS["ky"], "qug": shorter})
     with pytest.raises(InputError, match="are of Whispers with other languages"):
         Router.from_bank(bank)
+
+
+def test_a_key_of_a_whisper_with_other_languages_is_one_line() -> None:
+    posterior, state = heard(unsure(10, 11, 12), -1.0)
+    with pytest.raises(
+        InputError, match="its keys are of a Whisper with 20 languages, this one has 19"
+    ):
+        Router(KEYS).route(posterior[:, 1:], state)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"log_posterior": ()}, "has no log_posterior"),
+        ({"state": (1e300,) * 8}, "a number beyond 1e"),
+    ],
+)
+def test_a_key_that_nothing_could_be_heard_with_is_refused(
+    change: dict[str, tuple[float, ...]], told: str
+) -> None:
+    own = replace(KEYS["ky"], state=(0.0,) * 8, spread=(0.1,) * 8)
+    with pytest.raises(InputError, match=told):
+        PromptCard("tiny", "f" * 64, SHAPE, ("ky",), ("tr",), (5.0,), key=replace(own, **change))
+
+
+def test_keys_of_different_whispers_are_not_compared(tmp_path: Path) -> None:
+    shorter = replace(KEYS["qug"], log_posterior=KEYS["qug"].log_posterior[:-1])
+    assert key_similarity(write_bank(tmp_path, {"ky": KEYS["ky"], "qug": shorter})) is None

@@ -18,8 +18,11 @@ from torch import Tensor
 from spt_whisper import Prompt, Whisper
 from spt_whisper.engines import torch as torch_engine
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.bank import Bank
+from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD, Bank
 from spt_whisper.prompts.card import LanguageKey
+from spt_whisper.prompts.config import LanguageAwareConfig
+from spt_whisper.prompts.language_aware import start_part
+from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.transcription.arguments import listed
 from spt_whisper.transcription.pieces import End, Piece, pools
 from spt_whisper.transcription.request import Request
@@ -323,6 +326,25 @@ def test_a_language_may_be_called_as_its_corpus_or_its_bank_calls_it(
     assert tuple(streamed) == named.segments
     with pytest.raises(InputError, match="no language 'it'"):
         whisper.transcribe(noise(4.0, 0), bank=bank, language="it", **SETTINGS)
+
+
+def test_mixed_speech_has_the_tokens_of_the_banks_prompt_that_answers_for_it(
+    whisper: Whisper, tmp_path: Path
+) -> None:
+    """As with `--bank DIR --language it+es`: its prompt was trained with `es`, and Whisper has a token for `it`."""
+    own = wild_prompt(whisper, 1, "it")
+    shared = replace(own, card=replace(own.card, method=SHARED_METHOD))
+    shared.save_pretrained(tmp_path / SHARED_FOLDER)
+    aware, generator = LanguageAwareConfig(), torch.Generator().manual_seed(0)
+    for language in ("es", "it"):
+        tensors = start_part(own.config, aware, whisper.frozen.shape, generator)
+        card = replace(own.card, languages=(language,), method=PART_METHOD)
+        part = LanguagePart(aware, tensors, card)
+        write_part(tmp_path / language, part, tmp_path / SHARED_FOLDER, own.config)
+    bank = Bank.from_pretrained(tmp_path)
+    found = whisper.transcribe(noise(1.5, 0), bank=bank, language="it+es", **SETTINGS)
+    assert found == whisper.transcribe(noise(1.5, 0), prompt=bank.prompt("it"), **SETTINGS)
+    assert found.languages == ("es",)
 
 
 def test_a_prompt_may_be_named_by_its_folder_and_is_read_once(

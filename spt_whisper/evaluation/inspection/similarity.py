@@ -35,7 +35,8 @@ def similarities(bank: Bank) -> list[Similarity]:
 
 
 def key_similarity(bank: Bank) -> Similarity | None:
-    """Returns the cosines of the languages' mean log-posteriors, centered over the bank; None for fewer than two.
+    """Returns the cosines of the languages' mean log-posteriors, centered over the bank; None for fewer than two,
+    or where they are of Whispers with other languages.
 
     Centering takes away what all languages of the bank have in common; of two languages it leaves -1.
     """
@@ -45,7 +46,7 @@ def key_similarity(bank: Bank) -> Similarity | None:
         for language, key in keys.items()
         if key is not None
     }
-    if len(posteriors) < 2:
+    if len(posteriors) < 2 or len({len(own) for own in posteriors.values()}) > 1:
         return None
     mean = torch.stack(list(posteriors.values())).mean(dim=0)
     centered = {language: posterior - mean for language, posterior in posteriors.items()}
