@@ -76,17 +76,17 @@ def read_prompts(
             prompts[name] = Prompt.from_pretrained(name)
         elif name is None and bank is not None:
             name = f"{bank.folder}/{row.language}"
-            prompts[name], code = bank.prompt(_language_for(row, bank)), None
+            prompts[name], code = bank.prompt(_languages_for(row, bank)), None
         if name is not None and code is not None:
             code = prompts[name].card.code_of(code)
         placed.append(replace(row, prompt=name, language=code))
     return placed, prompts
 
 
-def _language_for(row: BulkRow, bank: Bank) -> str:
-    """The row's language, by which the bank's prompt is chosen."""
+def _languages_for(row: BulkRow, bank: Bank) -> list[str]:
+    """The row's languages, by which the bank's prompt is chosen."""
     if row.language is None:
         raise InputError(
             f"row {row.id}: no language for bank {bank.folder}; wanted one of {', '.join(bank.languages)}"
         )
-    return row.language
+    return row.language.split(MIX)

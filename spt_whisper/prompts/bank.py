@@ -17,7 +17,13 @@ from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX, PromptCard
 from spt_whisper.prompts.files import KIND, SETTINGS_FILE, Prompt
-from spt_whisper.prompts.folders import check_target
+from spt_whisper.prompts.folders import (
+    check_names,
+    check_target,
+    composed,
+    one_on_disk,
+    what_instead,
+)
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
@@ -42,6 +48,7 @@ class Bank:
     shared: Prompt | None
     parts: Mapping[str, LanguagePart]
     prompts: Mapping[str, Prompt]
+    folders: dict[str, Path] = field(default_factory=dict)  # by language; one may have another name
     _made: dict[str, Prompt] = field(default_factory=dict)
 
     @classmethod
@@ -70,24 +77,25 @@ class Bank:
         check_entries(root, root.iterdir())
         members = sorted(path for path in root.iterdir() if not path.name.startswith("."))
         of_parts = [member for member in members if (member / f"{PART_KIND}.json").is_file()]
-        known, parts = _read_parts(root, of_parts)
+        known, parts, folders = _read_parts(root, of_parts)
         shared: dict[str, Prompt] = {}
         whole: dict[str, Prompt] = {}
         for member in members:
             if member in of_parts or not member.is_dir():
                 continue
             if not (member / SETTINGS_FILE).is_file():
+                instead = what_instead(root, str(root), flags=False) or "restore or remove it"
                 raise InputError(
-                    f"bank {root}: {member} has neither {PART_KIND}.json nor {SETTINGS_FILE}; restore or remove it"
+                    f"bank {root}: {member} has neither {PART_KIND}.json nor {SETTINGS_FILE}; {instead}"
                 )
             prompt = known.get(member) or Prompt.from_folder(member)
             if prompt.card.method == SHARED_METHOD:
                 shared[member.name] = prompt
             else:
-                language = MIX.join(prompt.card.languages)
-                _add_once(root, {**parts, **whole}, language, member)
+                language = composed(MIX.join(prompt.card.languages))
+                _add_once(root, folders, language, member)
                 whole[language] = prompt
-        bank = cls(root, next(iter(shared.values()), None), parts, whole)
+        bank = cls(root, next(iter(shared.values()), None), parts, whole, folders)
         _check(bank, list(shared))
         return bank
 
@@ -107,6 +115,7 @@ class Bank:
         Raises:
             InputError: the bank has no such language.
         """
+        language = composed(language)
         self._check_language(language)
         return (self.parts.get(language) or self.prompts[language]).card
 
@@ -115,14 +124,15 @@ class Bank:
 
         Args:
             languages: one language, or several for mixed speech (`zh+en`). For a mix, returns the prompt trained on that mix if
-                there is one; otherwise the languages' whole prompts concatenated; in a LAPT bank, the main language's prompt, as
-                in training. A mix given as one string needs all of its languages in the bank; in a list, languages after the
-                main one may be missing.
+                there is one; otherwise the languages' whole prompts concatenated; where one of them has a part (a LAPT bank), the
+                main language's prompt, as in training. A mix given as one string needs all of its languages in the bank, and not
+                parts of some and whole prompts of others; in a list, as a corpus has, the main one is enough.
 
         Raises:
-            InputError: the bank has no such language, or one has a part and another a whole prompt.
+            InputError: the bank has no such language, or one string names a part and a whole prompt.
         """
-        names = languages.split(MIX) if isinstance(languages, str) else list(languages)
+        listed = languages.split(MIX) if isinstance(languages, str) else languages
+        names = [composed(name) for name in listed]
         if not names:
             raise InputError(f"bank {self.folder}: no language named; wanted at least one")
         key = MIX.join(names)
@@ -130,14 +140,14 @@ class Bank:
             names = [names[0], *(name for name in names[1:] if name in self.languages)]
             key = MIX.join(names)
         if key not in self.languages and any(name in self.parts for name in names):
-            if isinstance(languages, str) or names[0] not in self.parts:
+            if isinstance(languages, str):
                 self._check_parts(names)
             key, names = names[0], names[:1]
         if key not in self._made:
             self._made[key] = (
                 self._whole(key)
                 if key in self.languages or len(names) == 1
-                else self._mixed(key, names)
+                else join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
             )
         return self._made[key]
 
@@ -160,10 +170,17 @@ class Bank:
             InputError: the language is there already, or its name is no folder's name.
         """
         target = language_folder(self.folder, language)
-        if language in self.languages or target.exists():
+        wanted = one_on_disk(language)
+        alike = [name for name in self.languages if one_on_disk(name) == wanted]
+        if composed(language) in alike:
+            own = self.folders.get(composed(language), target)
             raise InputError(
-                f"bank {self.folder}: has {language} already; remove {target} to learn it again"
+                f"bank {self.folder}: has {language} already; remove {own} to learn it again"
             )
+        check_names([*alike, language], self.folder, SHARED_FOLDER)
+        for path in self.folder.glob("*"):
+            if one_on_disk(path.name) == wanted:
+                raise InputError(f"bank {self.folder}: has {path.name} already; rename {path}")
         return target
 
     def _shared(self) -> Prompt:
@@ -200,9 +217,6 @@ class Bank:
                     f"bank {self.folder}: {name} is a whole prompt, but not all of {MIX.join(names)}; name one language"
                 )
 
-    def _mixed(self, key: str, names: Sequence[str]) -> Prompt:
-        return join_prompts([self.prompt(name) for name in names], f"{self.folder}/{key}")
-
 
 @contextmanager
 def new_bank(folder: Path, languages: Sequence[str]) -> Iterator[Path]:
@@ -218,11 +232,10 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
     Raises:
         InputError: the folder holds languages that the new bank has not, or other things, or is no bank.
     """
-    for language in languages:
-        language_folder(folder, language)
+    check_names(languages, folder, SHARED_FOLDER)
     if not folder.exists():
         return
-    lost = sorted(set(Bank.from_folder(folder).languages) - set(languages))
+    lost = sorted(set(Bank.from_folder(folder).languages) - set(map(composed, languages)))
     if lost:
         raise InputError(
             f"bank {folder}: has {', '.join(lost)}, which the new one would not have; name another output"
@@ -235,44 +248,49 @@ def check_replaceable(folder: Path, languages: Sequence[str]) -> None:
 
 
 def language_folder(bank: Path, language: str) -> Path:
-    """Returns the folder of a language.
+    """Returns the folder that a language gets.
 
     Raises:
-        InputError: the name would lead elsewhere.
+        InputError: the name would lead elsewhere, or means something else.
     """
-    if Path(language).name != language or language.startswith(".") or language == SHARED_FOLDER:
-        raise InputError(f"language {language!r}: cannot name a folder of bank {bank}")
-    return bank / language
+    check_names([language], bank, SHARED_FOLDER)
+    return bank / composed(language)
 
 
 def _read_parts(
     root: Path, folders: Sequence[Path]
-) -> tuple[dict[Path, Prompt], dict[str, LanguagePart]]:
-    """The shared prompt by its folder, read once for all, and the parts over it by their languages."""
+) -> tuple[dict[Path, Prompt], dict[str, LanguagePart], dict[str, Path]]:
+    """The shared prompt by its folder, read once for all, and the parts over it and their folders by language."""
     if not folders:
-        return {}, {}
+        return {}, {}, {}
     folder = root / SHARED_FOLDER
     if not (folder / SETTINGS_FILE).is_file():
         raise InputError(f"bank {root}: the shared part {folder} is missing; restore it")
     shared = SharedPart.read(folder)
     parts: dict[str, LanguagePart] = {}
+    where: dict[str, Path] = {}
     for member in folders:
         part = read_part(member, shared)
-        _add_once(root, parts, part.language, member)
-        parts[part.language] = part
-    return {folder: shared.prompt}, parts
+        language = composed(part.language)
+        _add_once(root, where, language, member)
+        parts[language] = part
+    return {folder: shared.prompt}, parts, where
 
 
-def _add_once(root: Path, known: Mapping[str, object], language: str, member: Path) -> None:
+def _add_once(root: Path, known: dict[str, Path], language: str, member: Path) -> None:
     if language in known:
         raise InputError(f"bank {root}: language {language} appears twice, once in {member}")
+    known[language] = member
 
 
 def _check(bank: Bank, shared: Sequence[str]) -> None:
     if len(shared) > 1:
         raise InputError(f"bank {bank.folder}: two shared parts, {' and '.join(shared)}; keep one")
     if not bank.languages:
-        raise InputError(f"bank {bank.folder}: no language in it; wanted one that `fit` wrote")
+        instead = what_instead(bank.folder, str(bank.folder), flags=False)
+        raise InputError(
+            f"bank {bank.folder}: no language in it; {instead or 'wanted one that `fit` wrote'}"
+        )
     cards = {language: bank.card(language) for language in bank.languages}
     if bank.shared is not None:
         cards = {SHARED_FOLDER: bank.shared.card, **cards}

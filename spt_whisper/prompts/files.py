@@ -19,7 +19,13 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.base import Base
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.prompts.folders import FORMAT_VERSION, Versions, read_tensors, write_folder
+from spt_whisper.prompts.folders import (
+    FORMAT_VERSION,
+    Versions,
+    read_tensors,
+    what_instead,
+    write_folder,
+)
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.readme import render_readme
 from spt_whisper.prompts.safe_files import check_entries
@@ -71,8 +77,10 @@ class Prompt:
         """
         path = folder / SETTINGS_FILE
         if not path.is_file():
+            instead = what_instead(folder, name or str(folder), flags=True)
             raise InputError(
-                f"prompt {name or folder}: no {SETTINGS_FILE} in it; wanted a folder that `spt-whisper fit` wrote"
+                f"prompt {name or folder}: no {SETTINGS_FILE} in it; "
+                f"{instead or 'wanted a folder that `spt-whisper fit` wrote'}"
             )
         check_entries(folder, folder.rglob("*"))
         settings = read_strict(path, PromptSettings, FORMAT_VERSION)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from torch import Tensor
 from spt_whisper.atomic import write_text
 from spt_whisper.engines.engine import Row
 from spt_whisper.engines.torch import TorchEngine
-from spt_whisper.errors import InputError
+from spt_whisper.errors import InputError, first_of
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
+from spt_whisper.prompts.hub import FILES
 from spt_whisper.training.additions import form_of, recipe_of, start_of
 from spt_whisper.training.callbacks import CHECKPOINTS
 from spt_whisper.training.encoder_states import load_example
@@ -38,7 +40,7 @@ IDENTITY_FILE = "addition.json"  # in the output: what its checkpoints belong to
 
 @dataclass(frozen=True)
 class Evidence:
-    """What must be the same before and after: hashes over all older files, transcripts and Whisper's weights."""
+    """What must be the same before and after: hashes over what older prompts are read from, transcripts and Whisper's weights."""
 
     files: str
     transcripts: str
@@ -66,8 +68,9 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
         resume: go on from the last checkpoint in the output folder, if there is one.
 
     Raises:
-        InputError: bank, corpus or model are not what they should be, or the language is there already.
-        RuntimeError: something older has changed; the new folder is taken out again.
+        InputError: bank, corpus or model are not what they should be, the language is there already, or somebody changed the bank
+            while it trained.
+        RuntimeError: older transcripts or Whisper's weights have changed; the new folder is taken out again.
     """
     bank = Bank.from_folder(Path(config.bank))
     bank.folder_for(config.language)  # refused before anything trains
@@ -79,30 +82,29 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     like.check_base(whisper)
     device = preparing_device(whisper.model, trained_on)
-    older = sorted(path for path in bank.folder.rglob("*") if path.is_file())
+    older = _older_files(bank.folder)
     with placed(whisper.model, device):
         prepared = prepare(recipe, whisper, config.language)
         probes = [load_example(e) for e in prepared.train[: config.probes]]
-        before = _evidence(bank, older, whisper, probes, recipe.longest_window)
+        before = _evidence(bank, older, whisper, probes, recipe.longest_window, bank.languages)
         addition = start_of(config, recipe, prepared, bank, form)
-    learner = addition.learner
-    start = start_of_prompt(recipe, learner)
+    start = start_of_prompt(recipe, addition.learner)
     if checkpoint is None:
         _start_anew(Path(recipe.output), _identity(config, recipe, like))
-    numbers = train(recipe, prepared, learner, checkpoint)
+    numbers = train(recipe, prepared, addition.learner, checkpoint)
     card = make_card(recipe, prepared, numbers, whisper.fingerprint, start)
+    _unchanged(config, recipe, older)
     folder = bank.add(addition.member(card))
-    with placed(whisper.model, device):  # the same one: another device rounds otherwise
-        after = _evidence(
-            Bank.from_folder(bank.folder), older, whisper, probes, recipe.longest_window,
-            list(bank.languages),
-        )  # fmt: skip
-    if before != after:
-        shutil.rmtree(folder)
-        raise RuntimeError(f"bank {bank.folder}: {before} became {after}; {folder} is taken out")
+    with _taking_out(folder), placed(whisper.model, device):  # another device rounds otherwise
+        now = _unchanged(config, recipe, older)
+        after = _evidence(now, older, whisper, probes, recipe.longest_window, bank.languages)
+        _unchanged(config, recipe, older)
+        _check_same(before, after, folder)
     # what is in the bank is finished: taken out again, it is to be learned anew
     shutil.rmtree(Path(recipe.output) / CHECKPOINTS, ignore_errors=True)
-    return Expansion(folder, learner.trained_parameters, addition.init, len(older), before, after)
+    return Expansion(
+        folder, addition.learner.trained_parameters, addition.init, len(older), before, after
+    )
 
 
 def _first_checkpoint(
@@ -131,25 +133,89 @@ def _start_anew(output: Path, identity: dict[str, str]) -> None:
     write_text(output / IDENTITY_FILE, json.dumps(identity) + "\n")
 
 
+def _older_files(bank: Path) -> dict[str, str]:
+    """SHA-256 of each file that a prompt or a part of the bank is read from, by its path in the bank; not of notes or cards."""
+    paths = (path for name in FILES for path in bank.glob(f"*/{name}"))
+    members = (path for path in paths if path.is_file() and not path.parent.name.startswith("."))
+    return {
+        path.relative_to(bank).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(members)
+    }
+
+
+def _unchanged(config: ExpansionConfig, recipe: Recipe, older: Mapping[str, str]) -> Bank:
+    """Returns the bank as it is now, where what is older has stayed as it was.
+
+    Raises:
+        InputError: names the files that somebody changed or removed while the language trained, and says how to go on.
+    """
+    now = _older_files(Path(config.bank))
+    changed = [name for name, digest in older.items() if now.get(name, digest) != digest]
+    removed = [name for name in older if name not in now]
+    found = [
+        f"{first_of(names)} {what}"
+        for names, what in ((changed, "changed"), (removed, "removed"))
+        if names
+    ]
+    try:
+        if not found:
+            return Bank.from_folder(Path(config.bank))
+    except InputError as error:  # what was put there meanwhile
+        found = [str(error)]
+    first = "" if _can_resume(config) else "restore that, and "
+    raise InputError(
+        f"bank {config.bank}: while {config.language} was learned, it was edited ({', '.join(found)}), so {config.language} "
+        f"is not added; {first}--resume true goes on from the checkpoint in {recipe.output} and adds it"
+    )
+
+
+def _can_resume(config: ExpansionConfig) -> bool:
+    """Whether the bank, as it is now, takes what the checkpoint has learned."""
+    try:
+        bank = Bank.from_folder(Path(config.bank))
+        form = form_of(config, bank)
+        recipe = recipe_of(config, bank, form)
+        checkpoint = _first_checkpoint(config, recipe, form.like(bank), resume=True)
+    except InputError:
+        return False
+    return checkpoint is not None and config.init in {"auto", "zero", "nearest", *bank.parts}
+
+
+@contextmanager
+def _taking_out(folder: Path) -> Iterator[None]:
+    """Removes a folder where the block fails or is interrupted: a language is added whole and checked, or not at all."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _check_same(before: Evidence, after: Evidence, folder: Path) -> None:
+    changed = [name for name, digest in vars(before).items() if digest != getattr(after, name)]
+    if changed:
+        raise RuntimeError(
+            f"bank {folder.parent}: older {' and '.join(changed)} changed; {folder} is taken out"
+        )
+
+
 def _evidence(
     bank: Bank,
-    older: Sequence[Path],
+    older: Mapping[str, str],
     whisper: FrozenWhisper,
     probes: Sequence[Tensor],
     window_seconds: float,
-    languages: Sequence[str] | None = None,
+    languages: Sequence[str],
 ) -> Evidence:
     """Hashes of the older files and of what the older prompts, and bare Whisper, write of the probes."""
     engine, texts = TorchEngine(whisper), []
-    for language in [None, *(languages or bank.languages)]:
+    for language in [None, *languages]:
         prompt = bank.prompt(language) if language else None
         rows = [Row(waveform, prompt) for waveform in probes]
         results = engine.decode_batch(rows, window_seconds, single_pass()) if rows else []
         texts.append([language, *(result.hypothesis.text for result in results)])
-    files = [
-        [str(path.relative_to(bank.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]
-        for path in older
-    ]
+    now = _older_files(bank.folder)
+    files = [[name, now.get(name)] for name in older]
     return Evidence(_digest(files), _digest(texts), fingerprint_weights(whisper.model))
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from spt_whisper.bulk.rows import read_prompts, read_rows
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.bank import SHARED_FOLDER, SHARED_METHOD
+from spt_whisper.prompts.language_part import write_part
 from tests.bulk.manifests import job_in, write_prompt, write_rows
+from tests.prompts.test_bank import CONFIG, part, prompt
 from tests.tiny_corpus import write_model
 
 
@@ -80,3 +83,15 @@ def test_a_bank_gives_each_row_its_languages_prompt(tmp_path: Path) -> None:
     for language, said in ((None, "row a: no language for bank"), ("cv", "no language 'cv'")):
         with pytest.raises(InputError, match=said):
             read_prompts([replace(row, prompt=None, language=language)], bank)
+
+
+def test_mixed_speech_over_a_part_and_a_whole_prompt_has_the_main_languages(tmp_path: Path) -> None:
+    root = tmp_path / "bank"
+    prompt("ky", SHARED_METHOD).save_pretrained(root / SHARED_FOLDER)
+    write_part(root / "ky", part("ky"), root / SHARED_FOLDER, CONFIG)
+    prompt("cv", "prompt").save_pretrained(root / "cv")
+    write_rows(tmp_path / "corpus" / "all.jsonl", [{"id": "a", "audio": "a.wav"}])
+    (row,) = read_rows(job_in(tmp_path, bank=str(root)))
+    rows = [replace(row, language=mix) for mix in ("cv+ky", "ky+cv")]
+    _, prompts = read_prompts(rows, str(root))
+    assert [own.card.languages for own in prompts.values()] == [("cv",), ("ky",)]

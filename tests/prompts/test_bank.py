@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine, start_part
 from spt_whisper.prompts.language_part import PART_METHOD, LanguagePart, write_part
 from spt_whisper.prompts.model_shape import ModelShape
+from spt_whisper.prompts.prompt_or_bank import read_prompt_or_bank
 
 SHAPE = ModelShape(8, 2, 2)
 CONFIG = PromptConfig(site="feed_forward", length=3)
@@ -133,9 +135,10 @@ def test_adding_writes_one_folder_and_leaves_every_older_file(folder: Path) -> N
 def test_a_language_whose_folder_has_another_name_is_there_already(folder: Path) -> None:
     (folder / "ky").rename(folder / "kyrgyz")
     bank = Bank.from_pretrained(folder)
-    for language in ("ky", "kyrgyz"):  # the one is learned, the other's folder is taken
-        with pytest.raises(InputError, match=f"has {language} already"):
-            bank.add(part(language))
+    with pytest.raises(InputError, match=r"has ky already; remove \S+/kyrgyz to learn it again"):
+        bank.add(part("ky"))
+    with pytest.raises(InputError, match=r"has kyrgyz already; rename \S+/kyrgyz"):
+        bank.add(part("kyrgyz"))
 
 
 def test_whole_prompts_of_several_languages_stand_one_behind_the_other(tmp_path: Path) -> None:
@@ -385,7 +388,9 @@ def test_a_bank_of_parts_may_have_whole_prompts_as_well(folder: Path) -> None:
     assert bank.prompt("ky+sah") is bank.prompt("ky")
     with pytest.raises(InputError, match="no language 'zz'; wanted one of en, es"):
         bank.prompt("ky+zz")
-    for mix in ("sah+es", "es+sah", ("es", "sah")):
+    assert bank.prompt(("es", "sah")) is bank.prompt("es")  # of an utterance the main one's
+    assert bank.prompt(["sah", "es"]) is bank.prompt("sah")
+    for mix in ("sah+es", "es+sah"):
         with pytest.raises(
             InputError, match=r"es is a whole prompt, but not all of \w+\+\w+; name"
         ):
@@ -408,3 +413,98 @@ def test_a_file_beside_a_banks_members_is_not_lost(folder: Path) -> None:
     ):
         pass
     assert (folder / "LICENSE").is_file()
+
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Otomí") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("kind", ["part", "whole"])
+def test_a_language_is_found_however_its_accents_are_written(
+    written: str, kind: str, folder: Path
+) -> None:
+    if kind == "part":
+        write_part(folder / written, part(written), folder / SHARED_FOLDER, CONFIG)
+    else:
+        prompt(written, "prompt").save_pretrained(folder / written)
+    bank = Bank.from_pretrained(folder)
+    assert COMPOSED in bank.languages
+    assert DECOMPOSED not in bank.languages
+    whole = bank.prompt(COMPOSED)
+    assert bank.prompt(DECOMPOSED) is whole
+    assert bank.prompt([DECOMPOSED, "zz"]) is whole
+    assert bank.card(DECOMPOSED) is bank.card(COMPOSED)
+    for asked in (COMPOSED, DECOMPOSED):
+        with pytest.raises(InputError, match="already; remove"):
+            bank.folder_for(asked)
+    check_replaceable(folder, ["ky", "sah", DECOMPOSED])
+
+
+def test_a_language_written_both_ways_is_there_twice(folder: Path) -> None:
+    for written in (COMPOSED, DECOMPOSED):
+        prompt(written, "prompt").save_pretrained(folder / written)
+    with pytest.raises(InputError, match="appears twice"):
+        Bank.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["auto", "Auto", "null", "~"])
+def test_a_language_is_not_called_as_something_else_is_asked_for(name: str, folder: Path) -> None:
+    with pytest.raises(InputError, match="means something else as --language"):
+        Bank.from_pretrained(folder).folder_for(name)
+    with pytest.raises(InputError, match="means something else as --language"):
+        check_replaceable(folder.parent / "new", [name])
+
+
+@pytest.mark.parametrize("name", ["", "Shared", "SHARED"])
+def test_a_language_is_not_called_as_the_shared_folder_or_nothing(name: str, folder: Path) -> None:
+    with pytest.raises(InputError, match="cannot name a folder|means something else"):
+        Bank.from_pretrained(folder).folder_for(name)
+
+
+def test_two_languages_that_would_share_a_folder_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="ky and KY are one name where a disk ignores case"):
+        Bank.from_pretrained(folder).folder_for("KY")
+    for pair in (["cv", "CV"], [COMPOSED, DECOMPOSED.upper()]):
+        with pytest.raises(InputError, match="are one name where a disk ignores case"):
+            check_replaceable(folder.parent / "new", pair)
+
+
+def test_a_part_of_a_bank_taken_for_a_prompt_or_a_bank_says_what_to_name(folder: Path) -> None:
+    (folder / "ky").rename(folder / "kyrgyz")
+    own = folder / "kyrgyz"
+    with pytest.raises(
+        InputError, match=f"a part of bank {folder}; .* --bank {folder} --language ky"
+    ):
+        Prompt.from_pretrained(own)
+    for read in (read_prompt_or_bank, Bank.from_pretrained):  # as `prompt show` and --bank do
+        with pytest.raises(InputError, match=f"wanted bank {folder} --language ky"):
+            read(str(own))
+    (own / "part.json").write_text("[]")
+    with pytest.raises(InputError, match=f"--bank {folder} --language kyrgyz"):
+        Prompt.from_pretrained(own)
+
+
+def test_the_output_of_a_run_says_what_is_in_it(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"it is a bank; wanted --bank {folder} --language NAME"):
+        Prompt.from_pretrained(folder)
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    folder.rename(run / "bank")
+    with pytest.raises(InputError, match=f"no prompt.json in it; wanted --bank {run}/bank$"):
+        Prompt.from_pretrained(run)
+    for read in (read_prompt_or_bank, Bank.from_pretrained):
+        with pytest.raises(InputError, match=f"wanted bank {run}/bank$"):
+            read(str(run))
+    shutil.rmtree(run / "bank")
+    prompt("ky", "prompt").save_pretrained(run / "prompt")
+    with pytest.raises(InputError, match=f"wanted --prompt {run}/prompt$"):
+        Prompt.from_pretrained(run)
+    with pytest.raises(InputError, match=f"wanted prompt {run}/prompt$"):
+        Bank.from_pretrained(run)
+    with pytest.raises(InputError, match=f"it is a prompt; wanted prompt {run}/prompt$"):
+        Bank.from_pretrained(run / "prompt")
+    (run / "model").mkdir()
+    (run / "model" / "spt_whisper.json").write_text("{}")
+    shutil.rmtree(run / "prompt")
+    with pytest.raises(InputError, match=f"wanted --model {run}/model$"):
+        Prompt.from_pretrained(run)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.text.normalization import TextProcessing
-from spt_whisper.training import additions
+from spt_whisper.training import additions, expansion
 from spt_whisper.training.additions import FORMS, form_of, nearest_language, recipe_of, start_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
@@ -296,20 +297,126 @@ def test_a_killed_addition_leaves_the_bank_and_ends_the_same_when_resumed(home: 
     assert (folder / "cv" / "part.safetensors").read_bytes() == resumed
 
 
-def test_an_addition_that_changes_something_older_is_taken_out(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add = Bank.add
+def while_it_trains(monkeypatch: pytest.MonkeyPatch, edit: Callable[[], object]) -> None:
+    """Has somebody edit the bank once, after the training and before the addition."""
+    train, edits = expansion.train, iter([edit])
 
-    def careless(bank: Bank, member: Any) -> Path:
-        with (bank.folder / "ky" / "README.md").open("a") as file:
-            file.write("more")
+    def edited(*given: Any) -> Any:
+        numbers = train(*given)
+        next(edits, int)()
+        return numbers
+
+    monkeypatch.setattr(expansion, "train", edited)
+
+
+def when_it_is_added(monkeypatch: pytest.MonkeyPatch, edit: Callable[[], object]) -> None:
+    """Has somebody edit the bank once, as the new folder is put in place."""
+    add, edits = Bank.add, iter([edit])
+
+    def edited(bank: Bank, member: Any) -> Path:
+        next(edits, int)()
         return add(bank, member)
 
-    monkeypatch.setattr(Bank, "add", careless)
-    with pytest.raises(RuntimeError, match="cv is taken out"):
+    monkeypatch.setattr(Bank, "add", edited)
+
+
+@pytest.mark.parametrize("moment", [while_it_trains, when_it_is_added])
+@pytest.mark.parametrize("form", ["part", "whole"])
+def test_a_language_removed_meanwhile_is_named_and_the_addition_can_be_resumed(
+    moment: Any, form: Literal["part", "whole"], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, own = home / "run" / "bank", config(home, form=form)
+    moment(monkeypatch, lambda: shutil.rmtree(folder / "sah"))
+    removed = r"sah/part\.json, sah/part\.safetensors removed\), so cv is not added; --resume true"
+    with pytest.raises(InputError, match=removed):
+        add_language(own)
+    assert sorted(path.name for path in folder.iterdir()) == ["ky", "shared"]
+    add_language(own, resume=True)
+    assert Bank.from_pretrained(folder).languages == ("cv", "ky")
+
+
+@pytest.mark.parametrize("moment", [while_it_trains, when_it_is_added])
+def test_shared_vectors_changed_meanwhile_are_to_be_restored(
+    moment: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "run" / "bank"
+    path = folder / "shared" / "prompt.safetensors"
+    kept = path.read_bytes()
+    moment(monkeypatch, lambda: path.write_bytes(kept[:-1] + b"\x01"))
+    with pytest.raises(
+        InputError, match=r"\(shared/prompt\.safetensors changed\), .*; restore that, and --resume"
+    ):
+        add_language(config(home))
+    assert sorted(path.name for path in folder.iterdir()) == ["ky", "sah", "shared"]
+    path.write_bytes(kept)
+    add_language(config(home), resume=True)
+    assert Bank.from_pretrained(folder).languages == ("cv", "ky", "sah")
+
+
+def test_the_part_that_it_starts_from_must_be_there_to_go_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "run" / "bank"
+    while_it_trains(monkeypatch, lambda: shutil.rmtree(folder / "sah"))
+    with pytest.raises(InputError, match="restore that, and --resume true"):
+        add_language(config(home, init="sah"))
+
+
+def test_what_somebody_breaks_meanwhile_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "run" / "bank"
+    when_it_is_added(monkeypatch, (folder / "tt").mkdir)
+    with pytest.raises(InputError, match=r"tt has neither .*so cv is not added; restore that, and"):
+        add_language(config(home))
+    assert not (folder / "cv").exists()
+
+
+def test_notes_may_change_while_a_language_is_learned(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "run" / "bank"
+
+    def edit() -> None:
+        (folder / "sah" / "README.md").write_text("my own words")
+        (folder / "ky" / "README.md").unlink()
+        (folder / ".DS_Store").write_bytes(b"?")
+        (folder / "sah" / "notes.txt").write_text("?")
+
+    while_it_trains(monkeypatch, edit)
+    result = add_language(config(home))
+    assert result.older_files == 6
+    assert result.before == result.after
+    assert Bank.from_pretrained(folder).languages == ("cv", "ky", "sah")
+
+
+def test_an_addition_that_changes_whisper_is_taken_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = iter("ab")
+    monkeypatch.setattr(expansion, "fingerprint_weights", lambda _: next(digests))
+    with pytest.raises(RuntimeError, match="older weights changed; .*cv is taken out"):
         add_language(config(home))
     assert Bank.from_pretrained(home / "run" / "bank").languages == ("ky", "sah")
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError])
+def test_an_addition_that_ends_before_it_is_checked_is_taken_out(
+    fault: type[BaseException], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([None, fault()])
+
+    def failing(*_: Any) -> str:
+        error = next(faults)
+        if error is not None:
+            raise error
+        return "weights"
+
+    monkeypatch.setattr(expansion, "fingerprint_weights", failing)
+    with pytest.raises(fault):
+        add_language(config(home))
+    assert not (home / "run" / "bank" / "cv").exists()
+    assert (home / "add" / "checkpoints" / "last.ckpt").is_file()
 
 
 @pytest.mark.parametrize("lower", ["zero", "sah"])
