@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import random
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -223,14 +224,15 @@ def _read_subset(config: CorpusConfig, subset: str | None, split: Split) -> list
 
 
 def _with_language(utterance: Utterance, config: CorpusConfig) -> Utterance:
-    if config.language is not None:
-        return dataclasses.replace(utterance, languages=split_languages(config.language))
-    if not utterance.languages:
+    """The utterance with its languages, so that the same name is the same: composed (NFC)."""
+    named = split_languages(config.language) if config.language else utterance.languages
+    if not named:
         raise InputError(
             f"{config.root}: utterance {utterance.id!r} has no language; "
             "set the corpus's language or add a column 'language'"
         )
-    return utterance
+    languages = tuple(unicodedata.normalize("NFC", name) for name in named)
+    return dataclasses.replace(utterance, languages=languages)
 
 
 def _no_longer_than(max_seconds: float, utterances: list[Utterance]) -> list[Utterance]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig, check_corpus
 from spt_whisper.errors import InputError
+from spt_whisper.prompts.folders import composed
 from spt_whisper.training.recipe import LoopConfig
 
 
@@ -41,5 +42,8 @@ class ExpansionConfig(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_corpus(self.corpus)
+        object.__setattr__(
+            self, "language", composed(self.language)
+        )  # as corpora and banks have it
         if self.rank is not None and self.rank < 1:
             raise InputError(f"rank: found {self.rank}, wanted 1 or more")

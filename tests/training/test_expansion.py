@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 from spt_whisper.cli import main
-from spt_whisper.corpora import CorpusConfig
+from spt_whisper.corpora import CorpusConfig, read_split
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
@@ -475,6 +476,14 @@ def test_mixed_speech_is_learned_by_its_main_language_alone(home: Path) -> None:
     recipe = recipe_of(own, bank, form_of(own, bank))
     prepared = prepare(recipe, FrozenWhisper.from_pretrained(home / "model"), "cv")
     assert {example.utterance.languages for example in prepared.train} == {("cv",), ("cv", "ky")}
+
+
+def test_a_language_is_the_same_however_its_accents_are_encoded(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "Otomí") for form in ("NFC", "NFD"))
+    assert composed != apart
+    corpus = CorpusConfig(str(write_corpus(tmp_path, train=1)), language=apart)
+    assert read_split(corpus, "train")[0].languages == (composed,)
+    assert ExpansionConfig(apart, "bank", corpus).language == composed
 
 
 def test_a_folder_is_no_corpus() -> None:
