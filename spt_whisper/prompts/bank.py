@@ -17,16 +17,11 @@ from spt_whisper.atomic import check_nothing_lost, replacing_folder
 from spt_whisper.errors import InputError
 from spt_whisper.prompts.card import MIX, PromptCard
 from spt_whisper.prompts.files import KIND, SETTINGS_FILE, Prompt
-from spt_whisper.prompts.folders import (
-    check_names,
-    check_target,
-    composed,
-    one_on_disk,
-    what_instead,
-)
+from spt_whisper.prompts.folders import check_target
 from spt_whisper.prompts.hub import find_folder
 from spt_whisper.prompts.joining import join_prompts
 from spt_whisper.prompts.language_aware import combine
+from spt_whisper.prompts.language_names import check_names, composed, one_on_disk
 from spt_whisper.prompts.language_part import (
     PART_KIND,
     LanguagePart,
@@ -34,6 +29,7 @@ from spt_whisper.prompts.language_part import (
     read_part,
     write_part,
 )
+from spt_whisper.prompts.misnamed import what_instead
 from spt_whisper.prompts.safe_files import check_entries
 
 SHARED_FOLDER = "shared"

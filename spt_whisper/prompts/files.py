@@ -19,14 +19,9 @@ from spt_whisper.errors import InputError
 from spt_whisper.prompts.base import Base
 from spt_whisper.prompts.card import PromptCard
 from spt_whisper.prompts.config import PromptConfig
-from spt_whisper.prompts.folders import (
-    FORMAT_VERSION,
-    Versions,
-    read_tensors,
-    what_instead,
-    write_folder,
-)
+from spt_whisper.prompts.folders import FORMAT_VERSION, Versions, read_tensors, write_folder
 from spt_whisper.prompts.hub import find_folder
+from spt_whisper.prompts.misnamed import what_instead
 from spt_whisper.prompts.readme import render_readme
 from spt_whisper.prompts.safe_files import check_entries
 from spt_whisper.prompts.strict_json import read_strict

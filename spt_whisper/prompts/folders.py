@@ -1,4 +1,4 @@
-"""A folder of tensors and settings: what it may be called, written whole or not at all, read strictly, never unpickled.
+"""A folder of tensors and settings: written whole or not at all, read strictly, never unpickled.
 
 <kind>.safetensors   name -> float32 tensor
 <kind>.json          {"format_version": 1, "library_version", ...}
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +22,9 @@ from torch import Tensor
 
 from spt_whisper.atomic import check_nothing_lost, check_own, replacing_folder
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.card import AUTO
 from spt_whisper.prompts.safe_files import check_file
 
 FORMAT_VERSION = 1
-_TAKEN_NAMES = ("", AUTO, "null", "~")  # as --language they mean something else
-_MADE = {  # folders that `fit` makes in its output, named as their flags: files by which each is known
-    "prompt": ("prompt.json",),
-    "bank": ("*/part.json", "*/prompt.json"),
-    "model": ("spt_whisper.json",),
-}
 _LARGEST_HEADER = 2**20  # bytes; the list of some tens of tensors has some thousand
 
 
@@ -126,78 +118,6 @@ def read_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str,
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: tensor {name} holds NaN or infinity; train the prompt again")
     return tensors
-
-
-def composed(language: str) -> str:
-    """Returns the name of a language as banks compare it: each letter and its accents in one (NFC)."""
-    return unicodedata.normalize("NFC", language)
-
-
-def one_on_disk(language: str) -> str:
-    """Returns what is the same of two names where a disk that ignores case would have one folder for both."""
-    return composed(composed(language).casefold())
-
-
-def check_names(languages: Sequence[str], bank: Path, reserved: str) -> None:
-    """Refuses languages that cannot each name a folder of their own.
-
-    Args:
-        languages: those of one bank.
-        bank: its folder, for messages.
-        reserved: the name of the folder that is no language's.
-
-    Raises:
-        InputError: names the language, or the two that would share a folder.
-    """
-    known: dict[str, str] = {}
-    for language in languages:
-        folder = one_on_disk(language)
-        if Path(language).name != language or language.startswith(".") or folder == reserved:
-            raise InputError(f"language {language!r}: cannot name a folder of bank {bank}")
-        if folder in _TAKEN_NAMES:
-            raise InputError(
-                f"language {language!r}: means something else as --language; give it another name in the corpus"
-            )
-        if folder in known:
-            raise InputError(
-                f"bank {bank}: {known[folder]} and {language} are one name where a disk ignores case; rename one in the corpus"
-            )
-        known[folder] = language
-
-
-def what_instead(folder: Path, name: str, flags: bool) -> str | None:
-    """Says what to name instead of a folder that is not what it was taken for; None: it holds nothing of ours.
-
-    Args:
-        folder: what was named.
-        name: how it was named.
-        flags: whether a prompt was wanted, to write the others as flags (`--bank DIR`); a bank may be named without one.
-    """
-    dashes = "--" if flags else ""
-    if (folder / "part.json").is_file():
-        parent = folder.parent if folder.name not in ("", "..") else folder.resolve().parent
-        return f"it is a part of bank {parent}; wanted {dashes}bank {parent} --language {_language_in(folder)}"
-    if (folder / "prompt.json").is_file():
-        return f"it is a prompt; wanted {dashes}prompt {name}"
-    made = [kind for kind in _MADE if _is_a(kind, folder / kind)]
-    if made:
-        return "wanted " + " or ".join(f"{dashes}{kind} {folder / kind}" for kind in made)
-    if flags and _is_a("bank", folder):
-        return f"it is a bank; wanted --bank {name} --language NAME"
-    return None
-
-
-def _is_a(kind: str, folder: Path) -> bool:
-    return any(path.is_file() for mark in _MADE[kind] for path in folder.glob(mark))
-
-
-def _language_in(part: Path) -> str:
-    """The language that a part is of; where it cannot be read, its folder's name."""
-    try:
-        settings = json.loads((part / "part.json").read_text(encoding="utf-8"))
-        return str(settings["card"]["languages"][0])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return part.resolve().name
 
 
 @contextmanager

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
-from torch import Tensor
 
 from spt_whisper.atomic import write_text
-from spt_whisper.engines.engine import Row
-from spt_whisper.engines.torch import TorchEngine
 from spt_whisper.errors import InputError, first_of
 from spt_whisper.prompts.bank import Bank
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.folders import digest_tensors
-from spt_whisper.prompts.hub import FILES
 from spt_whisper.training.additions import form_of, recipe_of, start_of
 from spt_whisper.training.callbacks import CHECKPOINTS
 from spt_whisper.training.encoder_states import load_example
+from spt_whisper.training.evidence import Evidence, check_same, evidence_of, older_files
 from spt_whisper.training.expansion_settings import ExpansionConfig
 from spt_whisper.training.preparation import prepare
 from spt_whisper.training.preparing_device import placed, preparing_device
@@ -31,20 +27,9 @@ from spt_whisper.training.quiet import quiet_libraries
 from spt_whisper.training.recipe import Recipe
 from spt_whisper.training.resuming import first_checkpoint
 from spt_whisper.training.run import check_start, make_card, start_of_prompt, train
-from spt_whisper.whisper.fingerprint import fingerprint_weights
 from spt_whisper.whisper.loading import FrozenWhisper
-from spt_whisper.whisper.options import single_pass
 
 IDENTITY_FILE = "addition.json"  # in the output: what its checkpoints belong to
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What must be the same before and after: hashes over what older prompts are read from, transcripts and Whisper's weights."""
-
-    files: str
-    transcripts: str
-    weights: str
 
 
 @dataclass(frozen=True)
@@ -82,11 +67,11 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     whisper = FrozenWhisper.from_pretrained(recipe.model)
     like.check_base(whisper)
     device = preparing_device(whisper.model, trained_on)
-    older = _older_files(bank.folder)
+    older = older_files(bank.folder)
     with placed(whisper.model, device):
         prepared = prepare(recipe, whisper, config.language)
         probes = [load_example(e) for e in prepared.train[: config.probes]]
-        before = _evidence(bank, older, whisper, probes, recipe.longest_window, bank.languages)
+        before = evidence_of(bank, older, whisper, probes, recipe.longest_window, bank.languages)
         addition = start_of(config, recipe, prepared, bank, form)
     start = start_of_prompt(recipe, addition.learner)
     if checkpoint is None:
@@ -97,9 +82,9 @@ def add_language(config: ExpansionConfig, resume: bool = False) -> Expansion:
     folder = bank.add(addition.member(card))
     with _taking_out(folder), placed(whisper.model, device):  # another device rounds otherwise
         now = _unchanged(config, recipe, older)
-        after = _evidence(now, older, whisper, probes, recipe.longest_window, bank.languages)
+        after = evidence_of(now, older, whisper, probes, recipe.longest_window, bank.languages)
         _unchanged(config, recipe, older)
-        _check_same(before, after, folder)
+        check_same(before, after, folder)
     # what is in the bank is finished: taken out again, it is to be learned anew
     shutil.rmtree(Path(recipe.output) / CHECKPOINTS, ignore_errors=True)
     return Expansion(
@@ -133,23 +118,13 @@ def _start_anew(output: Path, identity: dict[str, str]) -> None:
     write_text(output / IDENTITY_FILE, json.dumps(identity) + "\n")
 
 
-def _older_files(bank: Path) -> dict[str, str]:
-    """SHA-256 of each file that a prompt or a part of the bank is read from, by its path in the bank; not of notes or cards."""
-    paths = (path for name in FILES for path in bank.glob(f"*/{name}"))
-    members = (path for path in paths if path.is_file() and not path.parent.name.startswith("."))
-    return {
-        path.relative_to(bank).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(members)
-    }
-
-
 def _unchanged(config: ExpansionConfig, recipe: Recipe, older: Mapping[str, str]) -> Bank:
     """Returns the bank as it is now, where what is older has stayed as it was.
 
     Raises:
         InputError: names the files that somebody changed or removed while the language trained, and says how to go on.
     """
-    now = _older_files(Path(config.bank))
+    now = older_files(Path(config.bank))
     changed = [name for name, digest in older.items() if now.get(name, digest) != digest]
     removed = [name for name in older if name not in now]
     found = [
@@ -189,35 +164,3 @@ def _taking_out(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _check_same(before: Evidence, after: Evidence, folder: Path) -> None:
-    changed = [name for name, digest in vars(before).items() if digest != getattr(after, name)]
-    if changed:
-        raise RuntimeError(
-            f"bank {folder.parent}: older {' and '.join(changed)} changed; {folder} is taken out"
-        )
-
-
-def _evidence(
-    bank: Bank,
-    older: Mapping[str, str],
-    whisper: FrozenWhisper,
-    probes: Sequence[Tensor],
-    window_seconds: float,
-    languages: Sequence[str],
-) -> Evidence:
-    """Hashes of the older files and of what the older prompts, and bare Whisper, write of the probes."""
-    engine, texts = TorchEngine(whisper), []
-    for language in [None, *languages]:
-        prompt = bank.prompt(language) if language else None
-        rows = [Row(waveform, prompt) for waveform in probes]
-        results = engine.decode_batch(rows, window_seconds, single_pass()) if rows else []
-        texts.append([language, *(result.hypothesis.text for result in results)])
-    now = _older_files(bank.folder)
-    files = [[name, now.get(name)] for name in older]
-    return Evidence(_digest(files), _digest(texts), fingerprint_weights(whisper.model))
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from spt_whisper.corpora import CorpusConfig, check_corpus
 from spt_whisper.errors import InputError
-from spt_whisper.prompts.folders import composed
+from spt_whisper.prompts.language_names import composed
 from spt_whisper.training.recipe import LoopConfig
 
 

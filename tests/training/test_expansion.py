@@ -24,7 +24,7 @@ from spt_whisper.prompts.config import LEFT, LanguageAwareConfig, PromptConfig
 from spt_whisper.prompts.files import Prompt
 from spt_whisper.prompts.places import LANGUAGE_VECTOR
 from spt_whisper.text.normalization import TextProcessing
-from spt_whisper.training import additions, expansion
+from spt_whisper.training import additions, evidence, expansion
 from spt_whisper.training.additions import FORMS, form_of, nearest_language, recipe_of, start_of
 from spt_whisper.training.expansion import add_language
 from spt_whisper.training.expansion_settings import ExpansionConfig
@@ -395,7 +395,7 @@ def test_an_addition_that_changes_whisper_is_taken_out(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = iter("ab")
-    monkeypatch.setattr(expansion, "fingerprint_weights", lambda _: next(digests))
+    monkeypatch.setattr(evidence, "fingerprint_weights", lambda _: next(digests))
     with pytest.raises(RuntimeError, match="older weights changed; .*cv is taken out"):
         add_language(config(home))
     assert Bank.from_pretrained(home / "run" / "bank").languages == ("ky", "sah")
@@ -413,7 +413,7 @@ def test_an_addition_that_ends_before_it_is_checked_is_taken_out(
             raise error
         return "weights"
 
-    monkeypatch.setattr(expansion, "fingerprint_weights", failing)
+    monkeypatch.setattr(evidence, "fingerprint_weights", failing)
     with pytest.raises(fault):
         add_language(config(home))
     assert not (home / "run" / "bank" / "cv").exists()
