@@ -37,7 +37,9 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # never longer than a name may be
     try:
         with _naming(target):
+            mode = _mode_of_new_files(target.parent)
             yield temporary
+            temporary.chmod(mode)
             if durable:
                 _to_disk(temporary)
             os.replace(temporary, target)  # noqa: PTH105  one call on every system, also over a file
@@ -60,7 +62,10 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         made.mkdir()
         with _naming(target):
             yield made
+            mode = _mode_of_new_files(made)
             for written in (*made.rglob("*"), made):
+                if written.is_file():
+                    written.chmod(mode)
                 _to_disk(written)
         try:
             if target.exists():
@@ -71,6 +76,16 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             if older.exists() and not target.exists():
                 older.rename(target)
             raise
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """Who may read what is made here, by the user's umask: safetensors hides its files from all others."""
+    probe = folder / f".{secrets.token_hex(8)}.tmp"
+    try:
+        probe.touch()
+        return probe.stat().st_mode
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

@@ -30,9 +30,7 @@ def check_named(**names: str | None) -> None:
     """
     for setting, name in names.items():
         if name == "":
-            raise InputError(
-                f"{setting}: found an empty name; wanted a folder or a hub id, or no {setting} at all"
-            )
+            raise InputError(f"{setting}: found an empty name; name one, or leave {setting} out")
 
 
 class TerminatedError(Exception):

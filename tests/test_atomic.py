@@ -162,3 +162,17 @@ def test_an_interrupt_between_two_renames_loses_nothing(
         (made / "new").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_the_users_umask_says_who_may_read(mask: int, mode: int, tmp_path: Path) -> None:
+    older = os.umask(mask)
+    try:
+        with replacing(tmp_path / "states.safetensors") as path:
+            save_file({"states": torch.zeros(1)}, path)
+        with replacing_folder(tmp_path / "prompt") as folder:
+            save_file({"states": torch.zeros(1)}, folder / "prompt.safetensors")
+    finally:
+        os.umask(older)
+    for name in ("states.safetensors", "prompt/prompt.safetensors"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -25,7 +26,8 @@ _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-_PROXIED = "/gradio_api/file=http"  # Gradio would fetch other servers' files for the page
+# Gradio would fetch other servers' files for the page, by the address that it writes and by an older one that nothing here writes
+_PROXIED = re.compile(r"/gradio_api/file(=https?:|/)", re.IGNORECASE)
 _GRACE_SECONDS = 2
 
 
@@ -119,7 +121,7 @@ class _Shielded:
             await send(message)
 
         refused = scope["type"] != "lifespan" and (
-            scope["path"].startswith(_PROXIED) or _from_elsewhere(Headers(scope=scope))
+            _PROXIED.match(scope["path"]) or _from_elsewhere(Headers(scope=scope))
         )
         answer = PlainTextResponse("refused", status_code=403) if refused else self.app
         await answer(scope, receive, send_shielded)

@@ -74,7 +74,12 @@ class ServeConfig:
     """What a client may ask for."""
 
     def __post_init__(self) -> None:
-        check_named(prompts_folder=self.prompts_folder, bank=self.bank)
+        check_named(
+            prompts_folder=self.prompts_folder,
+            bank=self.bank,
+            keys_file=self.keys_file,
+            model=self.model,
+        )
         for name in ("batch_size", "workers", "reload_seconds"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: found {getattr(self, name)}, wanted more than 0")

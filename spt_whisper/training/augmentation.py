@@ -100,7 +100,9 @@ def _as_long_as(waveform: Tensor, noise: Tensor, draw: random.Random) -> Tensor:
 @cache
 def _recordings(folder: str) -> tuple[Path, ...]:
     found = sorted(
-        path for path in Path(folder).rglob("*") if path.suffix.lower() in _AUDIO_SUFFIXES
+        path
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in _AUDIO_SUFFIXES and not path.name.startswith(".")
     )
     if not found:
         raise InputError(

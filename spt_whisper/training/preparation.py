@@ -14,6 +14,7 @@ from spt_whisper.corpora.language_codes import language_code
 from spt_whisper.corpora.utterance import Utterance
 from spt_whisper.errors import InputError, first_of
 from spt_whisper.prompts.card import LanguageKey, Provenance
+from spt_whisper.prompts.language_names import composed
 from spt_whisper.training.batch import (
     ROUNDED,
     Example,
@@ -138,7 +139,8 @@ def language_codes(
         named = dict.fromkeys(spoken, tuple(recipe.languages))
     else:
         given = {} if isinstance(recipe.languages, list) else recipe.languages
-        named = {language: tuple(codes) for language, codes in given.items()}
+        named = {composed(language): tuple(codes) for language, codes in given.items()}
+        _warn_of_unheard(named, spoken)
     for codes in named.values():
         for code in codes:
             whisper.tokens.language(code)
@@ -160,6 +162,16 @@ def language_codes(
                 *named[language],
             )
     return named
+
+
+def _warn_of_unheard(named: Mapping[str, object], spoken: Sequence[str]) -> None:
+    unheard = sorted(set(named) - set(spoken))
+    if unheard:
+        logger.warning(
+            "languages: names %s, of which there is no speech here; there is %s",
+            ", ".join(unheard),
+            ", ".join(spoken),
+        )
 
 
 def _suiting_token(

@@ -137,9 +137,9 @@ class PromptTuner(lightning.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Logs loss and token error, where each text token is predicted from the right ones before it."""
         whole = self._sums(batch).over_processes()
-        utterances = int(whole.utterances)
-        self.log("dev_loss", whole.loss, batch_size=utterances)
-        self.log("dev_token_error", whole.token_error, prog_bar=True, batch_size=utterances)
+        tokens = int(whole.tokens)  # by which batches count, so that their size changes nothing
+        self.log("dev_loss", whole.loss, batch_size=tokens)
+        self.log("dev_token_error", whole.token_error, prog_bar=True, batch_size=tokens)
 
     @torch.no_grad()
     def loss_on(self, batch: Batch) -> float:

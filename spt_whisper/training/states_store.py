@@ -90,8 +90,9 @@ class StatesStore:
         """What a file holds; None where there is none, or a damaged one."""
         try:
             content = path.read_bytes()
-            os.utime(path)
-        except FileNotFoundError:
+            with suppress(PermissionError):  # of another user, who may read it alone
+                os.utime(path)
+        except (FileNotFoundError, PermissionError):  # not there, or of another user
             return None
         try:
             states = load(content)["states"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
@@ -100,7 +101,8 @@ def build_trainer(
             **{**settings, "strategy": _strategy(settings, recipe)},
             callbacks=[watch, *kept, *shown],  # a checkpoint has what the watch saw of its batch
             logger=loggers,
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), *_cluster()],
+            default_root_dir=output,  # where Lightning looks for files of its own, which may be of another run
             use_distributed_sampler=False,  # `EpochBatches` knows its process
         )
     except (TypeError, ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
@@ -117,6 +119,11 @@ def build_trainer(
             "fast_dev_run leave none; change these, or leave early_stopping out"
         )
     return trainer, watch
+
+
+def _cluster() -> list[SLURMEnvironment]:
+    """Under SLURM: without Lightning's own checkpoints and requeues, which know neither recipe nor `resume`."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def keep_losses(output: Path) -> None:

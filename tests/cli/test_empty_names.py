@@ -29,10 +29,10 @@ MAKERS: dict[str, Callable[..., object]] = {
     ("command", "setting"),
     [(name, "bank") for name in MAKERS]
     + [(name, "prompt") for name in ("evaluate", "transcribe", "bulk")]
-    + [("serve", "prompts_folder")],
+    + [("serve", "prompts_folder"), ("serve", "keys_file"), ("serve", "model")],
 )
 def test_settings_refuse_it(command: str, setting: str) -> None:
-    with pytest.raises(InputError, match=f"^{setting}: found an empty name; wanted a folder"):
+    with pytest.raises(InputError, match=f"^{setting}: found an empty name; name one"):
         MAKERS[command](**{setting: ""})
 
 

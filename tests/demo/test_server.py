@@ -36,6 +36,9 @@ def test_only_what_was_uploaded_is_served(served: Served) -> None:
     for address in ("http://127.0.0.1:1/x", "https://example.org/x", "HTTPS://example.org/x"):
         assert status(files + address) == 403, address
         assert status(files + quote(address, safe="")) == 403, address
+        older = f"{served.address}gradio_api/file/"
+        assert status(older + address) == 403, address
+        assert status(older + quote(address, safe="")) == 403, address
 
 
 def asked(served: Served, data: list[object]) -> str:

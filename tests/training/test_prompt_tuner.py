@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,30 @@ def test_batches_of_one_update_count_by_their_tokens_like_one_large_batch(
     whole, gathered = gradients(1), gradients(4)
     assert len(whole) == len(gathered) == (utterances + 3) // 4
     torch.testing.assert_close(gathered, whole, rtol=1e-3, atol=1e-7)
+
+
+def test_figures_on_dev_are_those_of_its_tokens_however_it_is_batched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = write_home(tmp_path / "home", train=4)
+    rows = [json.loads(line) for line in (home / "corpus/train.jsonl").read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["text"] = "a b c " * (1 + 9 * (number % 2))  # short and long in turn
+    (home / "corpus/dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found: list[dict[str, float]] = []
+
+    def ended(tuner: PromptTuner) -> None:
+        metrics = tuner.trainer.callback_metrics
+        found.append({name: float(metrics[name]) for name in ("dev_loss", "dev_token_error")})
+
+    monkeypatch.setattr(PromptTuner, "on_fit_end", ended)
+    for size in (1, 4):
+        fit(
+            Recipe(
+                CorpusConfig(str(home / "corpus")), model=str(home / "model"), output=str(tmp_path / str(size)),
+                languages=["es"], window_seconds=2.0, prompt=PromptConfig(length=4, side="decoder"),
+                data=DataConfig(batch_size=size), optimizer=OptimizerConfig(learning_rate=1e-30),
+                trainer={"max_epochs": 1, "precision": "32-true", "enable_progress_bar": False},
+            )
+        )  # fmt: skip
+    assert found[0] == pytest.approx(found[1], rel=1e-4)

@@ -150,3 +150,17 @@ def test_a_token_is_tried_on_every_text(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(language_token, "_losses", losses)
     assert choose_token(whisper, sound, own, TextProcessing(), 2.0) == "es"
+
+
+def test_a_token_for_a_language_that_is_not_there_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_corpus(tmp_path / "corpus", languages=("sah", "zh"))
+    utterances = read_split(CorpusConfig(str(root)), "train")
+    codes = {"sah": ["it"], "sakha": ["it"]}
+    recipe = Recipe(CorpusConfig(str(root)), languages=codes, window_seconds=2.0)
+    with caplog.at_level("WARNING"):
+        language_codes(recipe, Listener(tiny_whisper()), utterances)
+    assert (
+        "languages: names sakha, of which there is no speech here; there is sah, zh" in caplog.text
+    )

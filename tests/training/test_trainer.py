@@ -141,3 +141,18 @@ def test_a_null_that_says_something_to_lightning_is_passed_on(tmp_path: Path) ->
 def test_gradients_are_clipped_unless_the_recipe_says_otherwise(tmp_path: Path) -> None:
     made, _ = build_trainer(Recipe(CorpusConfig("x")), tmp_path)
     assert made.gradient_clip_val == 1.0
+
+
+def test_under_slurm_a_checkpoint_of_lightnings_own_is_neither_read_nor_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"NTASKS": "1", "JOB_NAME": "train", "JOB_ID": "1", "PROCID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SLURM_LOCALID", "0")
+    monkeypatch.setenv("SLURM_NODEID", "0")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"another run's")
+    trainer, _ = build_trainer(recipe({}), tmp_path / "run")
+    connector = trainer._checkpoint_connector
+    assert connector._hpc_resume_path is None
+    assert not trainer._accelerator_connector.cluster_environment.auto_requeue
