@@ -10,8 +10,9 @@ from spt_whisper.bulk.cluster import cluster
 from spt_whisper.bulk.pool import run_shards
 from spt_whisper.bulk.rows import BulkRow, read_prompts, read_rows
 from spt_whisper.bulk.settings import BulkJob
-from spt_whisper.bulk.shards import claimed, open_folder
+from spt_whisper.bulk.shards import FinishedRows, claimed, open_folder
 from spt_whisper.bulk.worker import ShardReport, ShardWorkerSettings
+from spt_whisper.errors import InputError
 from spt_whisper.prompts.base import base_for
 from spt_whisper.prompts.card import MIX
 from spt_whisper.prompts.files import Prompt
@@ -54,7 +55,7 @@ def _transcribe(
     ready: Callable[[], None],
 ) -> BulkResult:
     finished = open_folder(job.output, job.of_the_folder)
-    new = [row for row in rows if row.id not in finished.ids]
+    new = [row for row in rows if not _is_finished(row, finished, job.output)]
     reports: list[ShardReport] = []
     if new:
         settings = ShardWorkerSettings(
@@ -83,6 +84,21 @@ def _transcribe(
         audio_seconds=sum(report.audio_seconds for report in reports),
         seconds=_span(reports),
     )
+
+
+def _is_finished(row: BulkRow, finished: FinishedRows, folder: str) -> bool:
+    """Whether the folder has the row.
+
+    Raises:
+        InputError: it has another of the same id.
+    """
+    audio = finished.audio.get(row.id, row.audio)
+    if audio != row.audio:
+        raise InputError(
+            f"{folder}: holds row {row.id} of {audio}, which is of {row.audio} now; "
+            "name another folder, or drop the row's line from its shard"
+        )
+    return row.id in finished.audio
 
 
 def _with_progress(reports: Iterable[ShardReport], rows: int) -> list[ShardReport]:

@@ -50,7 +50,7 @@ class FailedRow:
 class FinishedRows:
     """What a folder holds already."""
 
-    ids: frozenset[str]
+    audio: Mapping[str, str]  # of each finished row, by its id, as the manifest names it
     failed: int  # rows that are `FailedRow`
     last_shard: int  # the highest number of a shard; 0: there is none
 
@@ -125,15 +125,15 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _read_finished(folder: Path) -> FinishedRows:
-    ids: set[str] = set()
+    audio: dict[str, str] = {}
     failed = last = 0
     for path in sorted(folder.glob(_SHARDS)):
         number = path.stem.removeprefix("part-")
         last = max(last, int(number) if number.isdecimal() else 0)
         for row in _read_shard(path):
-            ids.add(row["id"])
+            audio[row["id"]] = row["audio"]
             failed += "error" in row
-    return FinishedRows(frozenset(ids), failed, last)
+    return FinishedRows(audio, failed, last)
 
 
 def _read_shard(path: Path) -> Iterator[dict[str, Any]]:
@@ -141,10 +141,10 @@ def _read_shard(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line.decode("utf-8"))
-                found = row["id"]
+                found = row["id"], row["audio"]
             except (ValueError, TypeError, KeyError, RecursionError):
-                found = None
-            if not isinstance(found, str):
+                found = None, None
+            if not all(isinstance(value, str) for value in found):
                 raise InputError(
                     f"{path} row {number}: is no finished row; remove the file, and its rows are made again"
                 )

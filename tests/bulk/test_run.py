@@ -20,7 +20,7 @@ from spt_whisper.bulk.cluster import cluster
 from spt_whisper.bulk.rows import BulkRow
 from spt_whisper.bulk.run import transcribe_manifest
 from spt_whisper.bulk.settings import BulkConfig
-from spt_whisper.bulk.shards import shard_path
+from spt_whisper.bulk.shards import FailedRow, open_folder, shard_path, write_shard
 from spt_whisper.bulk.worker import ShardReport
 from spt_whisper.cli.bulk import run
 from spt_whisper.errors import InputError
@@ -154,3 +154,11 @@ def test_missing_ray_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Mo
 def test_wrong_settings_are_named(settings: dict[str, int]) -> None:
     with pytest.raises(InputError, match=rf"bulk\.{next(iter(settings))}: found"):
         BulkConfig(**settings)
+
+
+def test_other_audio_under_the_id_of_a_finished_row_is_one_line(tmp_path: Path) -> None:
+    rows, job = write_all(tmp_path), job_in(tmp_path)
+    open_folder(job.output, job.of_the_folder)
+    write_shard(job.output, 1, [FailedRow(rows[0]["id"], "other.wav", "no audio")])
+    with pytest.raises(InputError, match=f"holds row {rows[0]['id']} of other.wav, which is of "):
+        transcribe_manifest(job)

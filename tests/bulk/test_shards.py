@@ -22,7 +22,7 @@ def test_a_folder_tells_what_is_finished(tmp_path: Path) -> None:
     write_shard(tmp_path / "out", 3, [SAID, FailedRow("b", "b.wav", "no audio")])
     write_shard(tmp_path / "out", 12, [FailedRow("c", "c.wav", "no audio")])
     finished = open_folder(tmp_path / "out", SETTINGS)
-    assert finished.ids == {"a", "b", "c"}
+    assert finished.audio == {"a": "a.wav", "b": "b.wav", "c": "c.wav"}
     assert (finished.failed, finished.last_shard) == (2, 12)
     assert results_in(tmp_path / "out")[:2] == [
         {
@@ -48,12 +48,20 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b'{"id": "b', b'{"id": "\xff"}', b'{"id": ["b"]}', b'{"id": 1}', b'"id"', b"[" * 100_000],
-    ids=["cut", "not UTF-8", "a list", "a number", "no object", "deep"],
+    [
+        b'{"id": "b',
+        b'{"id": "\xff"}',
+        b'{"id": ["b"], "audio": "b"}',
+        b'{"id": 1, "audio": "b"}',
+        b'{"id": "b"}',
+        b'"id"',
+        b"[" * 100_000,
+    ],
+    ids=["cut", "not UTF-8", "a list", "a number", "no audio", "no object", "deep"],
 )
 def test_a_broken_shard_is_named(line: bytes, tmp_path: Path) -> None:
     open_folder(tmp_path, SETTINGS)
-    (tmp_path / "part-000001.jsonl").write_bytes(b'{"id": "a"}\n' + line)
+    (tmp_path / "part-000001.jsonl").write_bytes(b'{"id": "a", "audio": "a.wav"}\n' + line)
     with pytest.raises(InputError, match=r"part-000001\.jsonl row 2: is no finished row"):
         open_folder(tmp_path, SETTINGS)
 
