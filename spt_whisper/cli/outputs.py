@@ -77,7 +77,13 @@ class Printed:
         if self.named:
             print(f"==> {printable(job.audio.path)} <==")
         for name in job.formats:
-            print(WRITERS[name](transcript).rstrip("\n"), flush=True)
+            written = WRITERS[name](transcript).rstrip("\n")
+            print(_harmless(written) if sys.stdout.isatty() else written, flush=True)
+
+
+def _harmless(text: str) -> str:
+    """The text without what could steer a terminal: a prompt of somebody else's decides what is written."""
+    return "".join(sign if sign in "\n\t" else printable(sign) for sign in text)
 
 
 @dataclass(frozen=True)

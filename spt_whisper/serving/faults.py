@@ -46,11 +46,16 @@ class Fault(HTTPException):
         self.code, self.param = code, param
 
 
+def _sendable(message: str) -> str:
+    """A client's name for a file may hold halves of characters, which no answer can."""
+    return message.encode("utf-8", "backslashreplace").decode()
+
+
 def fault_response(error: HTTPException) -> JSONResponse:
     """Returns the answer for an error."""
     status = HTTPStatus(error.status_code)
     fields = ErrorFields(
-        message=" ".join(str(error.detail).split()),
+        message=_sendable(" ".join(str(error.detail).split())),
         type="invalid_request_error"
         if status < HTTPStatus.INTERNAL_SERVER_ERROR
         else "server_error",

@@ -103,6 +103,7 @@ class ExampleBuilder:
                 too_many.append(example)
             else:
                 kept.append(example)
+        _report_empty(split, kept)
         _report_dropped(split, f"longer than the window of {self.windows[-1]:g} s", too_long)
         _report_dropped(split, f"over {MAX_POSITIONS} decoder positions", too_many)
         if not kept:
@@ -229,6 +230,16 @@ def _report_dropped(split: str, reason: str, examples: Sequence[Example]) -> Non
         logger.warning(
             "corpus, %s: %d utterances dropped, %s: %s", split, len(examples), reason, names
         )
+
+
+def _report_empty(split: str, examples: Sequence[Example]) -> None:
+    names = [example.utterance.id for example in examples if not example.text]
+    if names:
+        logger.warning(
+            "corpus, %s: %d utterances have no text, from which silence is learned: %s; "
+            "leave them out, unless nothing is said there",
+            split, len(names), first_of(names),
+        )  # fmt: skip
 
 
 def _minutes(examples: Iterable[Example]) -> float:

@@ -163,3 +163,12 @@ def test_the_window_holds_the_slowest_audio_with_what_its_duration_may_lack(
     (example,) = build.examples([utterance("a", duration=stated)], ["hi"], "train", slowest=0.9)
     assert example.window == window
     assert (stated + 0.05) / 0.9 <= window
+
+
+def test_utterances_without_text_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    utterances = [utterance("said"), utterance("hole", text="")]
+    with caplog.at_level(logging.WARNING):
+        kept = builder().examples(utterances, ["hi", ""], "train")
+    assert len(kept) == 2
+    assert "corpus, train: 1 utterances have no text" in caplog.text
+    assert ": hole; leave them out" in caplog.text
