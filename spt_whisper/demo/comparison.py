@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spt_whisper.audio import audio_duration
+from spt_whisper.audio import SAMPLE_RATE, audio_duration, stream_audio
 from spt_whisper.demo.choices import Choice
 from spt_whisper.demo.settings import DemoConfig
 from spt_whisper.errors import InputError
@@ -47,12 +47,7 @@ class Comparer:
         Raises:
             InputError: the file cannot be read, is too long, or holds no speech.
         """
-        seconds = audio_duration(audio)
-        if seconds > self.most_seconds:
-            raise InputError(
-                f"{audio}: is {seconds:.0f} s long, wanted {self.most_seconds:.0f} s at most; cut it, or transcribe it on "
-                "the command line"
-            )
+        self._check_length(audio)
         heard = self.whisper.detect_language(audio, _LANGUAGES_SHOWN, self.voice_activity)
         requests = [Request(audio), *([choice.request(audio)] if choice else [])]
         options = replace(self.decoding, timestamps=True)
@@ -65,6 +60,20 @@ class Comparer:
             transcripts.append(found)
         bare, *prompted = transcripts
         return Comparison(heard, bare, prompted[0] if prompted else None)
+
+    def _check_length(self, audio: Path) -> None:
+        """Refuses what is too long by its header, and what is by its samples: headers lie."""
+        seconds, samples = audio_duration(audio), 0
+        self._refuse_over(seconds, f"{audio}: is {seconds:.0f} s long")
+        for block in stream_audio(audio):
+            samples += block.shape[0]
+            self._refuse_over(samples / SAMPLE_RATE, f"{audio}: is longer than its header says")
+
+    def _refuse_over(self, seconds: float, found: str) -> None:
+        if seconds > self.most_seconds:
+            raise InputError(
+                f"{found}, wanted {self.most_seconds:.0f} s at most; cut it, or transcribe it on the command line"
+            )
 
 
 def load_comparer(config: DemoConfig, choices: Sequence[Choice]) -> Comparer:

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from spt_whisper.demo import comparison
 from spt_whisper.demo.choices import Choice
 from spt_whisper.demo.comparison import Comparer, Comparison, load_comparer
 from spt_whisper.demo.rendering import comparison_html, complaint_html
@@ -86,6 +87,14 @@ def test_what_cannot_be_read_is_named(
 
 def test_what_is_too_long_is_refused_before_it_is_decoded(whisper: Whisper, audio: Path) -> None:
     with pytest.raises(InputError, match=r"three\.wav: is 3 s long, wanted 2 s at most"):
+        Comparer(whisper, OPTIONS, None, 2.0).compare(audio, None)
+
+
+def test_a_header_that_tells_too_little_hides_no_length(
+    whisper: Whisper, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "audio_duration", lambda _: 1.0)
+    with pytest.raises(InputError, match=r"three\.wav: is longer than its header says, wanted 2 s"):
         Comparer(whisper, OPTIONS, None, 2.0).compare(audio, None)
 
 
