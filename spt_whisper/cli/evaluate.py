@@ -38,6 +38,8 @@ def run(config: EvaluateConfig) -> None:
     from spt_whisper.memory import naming_shortage
 
     output = _output(config)
+    if not config.output:
+        _check_corpus(output, config)
     check_writable(output.parent)
     page, picture = (output.with_suffix(suffix) for suffix in _BESIDE)
     utterances = scored_utterances(config)
@@ -63,6 +65,27 @@ def _output(config: EvaluateConfig) -> Path:
             "the page and the picture get the same name with .html and .png"
         )
     return output if output.suffix == ".json" else output / REPORT_FILE
+
+
+def _check_corpus(output: Path, config: EvaluateConfig) -> None:
+    """Refuses to replace, under a name that the user did not give, the scores of another corpus, or what is none of evaluate's.
+
+    Raises:
+        InputError: says what the file holds.
+    """
+    from spt_whisper.evaluation.report import Report
+
+    if not output.exists():
+        return
+    try:
+        found = Report.read(output).settings["corpus"]
+        held = found["root"], found["subset"]
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{output}: is no report of evaluate; name another by --output") from error
+    if held != (Path(config.corpus.root).resolve().name, config.corpus.subset):
+        raise InputError(
+            f"{output}: holds the scores of {', '.join(filter(None, held))}; name another by --output"
+        )
 
 
 def _default_output(config: EvaluateConfig) -> Path:

@@ -356,3 +356,27 @@ def test_what_a_prompt_was_taught_to_write_leaves_the_references_as_they_are(
         for score in system.details:
             assert score.reference == "Hola, Mundo <v-noise>"
             assert score.normalized_reference == "hola mundo"
+
+
+def test_scores_of_another_corpus_are_replaced_only_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = str(write_model(tmp_path / "model"))
+    one, other = (str(write_corpus(tmp_path / name, dev=0)) for name in ("one", "other"))
+
+    def scored(root: str, output: str | None = None) -> None:
+        run(EvaluateConfig(CorpusConfig(root), model=model, output=output, resamples=20))
+
+    scored(one)
+    report = _output(EvaluateConfig(CorpusConfig(one), model=model))
+    scored(one)  # again: the same corpus
+    before = report.read_bytes()
+    with pytest.raises(InputError, match="holds the scores of one; name another by --output"):
+        scored(other)
+    assert report.read_bytes() == before
+    scored(other, str(report))
+    assert json.loads(report.read_text())["corpus"].startswith("other")
+    report.write_text('{"precious": 1}')
+    with pytest.raises(InputError, match="is no report of evaluate; name another by --output"):
+        scored(one)
