@@ -23,7 +23,7 @@ def check_named(**names: str | None) -> None:
     """Refuses an empty name, as of a shell's variable that is not set: it would count as none given.
 
     Args:
-        names: of folders or models, each under the name of its setting.
+        names: of folders, files or models, each under the name of its setting.
 
     Raises:
         InputError: says which is empty.

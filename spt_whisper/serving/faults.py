@@ -46,11 +46,6 @@ class Fault(HTTPException):
         self.code, self.param = code, param
 
 
-def _sendable(message: str) -> str:
-    """A client's name for a file may hold halves of characters, which no answer can."""
-    return message.encode("utf-8", "backslashreplace").decode()
-
-
 def fault_response(error: HTTPException) -> JSONResponse:
     """Returns the answer for an error."""
     status = HTTPStatus(error.status_code)
@@ -64,6 +59,11 @@ def fault_response(error: HTTPException) -> JSONResponse:
     )
     content = ErrorAnswer(error=fields).model_dump()
     return JSONResponse(content, error.status_code, headers=error.headers)
+
+
+def _sendable(message: str) -> str:
+    """A client's name for a file may hold halves of characters, which no answer can."""
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def handle_faults(app: FastAPI) -> None:

@@ -236,8 +236,7 @@ def _report_empty(split: str, examples: Sequence[Example]) -> None:
     names = [example.utterance.id for example in examples if not example.text]
     if names:
         logger.warning(
-            "corpus, %s: %d utterances have no text, from which silence is learned: %s; "
-            "leave them out, unless nothing is said there",
+            "corpus, %s: %d utterances have no text, as if nothing were said: %s; leave them out, unless that is so",
             split, len(names), first_of(names),
         )  # fmt: skip
 
